@@ -1,0 +1,9 @@
+"""The base of all config models: unknown keys are errors, values never change after loading."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class StrictModel(BaseModel):
+    """A frozen pydantic model that refuses keys it does not know. Every field carries a description (docs are made of it)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)

@@ -1,0 +1,43 @@
+"""Settings of the data: files, clips, frames."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from clipbug.config.base import StrictModel
+
+
+class RegularSampling(StrictModel):
+    """Clips at equal distances whose first and last reach the ends of the recording, by real timestamps."""
+
+    name: Literal["regular"] = "regular"
+
+
+class RandomSampling(StrictModel):
+    """Clips at random times."""
+
+    name: Literal["random"] = "random"
+
+
+class ClipBertSampling(StrictModel):
+    """Frame for frame what the original samples, its known defects excepted (docs/design-notes.md)."""
+
+    name: Literal["clipbert"] = "clipbert"
+
+
+SamplingConfig = Annotated[RegularSampling | RandomSampling | ClipBertSampling, Field(discriminator="name")]
+
+
+class DataConfig(StrictModel):
+    """Which files, and how they are read."""
+
+    train: tuple[str, ...] = Field((), description="annotation files to train on; empty: found under the storage")
+    val: tuple[str, ...] = Field((), description="annotation files to validate on; empty: found under the storage")
+    media: tuple[str, ...] = Field((), description="stores made by `clipbug ingest`; empty: all under the storage")
+    answers: str | None = Field(
+        None, description="answer vocabulary file {answer: index}; null: made from the training files"
+    )
+    min_answer_count: PositiveInt = Field(1, description="answers seen less often are left out of the vocabulary")
+    texts_per_visual: PositiveInt = Field(2, description="most text rows that share one visual in a training sample")
+    max_text_tokens: PositiveInt = Field(30, description="longer texts are cut, [CLS] and [SEP] included")
+    num_workers: int = Field(0, ge=0, description="loader processes")

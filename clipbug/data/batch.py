@@ -1,0 +1,88 @@
+"""What travels from the loader to the task.
+
+Letters: B visuals, N clips, T frames per clip, C channels, H W pixels, Q text rows, L text tokens, K classes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from clipbug.data.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """One text about the sample's visual, with what the model should say about it.
+
+    Attributes:
+        record: the annotation row it comes from.
+        input_ids: token ids with [CLS] and [SEP], not padded.
+        targets: name -> tensor for one row, e.g. "labels" () int64 or (K,) float32, "mlm" (L,) int64.
+    """
+
+    record: Record
+    input_ids: list[int]
+    targets: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One visual with its text rows.
+
+    Shape:
+        frames: (N, T, 3, H, W), uint8 or float32, RGB in [0, 255]; an image has N = T = 1.
+        frame_seconds: (N, T) float64, seconds from the first picture of the recording.
+        clip_spans: (N, 2) float64, start and end of each clip in the same seconds.
+        clip_positions: (N,) float32 in [0, 1], the clip's centre over the recording's length; 0 for an image.
+    """
+
+    media_id: str
+    frames: Tensor
+    frame_seconds: Tensor
+    clip_spans: Tensor
+    clip_positions: Tensor
+    rows: tuple[TextRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Several samples, padded to common sizes.
+
+    Shape:
+        frames: (B, N, T, 3, H, W), uint8 or float32, RGB in [0, 255], zeros at the right and bottom.
+        frame_seconds: (B, N, T); clip_spans: (B, N, 2); clip_positions: (B, N).
+        input_ids, attention_mask: (Q, L) int64; mask 1 on real tokens.
+        visual_index: (Q,) int64, the row of `frames` that a text row looks at.
+        targets: name -> (Q, ...); integer targets use -100 for "no target". Empty where answers are unknown.
+    """
+
+    media_ids: tuple[str, ...]
+    records: tuple[Record, ...]
+    frames: Tensor
+    frame_seconds: Tensor
+    clip_spans: Tensor
+    clip_positions: Tensor
+    input_ids: Tensor
+    attention_mask: Tensor
+    visual_index: Tensor
+    targets: Mapping[str, Tensor]
+
+    def __post_init__(self) -> None:
+        if self.frames.ndim != 6:
+            raise ValueError(f"frames must be (B, N, T, 3, H, W), got shape {tuple(self.frames.shape)}")
+        if len(self.records) != len(self.input_ids):
+            raise ValueError(f"{len(self.records)} records for {len(self.input_ids)} text rows")
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch with what the model computes on at `device` (asynchronously from pinned memory)."""
+        return replace(
+            self,
+            frames=self.frames.to(device, non_blocking=True),
+            clip_positions=self.clip_positions.to(device, non_blocking=True),
+            input_ids=self.input_ids.to(device, non_blocking=True),
+            attention_mask=self.attention_mask.to(device, non_blocking=True),
+            visual_index=self.visual_index.to(device, non_blocking=True),
+            targets={name: target.to(device, non_blocking=True) for name, target in self.targets.items()},
+        )

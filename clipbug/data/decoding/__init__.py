@@ -1,0 +1,1 @@
+"""Frames by index from recordings and images."""

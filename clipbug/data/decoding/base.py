@@ -1,0 +1,74 @@
+"""The contract of a decoder: true times, frames by index, nothing guessed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class FrameBatch:
+    """Decoded pictures with the times at which they are shown.
+
+    Shape:
+        data: (F, H, W, 3) uint8, RGB, rotation applied.
+        pts_seconds: (F,) float64, as the container gives them (the first picture need not be at 0).
+    """
+
+    data: NDArray[np.uint8]
+    pts_seconds: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.data.ndim != 4 or self.data.shape[-1] != 3 or self.data.dtype != np.uint8:
+            raise ValueError(f"data must be (F, H, W, 3) uint8, got {self.data.shape} {self.data.dtype}")
+        if self.pts_seconds.shape != (len(self.data),):
+            raise ValueError(f"{self.pts_seconds.shape} times for {len(self.data)} frames")
+
+
+@dataclass(frozen=True, slots=True)
+class VideoMetadata:
+    """What a file says about itself, as shown (rotation applied)."""
+
+    codec: str
+    width: int
+    height: int
+    num_frames: int
+    duration_seconds: float
+    average_fps: float
+    rotation_degrees: int
+    is_variable_rate: bool
+
+
+class VideoDecoder(Protocol):
+    """One open recording (an image is a recording of one picture at time 0).
+
+    Every decoder passes tests/contract/test_decoders.py.
+    """
+
+    metadata: VideoMetadata
+    pts_seconds: NDArray[np.float64]
+    """(num_frames,) times of all pictures in the order in which they are shown."""
+
+    def frames_at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> FrameBatch:
+        """The pictures at `indices` (any order, repeats allowed), scaled to `size` (height, width) if given.
+
+        No picture is decoded twice in one call, and only wanted ones are converted.
+
+        Raises:
+            DecodeError: a wanted picture cannot be decoded, or what comes out is not the picture of that time.
+            ValueError: an index is outside the recording.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the file."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...

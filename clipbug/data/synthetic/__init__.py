@@ -1,0 +1,1 @@
+"""App screens and recordings drawn from a script of actions, with their ground truth."""

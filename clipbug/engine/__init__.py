@@ -1,0 +1,1 @@
+"""Training, prediction, checkpoints. Knows tasks by their base class only."""

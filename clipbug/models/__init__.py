@@ -1,0 +1,1 @@
+"""ClipBERT: backbone, grid encoder, fusion with text, heads."""

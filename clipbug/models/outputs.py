@@ -1,0 +1,24 @@
+"""What the parts of the model hand to each other. Letters as in `clipbug.data.batch`, plus V visual tokens, S = L + V, D hidden."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class FusionOutput(NamedTuple):
+    """Joint encoding of every text row with every clip of its visual.
+
+    Shape:
+        sequence: (Q, N, S, D), text tokens first.
+        pooled: (Q, N, D), tanh of a dense layer on the first token.
+    """
+
+    sequence: Tensor
+    pooled: Tensor
+
+
+class PretrainingOutput(NamedTuple):
+    """Shape: mlm_logits (Q, N, L, vocabulary), matching_logits (Q, N, 2) with class 1 = text and visual belong together."""
+
+    mlm_logits: Tensor
+    matching_logits: Tensor

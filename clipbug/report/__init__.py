@@ -1,0 +1,1 @@
+"""Results made for people to look at."""

@@ -1,0 +1,119 @@
+"""A task: what turns model output into a loss, predictions and a score. The engine knows tasks by this page only."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from clipbug.data.batch import Batch
+from clipbug.data.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutput:
+    """Loss sums of one micro-batch.
+
+    Attributes:
+        sums: loss name -> scalar with gradient, summed (not averaged) over that loss's targets. The trainer divides
+            each by the count of its targets over the whole optimizer step, all micro-batches and ranks together.
+        report: scalars to log only; they can never leak into the gradient.
+    """
+
+    sums: Mapping[str, Tensor]
+    report: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ClipPrediction:
+    """What one clip says on its own."""
+
+    start_seconds: float
+    end_seconds: float
+    frame_seconds: tuple[float, ...]
+    answer: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer to one text row.
+
+    Attributes:
+        record_id: of the annotation row.
+        top: the best answers, best first, with their probabilities.
+        pooled_logits: (K,), clips aggregated; clip_logits: (N, K). Not part of predictions.jsonl.
+    """
+
+    record_id: str
+    question_id: str
+    media_id: str
+    question: str
+    answer: str
+    probability: float
+    top: tuple[tuple[str, float], ...]
+    clips: tuple[ClipPrediction, ...]
+    pooled_logits: NDArray[np.float32]
+    clip_logits: NDArray[np.float32]
+
+    def to_json(self) -> dict[str, Any]:
+        """One object of predictions.jsonl (docs/cli.md)."""
+        return {
+            "id": self.record_id,
+            "question_id": self.question_id,
+            "media_id": self.media_id,
+            "question": self.question,
+            "answer": self.answer,
+            "probability": self.probability,
+            "top": [list(pair) for pair in self.top],
+            "clips": [
+                {
+                    "start_seconds": clip.start_seconds,
+                    "end_seconds": clip.end_seconds,
+                    "frame_seconds": list(clip.frame_seconds),
+                    "answer": clip.answer,
+                    "probability": clip.probability,
+                }
+                for clip in self.clips
+            ],
+        }
+
+
+class Metric(Protocol):
+    """Scores predictions against the rows they belong to."""
+
+    name: str
+    """Of the main score, e.g. "accuracy"; higher is better."""
+
+    def __call__(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> Mapping[str, float]:
+        """Scores by name; the main one under `self.name`, in [0, 1]. A record without prediction counts as wrong."""
+        ...
+
+
+class Task(nn.Module, ABC):
+    """One objective around one model. `forward` is the training step, so that DDP can wrap the task itself."""
+
+    model: nn.Module
+
+    @abstractmethod
+    def count_targets(self, batch: Batch) -> Mapping[str, int]:
+        """Number of targets of each loss in the batch, without running the model. Same keys as `StepOutput.sums`."""
+
+    @abstractmethod
+    def training_step(self, batch: Batch) -> StepOutput:
+        """Loss sums of one micro-batch, with gradient."""
+
+    @abstractmethod
+    def predict(self, batch: Batch) -> list[Prediction]:
+        """One prediction per text row, in order; deterministic in eval mode. Needs no targets."""
+
+    @abstractmethod
+    def metric(self) -> Metric:
+        """How predictions of this task are scored."""
+
+    def forward(self, batch: Batch) -> StepOutput:
+        """The training step."""
+        return self.training_step(batch)
