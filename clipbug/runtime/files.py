@@ -1,0 +1,98 @@
+"""Files and folders that appear complete or not at all."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from clipbug.errors import ClipbugError
+
+
+def atomic_write(path: Path, data: bytes | str) -> None:
+    """Write a whole file under a temporary name, then rename it to `path`.
+
+    Raises:
+        ClipbugError: the disk is full, the folder cannot be written ...; an older file is as it was.
+    """
+    temporary = _temporary_sibling(path)
+    with _write_errors(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as file:
+                file.write(data.encode() if isinstance(data, str) else data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            _sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder to fill; on success it becomes `path` (replacing an older one), else it is removed.
+
+    Raises:
+        ClipbugError: a write failed (an OSError inside the block too); an older folder is as it was.
+    """
+    temporary = _temporary_sibling(path)
+    with _write_errors(path):
+        try:
+            temporary.mkdir(parents=True)
+            yield temporary
+            for folder, _, names in os.walk(temporary):
+                for name in names:
+                    _sync(Path(folder, name))
+                _sync(Path(folder))
+            _replace_folder(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what a killed process left half-written in `folder`, which no other process may be writing."""
+    for leftover in folder.glob(".*.tmp"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
+def _temporary_sibling(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+
+
+def _replace_folder(temporary: Path, path: Path) -> None:
+    # A folder cannot be renamed onto a full one, so the older one steps aside, and returns on failure.
+    if not path.exists():
+        temporary.rename(path)
+    else:
+        older = _temporary_sibling(path)
+        path.rename(older)
+        try:
+            temporary.rename(path)
+        except OSError:
+            older.rename(path)
+            raise
+        shutil.rmtree(older, ignore_errors=True)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _write_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        hint = "Free some space or choose another folder; nothing that was there before has been changed."
+        raise ClipbugError(f"cannot write {path}: {reason}", hint) from error
