@@ -1,0 +1,89 @@
+"""Processes that work together: one alone, or those that torchrun started; callers need not know which."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import distributed as dist
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Distributed:
+    """This process's place among all.
+
+    Attributes:
+        rank: number of this process among all; 0 writes files.
+        local_rank: number among those of this machine.
+        world_size: how many processes there are.
+        device: what this process computes on.
+    """
+
+    rank: int
+    local_rank: int
+    world_size: int
+    device: torch.device
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes files and shows progress."""
+        return self.rank == 0
+
+
+def init_distributed() -> Distributed:
+    """Join the processes that torchrun started, or be the only one. May be called again."""
+    rank, local_rank, world_size = (
+        int(os.environ.get(name, default)) for name, default in _TORCHRUN_VARIABLES
+    )
+    device = torch.device("cpu")
+    if torch.cuda.is_available():
+        device = torch.device("cuda", local_rank)
+        torch.cuda.set_device(device)
+    if world_size > 1 and not dist.is_initialized():
+        # gloo beside nccl, so that objects and counts travel without touching the GPU
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    return Distributed(rank, local_rank, world_size, device)
+
+
+def shutdown() -> None:
+    """Leave the other processes; nothing where there are none."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def gather_objects(items: Sequence[T], processes: Distributed) -> list[T]:
+    """The items of all processes, in order of rank, on every process. All processes must call it."""
+    if processes.world_size == 1:
+        return list(items)
+    parts: list[list[T]] = [[] for _ in range(processes.world_size)]
+    dist.all_gather_object(parts, list(items))
+    return [item for part in parts for item in part]
+
+
+def all_reduce_sums(sums: Mapping[str, float], processes: Distributed) -> dict[str, float]:
+    """Sums by name over all processes, bit-identical on each; a name may be missing on some of them."""
+    total: dict[str, float] = {}
+    for part in gather_objects([dict(sums)], processes):
+        for name, value in part.items():
+            total[name] = total.get(name, 0) + value
+    return total
+
+
+def broadcast_object(value: T, processes: Distributed) -> T:
+    """The main process's value, on every process."""
+    if processes.world_size == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def barrier(processes: Distributed) -> None:
+    """Wait for all processes."""
+    gather_objects((), processes)
+
+
+_TORCHRUN_VARIABLES = (("RANK", "0"), ("LOCAL_RANK", "0"), ("WORLD_SIZE", "1"))
