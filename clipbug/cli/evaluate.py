@@ -1,0 +1,39 @@
+"""`clipbug evaluate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipbug.cli import options
+from clipbug.cli.reporting import Outcome, start_logging
+from clipbug.cli.tables import report_view
+
+
+def evaluate(
+    run: options.Run = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            "--predictions", metavar="FILE", help="Score this predictions.jsonl instead of a run's."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="FILE", help="Annotations with answers. Default: the file inferred on."
+        ),
+    ] = None,
+    storage: options.StorageRoot = options.DEFAULT_STORAGE,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> Outcome:
+    """Score predictions: overall, by answer type and app, beside baselines and the best score possible."""
+    start_logging(quiet=quiet, verbose=verbose)
+    if run is not None and predictions is not None:
+        raise typer.BadParameter("give --run or --predictions, not both.")
+    from clipbug.recipes.evaluate import evaluate as run_evaluation
+
+    report = run_evaluation(storage=storage, run=run, predictions=predictions, data=data).to_json()
+    return Outcome(report, report_view("evaluation", report))

@@ -1,0 +1,68 @@
+"""`clipbug finetune`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipbug.cli import options
+from clipbug.cli.reporting import Outcome, start_logging
+from clipbug.cli.training import config_outcome, run_training, texts
+
+
+def finetune(
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task",
+            metavar="|".join(options.FINETUNE_TASKS),
+            help="What to learn. Default: the task of --config.",
+            callback=options.check_task,
+            autocompletion=options.complete_task,
+        ),
+    ] = None,
+    config: options.Config = None,
+    settings: options.Settings = None,
+    train: options.Train = None,
+    val: options.Val = None,
+    media: options.Media = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            "--answers", metavar="FILE", help="Answer vocabulary. Default: made from the training files."
+        ),
+    ] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option("--init", metavar="MODEL", help="Run or model folder whose weights to start from."),
+    ] = None,
+    output: options.Output = None,
+    max_steps: options.MaxSteps = None,
+    seed: options.Seed = None,
+    resume: options.Resume = "auto",
+    dry_run: options.DryRun = False,
+    print_config: options.PrintConfig = False,
+    storage: options.StorageRoot = options.DEFAULT_STORAGE,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> Outcome:
+    """Train a model that answers questions about screens (vqa) or recordings (video-qa).
+
+    Files that are not named are looked for under the storage. An unfinished run of the same settings goes on.
+    """
+    start_logging(quiet=quiet, verbose=verbose)
+    from clipbug.config.loading import load_config
+
+    flags = {
+        "data.train": texts(train),
+        "data.val": texts(val),
+        "data.media": texts(media),
+        "data.answers": None if answers is None else str(answers),
+        "train.max_steps": max_steps,
+        "seed": seed,
+    }
+    resolved = load_config(config, overrides=settings or (), flags=flags, task=task)
+    if print_config:
+        return config_outcome(resolved)
+    return run_training(resolved, storage=storage, output=output, resume=resume, init=init, dry_run=dry_run)

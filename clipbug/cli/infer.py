@@ -1,0 +1,62 @@
+"""`clipbug infer`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipbug.cli import options
+from clipbug.cli.reporting import Outcome, start_logging
+from clipbug.cli.tables import report_view
+
+
+def infer(
+    run: options.Run = None,
+    step: Annotated[
+        str,
+        typer.Option("--step", metavar="N|best|last", help="Which checkpoint.", callback=options.check_step),
+    ] = "best",
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="FILE", help="Questions. Default: the run's test or validation file."),
+    ] = None,
+    media: options.Media = None,
+    num_clips: Annotated[
+        int | None,
+        typer.Option("--n-clips", min=1, metavar="N", help="Clips per recording. Default: the run's."),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option("--batch-size", min=1, metavar="N", help="Recordings at a time. Default: the run's."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", metavar="DIR", help="Folder of predictions.jsonl. Default: in the run folder."
+        ),
+    ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option("--scores", metavar="FILE.npz", help="Also write the scores of every answer."),
+    ] = None,
+    storage: options.StorageRoot = options.DEFAULT_STORAGE,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> Outcome:
+    """Answer the questions of a file with a trained run; the file needs no answers."""
+    start_logging(quiet=quiet, verbose=verbose)
+    from clipbug.recipes.infer import infer as run_inference
+
+    report = run_inference(
+        storage=storage,
+        run=run,
+        step=step,
+        data=data,
+        media=media or (),
+        num_clips=num_clips,
+        batch_size=batch_size,
+        output=output,
+        scores=scores,
+    ).to_json()
+    return Outcome(report, report_view("inference", report))

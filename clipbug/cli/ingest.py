@@ -1,0 +1,69 @@
+"""`clipbug ingest`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipbug.cli import options
+from clipbug.cli.reporting import Outcome, start_logging
+from clipbug.cli.tables import report_view
+
+
+def ingest(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Folders (walked to the bottom) and files.")
+    ],
+    extensions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ext",
+            metavar="EXT...",
+            help="Which files of the folders, such as: --ext mp4 avi. Default: all known kinds.",
+            callback=options.check_extensions,
+        ),
+    ] = None,
+    file_type: Annotated[
+        options.FileTypeChoice,
+        typer.Option(
+            "--file-type", metavar="auto|image|video", help="What the files must hold; auto: either."
+        ),
+    ] = "auto",
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name", metavar="NAME", help="Store under vis_db/ in the storage. Default: the folder's name."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="STORE", help="Store anywhere else.")] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", min=0, metavar="N", help="Processes that probe files.")
+    ] = 0,
+    storage: options.StorageRoot = options.DEFAULT_STORAGE,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> Outcome:
+    """Put recordings and screenshots into a store and check every file; a second run adds what is new.
+
+    Ends with exit code 3 if some files cannot be read; each is named with its reason, and none is stored.
+    """
+    start_logging(quiet=quiet, verbose=verbose)
+    if name is not None and out is not None:
+        raise typer.BadParameter("give --name or --out, not both.")
+    from clipbug.recipes.ingest import ingest as run_ingest
+    from clipbug.recipes.storage import Storage
+
+    store = out or Storage(storage).visual / (name or _store_name(paths))
+    report = run_ingest(
+        paths, extensions=extensions or (), file_type=file_type, store=store, num_workers=workers
+    )
+    payload = report.to_json()
+    return Outcome(payload, report_view("ingest", payload), exit_code=3 if report.bad else 0)
+
+
+def _store_name(paths: Sequence[Path]) -> str:
+    """The name of the folder that is ingested; "media" for files of several folders."""
+    folders = {path.resolve() if path.is_dir() else path.resolve().parent for path in paths}
+    return folders.pop().name if len(folders) == 1 else "media"

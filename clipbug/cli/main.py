@@ -1,0 +1,79 @@
+"""The `clipbug` command: which commands there are. Nothing heavy is imported before a command runs."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.main import get_command
+
+from clipbug import __version__
+from clipbug.cli import config, demo, evaluate, finetune, infer, ingest, pretrain
+from clipbug.cli.multi_value import MultiValueCommand
+from clipbug.cli.reporting import run
+
+_Commands = Sequence[tuple[str, Callable[..., Any], str]]  # name, function, example
+
+_HELP_NAMES = {"help_option_names": ["--help", "-h"]}
+_COMMANDS: _Commands = (
+    ("ingest", ingest.ingest, "clipbug ingest videos/ --ext mp4 avi"),
+    ("pretrain", pretrain.pretrain, "clipbug pretrain --train captions.jsonl --media storage/vis_db/videos"),
+    ("finetune", finetune.finetune, "clipbug finetune --task vqa"),
+    ("infer", infer.infer, "clipbug infer --step 20000 --n-clips 16"),
+    ("evaluate", evaluate.evaluate, "clipbug evaluate --run storage/finetune/video-qa-001"),
+    ("demo", demo.demo, "clipbug demo --keep storage"),
+)
+_CONFIG_COMMANDS: _Commands = (
+    ("list", config.list_presets, "clipbug config list"),
+    ("show", config.show, "clipbug config show gui_vqa --set train.batch_size=4"),
+    ("validate", config.validate, "clipbug config validate my.yaml"),
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"clipbug {__version__}")
+        raise typer.Exit
+
+
+def _start(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """The command without a subcommand."""
+    _help_without_subcommand(context)
+
+
+def _help_without_subcommand(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def _app(help_text: str, start: Callable[..., None], example: str, commands: _Commands) -> typer.Typer:
+    app = typer.Typer(rich_markup_mode="rich", context_settings=_HELP_NAMES)
+    app.callback(help=help_text, epilog=_example(example), invoke_without_command=True)(start)
+    for name, function, line in commands:
+        app.command(name, cls=MultiValueCommand, epilog=_example(line), context_settings=_HELP_NAMES)(
+            function
+        )
+    return app
+
+
+def _example(command_line: str) -> str:
+    return f"Example:\n\n{command_line}"
+
+
+def build_app() -> typer.Typer:
+    """The whole command line."""
+    title = "Questions, search and duplicates over recordings of app bugs."
+    app = _app(title, _start, "clipbug demo", _COMMANDS)
+    configs = _app("Look at configs.", _help_without_subcommand, "clipbug config list", _CONFIG_COMMANDS)
+    app.add_typer(configs, name="config")
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line (default: of this process) and leave with its exit code."""
+    sys.exit(run(get_command(build_app()), sys.argv[1:] if arguments is None else arguments))

@@ -1,0 +1,62 @@
+"""A command whose repeatable options also take several values at once: `--ext mp4 avi`."""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+from clipbug.cli.options import is_extension
+
+# Where a command has positional words too, which words after an option still belong to the option.
+_BELONGS_TO_OPTION: Mapping[str, Callable[[str], bool]] = {
+    "--ext": is_extension,
+    "--set": lambda word: "=" in word,
+}
+
+
+class MultiValueCommand(TyperCommand):
+    """Rewrites `--ext mp4 avi` to `--ext mp4 --ext avi` before parsing; everything unknown stays an error."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words after the command's name."""
+        return super().parse_args(ctx, self._spread(ctx, args))
+
+    def _spread(self, ctx: Any, args: list[str]) -> list[str]:
+        options = {
+            name: param for param in self.get_params(ctx) for name in param.opts if name.startswith("-")
+        }
+        words, rest = deque(args), list[str]()
+        while words:
+            word = words.popleft()
+            rest.append(word)
+            if word == "--":
+                return [*rest, *words]
+            name, has_value, _ = word.partition("=")
+            option = options.get(name)
+            if option is None or _is_flag(option):
+                continue
+            if not has_value and words:
+                _refuse_option_as_value(name, words[0], options, ctx)
+                rest.append(words.popleft())
+            while option.multiple and words and self._is_value(name, words[0]):
+                rest += [name, words.popleft()]
+        return rest
+
+    def _is_value(self, name: str, word: str) -> bool:
+        if word.startswith("-"):
+            return False
+        has_positionals = any(param.param_type_name == "argument" for param in self.params)
+        belongs = _BELONGS_TO_OPTION.get(name)
+        return not has_positionals or belongs is None or belongs(word)
+
+
+def _is_flag(option: Any) -> bool:
+    return bool(getattr(option, "is_flag", False))
+
+
+def _refuse_option_as_value(name: str, word: str, options: Mapping[str, Any], ctx: Any) -> None:
+    """Without this, `--run --json` would take "--json" for the name of a run."""
+    if word.partition("=")[0] in options and not ctx.resilient_parsing:
+        raise typer.BadParameter(f"{name} needs a value, but {word} follows.", ctx=ctx)

@@ -1,0 +1,143 @@
+"""The options that several commands share, each declared once."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+FINETUNE_TASKS = ("vqa", "video-qa")
+DEFAULT_STORAGE = Path("storage")
+_EXTENSION = re.compile(r"[a-z0-9]{1,5}")
+_STEP = re.compile(r"[0-9]+|best|last")
+_EVERYWHERE = "Everywhere"
+
+ResumeChoice = Literal["auto", "required", "never"]
+FileTypeChoice = Literal["auto", "image", "video"]
+
+
+def complete_config(incomplete: str) -> list[str]:
+    """Presets that begin with what is typed."""
+    from clipbug.config.presets import preset_names
+
+    return [name for name in preset_names() if name.startswith(incomplete)]
+
+
+def complete_task(incomplete: str) -> list[str]:
+    """Tasks that begin with what is typed."""
+    return [task for task in FINETUNE_TASKS if task.startswith(incomplete.replace("_", "-"))]
+
+
+def check_task(task: str | None) -> str | None:
+    """Spell the task as configs do; refuse names that `finetune` does not know."""
+    if task is not None and task.replace("_", "-") not in FINETUNE_TASKS:
+        raise typer.BadParameter(f"{task!r} is no task. Tasks: {', '.join(FINETUNE_TASKS)}.")
+    return None if task is None else task.replace("-", "_")
+
+
+def check_step(step: str) -> str:
+    """Refuse what is neither a number nor a link's name."""
+    if not _STEP.fullmatch(step):
+        raise typer.BadParameter(f"{step!r} is neither a number nor 'best' nor 'last'.")
+    return step
+
+
+def split_extensions(text: str) -> list[str]:
+    """The extensions in one value, lower case and without dot: "MP4", ".mp4", "*.mp4" and "mp4,avi" work."""
+    parts = (part.strip().lower() for part in text.split(","))
+    return [part.removeprefix("*").removeprefix(".") for part in parts if part]
+
+
+def is_extension(text: str) -> bool:
+    """Whether a word after `--ext` is an extension, rather than the next positional path."""
+    names = split_extensions(text)
+    return bool(names) and all(map(_EXTENSION.fullmatch, names)) and not Path(text).exists()
+
+
+def check_extensions(values: list[str] | None) -> list[str]:
+    """All extensions given, each once."""
+    names = list(dict.fromkeys(name for value in values or () for name in split_extensions(value)))
+    for name in names:
+        if not _EXTENSION.fullmatch(name):
+            raise typer.BadParameter(f"{name!r} is no file extension. Example: --ext mp4 avi")
+    return names
+
+
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON object on standard output.", rich_help_panel=_EVERYWHERE),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Only the result and warnings.", rich_help_panel=_EVERYWHERE)
+]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose", "-v", help="More detail, and tracebacks of errors.", rich_help_panel=_EVERYWHERE
+    ),
+]
+StorageRoot = Annotated[
+    Path,
+    typer.Option(
+        "--storage",
+        envvar="CLIPBUG_STORAGE",
+        metavar="DIR",
+        help="Folder with vis_db/, txt_db/, pretrained/ and finetune/.",
+        rich_help_panel=_EVERYWHERE,
+    ),
+]
+Config = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="FILE|PRESET",
+        help="YAML file, or a name from `clipbug config list`.",
+        autocompletion=complete_config,
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE...", help="Config values, such as train.batch_size=4. Repeatable."
+    ),
+]
+Train = Annotated[
+    list[Path] | None, typer.Option("--train", metavar="FILE...", help="Annotation files to train on.")
+]
+Val = Annotated[
+    list[Path] | None, typer.Option("--val", metavar="FILE...", help="Annotation files to validate on.")
+]
+Media = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--media",
+        metavar="STORE...",
+        help="Stores made by `clipbug ingest`. Default: the run's, or all in the storage.",
+    ),
+]
+MaxSteps = Annotated[int | None, typer.Option("--max-steps", min=1, metavar="N", help="Optimizer steps.")]
+Seed = Annotated[
+    int | None, typer.Option("--seed", min=0, metavar="N", help="Fixes weights, order and clips.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", metavar="DIR", help="Run folder. Default: a new one in the storage."),
+]
+Resume = Annotated[
+    ResumeChoice,
+    typer.Option(
+        "--resume",
+        metavar="auto|required|never",
+        help="auto: go on with an unfinished run of the same settings, else start anew.",
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the plan: rows, steps, parameters, memory; train nothing.")
+]
+PrintConfig = Annotated[
+    bool, typer.Option("--print-config", help="Print the resolved config as YAML; train nothing.")
+]
+Run = Annotated[
+    Path | None,
+    typer.Option("--run", metavar="DIR", help="Run or model folder. Default: the newest run in the storage."),
+]

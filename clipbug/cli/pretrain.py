@@ -1,0 +1,42 @@
+"""`clipbug pretrain`."""
+
+from clipbug.cli import options
+from clipbug.cli.reporting import Outcome, start_logging
+from clipbug.cli.training import config_outcome, run_training, texts
+
+
+def pretrain(
+    config: options.Config = None,
+    settings: options.Settings = None,
+    train: options.Train = None,
+    val: options.Val = None,
+    media: options.Media = None,
+    output: options.Output = None,
+    max_steps: options.MaxSteps = None,
+    seed: options.Seed = None,
+    resume: options.Resume = "auto",
+    dry_run: options.DryRun = False,
+    print_config: options.PrintConfig = False,
+    storage: options.StorageRoot = options.DEFAULT_STORAGE,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> Outcome:
+    """Train on captions, without questions: masked words, and whether text and picture belong together.
+
+    Files that are not named are looked for under the storage. An unfinished run of the same settings goes on.
+    """
+    start_logging(quiet=quiet, verbose=verbose)
+    from clipbug.config.loading import load_config
+
+    flags = {
+        "data.train": texts(train),
+        "data.val": texts(val),
+        "data.media": texts(media),
+        "train.max_steps": max_steps,
+        "seed": seed,
+    }
+    resolved = load_config(config, overrides=settings or (), flags=flags, task="pretraining")
+    if print_config:
+        return config_outcome(resolved)
+    return run_training(resolved, storage=storage, output=output, resume=resume, init=None, dry_run=dry_run)

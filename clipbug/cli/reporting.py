@@ -1,0 +1,181 @@
+"""The one place where results and errors become output and exit codes.
+
+Results go to standard output, everything else to standard error. Under `--json` standard output holds exactly
+one JSON object, whatever happens.
+"""
+
+import json
+import math
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, TextIO
+
+import typer
+
+from clipbug.errors import ClipbugError
+
+# Newer typer carries its own click, older typer uses the package; this is the right class in both.
+_UsageError = typer.BadParameter.__bases__[0]
+_WIDTH_WITHOUT_TERMINAL = 120
+_LESS_MEMORY = (
+    "lower one of these with --set: train.batch_size, eval.batch_size, train.num_clips, eval.num_clips, "
+    "max_frame_size (train.accumulation_steps keeps the batch of an optimizer step)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command has to say when it is done.
+
+    Attributes:
+        payload: the object that --json prints.
+        view: what people read: plain text, or anything that rich can print.
+        exit_code: 3 if some of the user's items were found bad.
+    """
+
+    payload: Mapping[str, Any]
+    view: Any
+    exit_code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    kind: str
+    message: str
+    hint: str
+    exit_code: int
+
+
+def start_logging(*, quiet: bool, verbose: bool) -> None:
+    """Messages of a command's work go to standard error; -v wins over -q."""
+    from clipbug.runtime.logging import setup_logging
+
+    setup_logging(verbosity=1 if verbose else -1 if quiet else 0, rank=_rank())
+
+
+def run(command: Any, arguments: Sequence[str]) -> int:
+    """Run a command line, print what comes of it, and return the exit code."""
+    words = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    as_json = "--json" in words
+    try:
+        with redirect_stdout(sys.stderr) if as_json else _nothing():
+            result = command.main(args=list(arguments), prog_name="clipbug", standalone_mode=False)
+        if result == 130:  # so does typer report Ctrl-C
+            raise KeyboardInterrupt
+        return _print_outcome(result, as_json) if isinstance(result, Outcome) else int(result or 0)
+    except (Exception, KeyboardInterrupt) as error:
+        failure = _describe(error)
+        if any(word in ("-v", "--verbose") for word in words) and failure.exit_code not in (2, 130):
+            traceback.print_exception(error)
+        _print_failure(failure, as_json)
+        return failure.exit_code
+
+
+def _print_outcome(outcome: Outcome, as_json: bool) -> int:
+    if _rank() == 0:
+        with _reader_may_leave():
+            if as_json:
+                print(_json_text(outcome.payload))
+            elif isinstance(outcome.view, str):
+                print(outcome.view)
+            else:
+                _print_rich(outcome.view, sys.stdout)
+    return outcome.exit_code
+
+
+def _print_failure(failure: _Failure, as_json: bool) -> None:
+    if as_json and _rank() == 0:
+        error = {"type": failure.kind, "message": failure.message, "hint": failure.hint}
+        with _reader_may_leave():
+            print(_json_text({"error": error}))
+    elif sys.stderr.isatty() and _rank() == 0:
+        _print_panel(failure)
+    else:
+        hint = f"\nhint: {failure.hint}" if failure.hint else ""
+        rank = f"[rank {_rank()}] " if _rank() else ""
+        print(f"{rank}error: {failure.message}{hint}", file=sys.stderr)
+
+
+def _describe(error: BaseException) -> _Failure:
+    """The words and exit code for any error that reaches the top."""
+    kind = type(error).__name__
+    if isinstance(error, ClipbugError):
+        return _Failure(kind, error.message, error.hint, error.exit_code)
+    if isinstance(error, _UsageError):
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "clipbug"
+        return _Failure("UsageError", error.format_message(), f"{path} --help", 2)  # type: ignore[attr-defined]
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return _Failure("Interrupted", "interrupted, state saved if a run was going", "", 130)
+    if _is_memory_error(error):
+        return _Failure("OutOfMemoryError", f"out of memory: {error or kind}", _LESS_MEMORY, 4)
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        return _Failure(kind, f"the system refused: {error.strerror}{where}", "", 1)
+    hint = "this is a defect in clipbug; run again with --verbose for the traceback"
+    return _Failure(kind, f"{kind}: {error}", hint, 1)
+
+
+def _is_memory_error(error: BaseException) -> bool:
+    """Told by name and text, because torch's own class cannot be imported here."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _print_rich(view: Any, file: TextIO) -> None:
+    from rich.console import Console
+
+    is_cut = not file.isatty() and "COLUMNS" not in os.environ
+    Console(file=file, width=_WIDTH_WITHOUT_TERMINAL if is_cut else None).print(view)
+
+
+def _print_panel(failure: _Failure) -> None:
+    from rich.panel import Panel
+    from rich.text import Text
+
+    text = Text(failure.message)
+    if failure.hint:
+        text.append(f"\n\n{failure.hint}", style="dim")
+    _print_rich(Panel(text, title=failure.kind, title_align="left", border_style="red"), sys.stderr)
+
+
+def _json_text(payload: Mapping[str, Any]) -> str:
+    return json.dumps(_strict(payload), ensure_ascii=False, indent=2, allow_nan=False)
+
+
+def _strict(value: Any) -> Any:
+    """As strict JSON: paths as text, and null for the numbers that JSON does not have."""
+    if isinstance(value, Mapping):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, PurePath) else value
+
+
+def _rank() -> int:
+    """Of this process under torchrun."""
+    return int(os.environ.get("RANK", "0"))
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """`clipbug ... | head -1`: the work is done, so a reader that has seen enough is no error."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes standard output once more at exit, and would complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

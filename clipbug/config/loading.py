@@ -1,0 +1,142 @@
+"""From a preset or file, `--set` and flags to one checked `RunConfig`, with every mistake named at once."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from clipbug.config.base import StrictModel
+from clipbug.config.overrides import apply_flags, apply_overrides
+from clipbug.config.presets import default_preset, preset_names, preset_path, task_key
+from clipbug.config.problems import Problem, nearest, raise_problems, reason_for, shown
+from clipbug.config.run import RunConfig
+from clipbug.config.schema import config_keys, resolve, tag_of, tags_at
+from clipbug.config.yaml_text import Document, dump_values, read_document
+from clipbug.errors import ConfigError
+
+
+def load_config(
+    source: str | Path | None,
+    *,
+    overrides: Sequence[str] = (),
+    flags: Mapping[str, Any] | None = None,
+    task: str | None = None,
+) -> RunConfig:
+    """Load a config: field defaults < YAML < `--set` < named flags.
+
+    Args:
+        source: a preset's name or a YAML file; None: the task's default preset.
+        overrides: texts `a.b=c`; c is read as YAML, and a mapping takes the place of the whole group.
+        flags: dotted path -> value; None means that the flag was not given.
+        task: what the command is going to train; a config of another task is refused.
+
+    Raises:
+        ConfigError: naming everything that is wrong.
+    """
+    wanted = task_key(task) if task else None
+    if source is None and wanted is None:
+        raise ConfigError(
+            "neither a task nor a config is given", "give --task vqa, or --config with a preset or file"
+        )
+    path, name = _locate(source if source is not None else default_preset(str(wanted)))
+    document = read_document(path, shown_as=name)
+    apply_overrides(document, overrides)
+    apply_flags(document, flags or {})
+    _settle_task(document, wanted, config=name)
+    config, problems = _validate(document, fallback=name)
+    hint = f"all keys with their values: clipbug config show {source or default_preset(str(wanted))}"
+    raise_problems([*document.problems, *problems], config=f"config {name}", hint=hint)
+    assert config is not None
+    return config
+
+
+def dump_config(config: RunConfig) -> str:
+    """YAML text of all values; `load_config` reads it back as an equal config."""
+    return dump_values(config.model_dump(mode="json"))
+
+
+def _locate(source: str | Path) -> tuple[Path, str]:
+    """The file, and the name under which messages speak of it."""
+    if isinstance(source, str) and source in preset_names():
+        path = preset_path(source)
+    elif Path(source).suffix in {".yaml", ".yml"} or Path(source).is_file():
+        path = Path(source)
+    else:
+        path = preset_path(str(source))
+    here = Path.cwd()
+    return path, str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _settle_task(document: Document, wanted: str | None, *, config: str) -> None:
+    """Spell the task's name as the models do, and check it against the one that the command wants."""
+    block = document.values.get("task")
+    if wanted and block is None:
+        document.values["task"] = {"name": wanted}
+        document.places["task"] = f"--task {wanted}"
+    if not isinstance(block, dict) or not isinstance(block.get("name"), str):
+        return
+    block["name"] = block["name"].replace("-", "_")
+    if wanted and block["name"] in tags_at("task") and block["name"] != wanted:
+        raise ConfigError(
+            f"config {config} is for the task {block['name']}, not {wanted}",
+            f"leave --config out, or give one for {wanted}: --config {default_preset(wanted)}",
+        )
+
+
+def _validate(document: Document, *, fallback: str) -> tuple[RunConfig | None, list[Problem]]:
+    try:
+        return RunConfig.model_validate(document.values), []
+    except ValidationError as error:
+        return None, [_problem(details, document.places, fallback) for details in error.errors()]
+
+
+def _problem(details: ErrorDetails, places: Mapping[str, str], fallback: str) -> Problem:
+    path, owner = resolve(details["loc"])
+    kind, context = details["type"], details.get("ctx", {})
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return _wrong_name(path, str(context.get("tag", "")), places, fallback)
+    place = _place(path, places) or fallback
+    if kind == "extra_forbidden":
+        reason, guess = _unknown_key(path, owner)
+        return Problem(path, reason, value=shown(details["input"]), place=place, nearest=guess)
+    # For a missing key, pydantic's input is the group that lacks it.
+    value = "" if kind == "missing" else shown(details["input"])
+    return Problem(path, reason_for(kind, context, details["msg"]), value=value, place=place)
+
+
+def _wrong_name(group: str, name: str, places: Mapping[str, str], fallback: str) -> Problem:
+    """No member of the union is called so, or none is called."""
+    names, path = tags_at(group), f"{group}.name"
+    place = _place(path if path in places else group, places) or fallback
+    value = shown(name) if name else ""
+    return Problem(path, f"must be one of {', '.join(names)}", value, place, nearest(name, names))
+
+
+def _unknown_key(path: str, owner: type[StrictModel] | None) -> tuple[str, str]:
+    """Why the key is refused, and the key that may be meant."""
+    group, _, key = path.rpartition(".")
+    keys = list(config_keys())
+    kind = tag_of(owner) if owner else ""
+    kinds = [tag_of(known.model) for known in keys if known.path == path]
+    if kind and kinds:
+        change = f"to change the kind, replace the group: --set '{group}={{name: {kind}}}'"
+        return f"is a key of {' and '.join(kinds)}, not of {kind}; {change}", ""
+    sibling = nearest(key, owner.model_fields if owner else ())
+    if sibling:
+        return "is no known key", f"{group}.{sibling}" if group else sibling
+    by_name = {known.path: known.path.rpartition(".")[2] for known in keys}
+    name = key if key in by_name.values() else nearest(key, sorted(set(by_name.values())))
+    return "is no known key", " or ".join(known for known in by_name if by_name[known] == name)
+
+
+def _place(path: str, places: Mapping[str, str]) -> str:
+    """Where the value at the path comes from; for a group, also what was laid over its keys."""
+    parts = path.split(".")
+    known = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    own = next((places[part] for part in known if part in places), "")
+    laid_over = [
+        place for inner, place in places.items() if inner.startswith(f"{path}.") and place.startswith("--")
+    ]
+    return ", ".join(filter(None, [own, *laid_over]))

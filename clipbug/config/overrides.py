@@ -1,0 +1,52 @@
+"""`--set a.b=c` and named flags, laid over the values of a file."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clipbug.config.problems import Problem, shown
+from clipbug.config.yaml_text import Document, parse_value
+from clipbug.errors import ConfigError
+
+
+def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
+    """Lay `path=value` texts over a document, in order; what cannot be used goes into its problems."""
+    for override in overrides:
+        path, equals, text = (part.strip() for part in override.partition("="))
+        place = f"--set {override}"
+        if not equals:
+            document.problems.append(Problem(override, "has no '='; write --set path=value", place="--set"))
+            continue
+        try:
+            value = parse_value(text)
+        except ConfigError as error:
+            document.problems.append(Problem(path, error.message, value=text, place=place))
+            continue
+        put(document, path, value, place=place)
+
+
+def apply_flags(document: Document, flags: Mapping[str, Any]) -> None:
+    """Lay named flags (dotted path -> value, None = not given) over a document."""
+    for path, value in flags.items():
+        if value is not None:
+            put(document, path, value, place=f"--{path.rsplit('.', 1)[-1].replace('_', '-')}")
+
+
+def put(document: Document, path: str, value: Any, *, place: str) -> None:
+    """Set one value. A mapping replaces the whole group, so that a union's other member can be chosen."""
+    *parents, last = path.split(".")
+    if not all((*parents, last)):
+        document.problems.append(
+            Problem(path or "(empty)", "is no dotted path such as train.batch_size", place=place)
+        )
+        return
+    group: Any = document.values
+    for depth, parent in enumerate(parents, start=1):
+        group = group.setdefault(parent, {})
+        if not isinstance(group, dict):
+            reason = f"cannot be set: {'.'.join(parents[:depth])} is {shown(group)}, not a group of keys"
+            document.problems.append(Problem(path, reason, place=place))
+            return
+    group[last] = value
+    for inner in [known for known in document.places if known.startswith(f"{path}.")]:
+        del document.places[inner]
+    document.places[path] = place

@@ -1,0 +1,186 @@
+"""YAML text to values and back, read as YAML 1.2 does: 5e-5 is a number, yes and off are words."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from clipbug.config.problems import Problem
+from clipbug.errors import ConfigError
+
+_TAG = "tag:yaml.org,2002:"
+_FLOAT = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+_PATTERNS = {
+    "null": re.compile("~|null|Null|NULL|"),
+    "bool": re.compile("true|True|TRUE|false|False|FALSE"),
+    "int": re.compile("[-+]?[0-9]+"),
+    "float": re.compile(_FLOAT),
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader with the words and numbers of YAML 1.2 in place of those of 1.1."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
+        """The tag of a node that gives none itself."""
+        if kind is yaml.ScalarNode and implicit[0]:
+            return _TAG + next((tag for tag, pattern in _PATTERNS.items() if pattern.fullmatch(value)), "str")
+        return str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
+
+
+class _Dumper(yaml.SafeDumper):
+    """Groups in lines, lists in brackets; quotes a text that YAML 1.1 or 1.2 would read as something else."""
+
+    def represent_sequence(
+        self, tag: str, sequence: Any, flow_style: bool | None = None
+    ) -> yaml.SequenceNode:
+        """A node for a list."""
+        return super().represent_sequence(tag, sequence, flow_style=True)
+
+
+# The base class reads 1.0e-05 but not 1e-05 as a number, so it would leave the text "1e-05" without quotes.
+_Dumper.add_implicit_resolver(f"{_TAG}float", re.compile(f"^({_FLOAT})$"), list("-+.0123456789"))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed file.
+
+    Attributes:
+        values: the outermost mapping.
+        places: dotted path -> "file:line".
+        problems: keys that stand twice.
+    """
+
+    values: dict[str, Any]
+    places: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def read_document(path: Path, *, shown_as: str) -> Document:
+    """Read a YAML file whose outermost level is a mapping.
+
+    Raises:
+        ConfigError: no such file, not text, not YAML, or no mapping.
+    """
+    try:
+        loader = _Loader(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+    except OSError as error:
+        raise ConfigError(f"cannot read config {shown_as}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{_where(shown_as, error)} is not valid YAML: {_what(error)}") from error
+    if node is None:
+        return Document({})
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"config {shown_as} must be a mapping (key: value), but it is {_kind(node)}")
+    document = Document({})
+    document.values.update(_Reader(shown_as, document).value(node, ""))
+    return document
+
+
+def parse_value(text: str) -> Any:
+    """One value as the command line gives it: `5e-5`, `null`, `[a, b]`, `{name: random}`.
+
+    Raises:
+        ConfigError: not YAML, or a key stands twice.
+    """
+    document = Document({})
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+    except yaml.YAMLError as error:
+        raise ConfigError(f"is not valid YAML: {_what(error)}") from error
+    value = None if node is None else _Reader("--set", document).value(node, "")
+    if document.problems:
+        raise ConfigError("; ".join(f"{problem.path}: {problem.reason}" for problem in document.problems))
+    return value
+
+
+def dump_values(values: Mapping[str, Any]) -> str:
+    """YAML text that `read_document` reads back as the same values."""
+    return yaml.dump(
+        dict(values), Dumper=_Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True
+    )
+
+
+class _Reader:
+    """Turns nodes into values, and notes where each stands."""
+
+    def __init__(self, source: str, document: Document) -> None:
+        self._source = source
+        self._document = document
+        self._open: list[yaml.Node] = []
+
+    def value(self, node: yaml.Node, path: str) -> Any:
+        """The value of a node that stands at this path."""
+        if node in self._open:
+            raise ConfigError(f"{self._place(node)}: a value contains itself")
+        if path:
+            self._document.places.setdefault(path, self._place(node))
+        self._open.append(node)
+        value = self._construct(node, path)
+        self._open.pop()
+        return value
+
+    def _construct(self, node: yaml.Node, path: str) -> Any:
+        if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
+            return {key: self.value(child, _join(path, key)) for key, child in self._pairs(node, path)}
+        if isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
+            return [self.value(child, _join(path, str(index))) for index, child in enumerate(node.value)]
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        raise ConfigError(f"{self._place(node)}: the tag {node.tag} is not allowed in a config")
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        tag, text = node.tag.removeprefix(_TAG), node.value
+        if tag == "str":
+            return text
+        if tag not in _PATTERNS or not _PATTERNS[tag].fullmatch(text):
+            raise ConfigError(f"{self._place(node)}: the tag {node.tag} is not allowed for {text!r}")
+        if tag == "null":
+            return None
+        if tag == "bool":
+            return text.lower() == "true"
+        return (
+            int(text) if tag == "int" else float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        )
+
+    def _pairs(self, node: yaml.MappingNode, path: str) -> Iterator[tuple[str, yaml.Node]]:
+        seen: dict[str, int] = {}
+        for key_node, child in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise ConfigError(f"{self._place(key_node)}: a key must be a plain word")
+            key, line = key_node.value, key_node.start_mark.line + 1
+            if key in seen:
+                reason = f"stands twice, first in line {seen[key]}"
+                self._document.problems.append(
+                    Problem(_join(path, key), reason, place=f"{self._source}:{line}")
+                )
+                continue
+            seen[key] = line
+            self._document.places[_join(path, key)] = f"{self._source}:{line}"
+            yield key, child
+
+    def _place(self, node: yaml.Node) -> str:
+        return f"{self._source}:{node.start_mark.line + 1}"
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _kind(node: yaml.Node) -> str:
+    return "a list" if isinstance(node, yaml.SequenceNode) else f"the text {node.value!r}"
+
+
+def _where(source: str, error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f"{source}:{mark.line + 1}" if mark else source
+
+
+def _what(error: Exception) -> str:
+    return str(getattr(error, "problem", None) or error)

@@ -1,0 +1,32 @@
+"""The fixture of fake recipes."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.cli.fakes import FakeRecipes, FakeStorage
+
+
+@pytest.fixture
+def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
+    """Fakes for all recipes; the test runs in an empty folder, as process 0."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.delenv("CLIPBUG_STORAGE", raising=False)
+    fakes = FakeRecipes()
+    names = (
+        "ingest:ingest",
+        "train:train",
+        "plan:plan_run",
+        "infer:infer",
+        "evaluate:evaluate",
+        "demo:run_demo",
+    )
+    for name in names:
+        fakes.install(monkeypatch, *name.split(":"))
+    storage = ModuleType("clipbug.recipes.storage")
+    storage.Storage = FakeStorage  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "clipbug.recipes.storage", storage)
+    return fakes

@@ -1,0 +1,76 @@
+"""Recipes that only note how they are called, so that the command line is tested alone and fast."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from clipbug.cli.main import main
+
+POSITIONS = ("first", "second")
+
+
+@dataclass
+class FakeReport:
+    """Any recipe's report."""
+
+    payload: dict[str, Any]
+    bad: tuple[Any, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return self.payload
+
+
+@dataclass
+class FakeRecipes:
+    """What was called, and what the next call does."""
+
+    calls: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    report: FakeReport = field(
+        default_factory=lambda: FakeReport({"score": 0.5, "by_type": {"yes/no": {"count": 3}}})
+    )
+    raises: BaseException | None = None
+    before: Callable[[], None] = lambda: None
+
+    def install(self, monkeypatch: pytest.MonkeyPatch, module: str, function: str) -> None:
+        """Put a module in the place of clipbug.recipes.<module>."""
+
+        def recipe(*args: Any, **kwargs: Any) -> FakeReport:
+            self.calls.append((module, function, {**dict(zip(POSITIONS, args, strict=False)), **kwargs}))
+            self.before()
+            if self.raises is not None:
+                raise self.raises
+            return self.report
+
+        fake = sys.modules.get(f"clipbug.recipes.{module}") or ModuleType(f"clipbug.recipes.{module}")
+        monkeypatch.setattr(fake, function, recipe, raising=False)
+        monkeypatch.setitem(sys.modules, f"clipbug.recipes.{module}", fake)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Of the only call."""
+        assert len(self.calls) == 1, self.calls
+        return self.calls[0][2]
+
+
+@dataclass
+class FakeStorage:
+    """Where stores go."""
+
+    root: Path
+
+    @property
+    def visual(self) -> Path:
+        return self.root / "vis_db"
+
+
+def exit_code_of(*arguments: str) -> int:
+    """Run a command line in this process and return its exit code."""
+    with pytest.raises(SystemExit) as leaving:
+        main(arguments)
+    assert isinstance(leaving.value.code, int)
+    return leaving.value.code

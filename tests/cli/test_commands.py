@@ -1,0 +1,194 @@
+"""Each command hands exactly what the user said to its recipe."""
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipbug.cli.ingest import _store_name
+from clipbug.config import RunConfig
+from clipbug.config.loading import load_config
+from tests.cli.fakes import POSITIONS, FakeRecipes, exit_code_of
+
+RECIPES = Path(__file__).parents[2] / "clipbug" / "recipes"
+
+
+def test_ingest(recipes: FakeRecipes) -> None:
+    Path("videos").mkdir()
+    assert exit_code_of("ingest", "videos/", "--ext", "mp4", "--workers", "2", "--file-type", "video") == 0
+    assert recipes.arguments == {
+        "first": [Path("videos/")],
+        "extensions": ["mp4"],
+        "file_type": "video",
+        "store": Path("storage/vis_db/videos"),
+        "num_workers": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "store"),
+    [
+        (["--name", "calls"], "storage/vis_db/calls"),
+        (["--out", "/data/calls"], "/data/calls"),
+        (["--storage", "/data"], "/data/vis_db/videos"),
+    ],
+)
+def test_where_ingest_puts_the_store(words: list[str], store: str, recipes: FakeRecipes) -> None:
+    Path("videos").mkdir()
+    assert exit_code_of("ingest", "videos", *words) == 0
+    assert recipes.arguments["store"] == Path(store)
+    assert recipes.arguments["extensions"] == ()
+
+
+def test_name_of_a_store(tmp_path: Path) -> None:
+    (tmp_path / "calls").mkdir()
+    (tmp_path / "taps").mkdir()
+    files = [tmp_path / "calls" / name for name in ("a.mp4", "b.mp4")]
+    assert _store_name([tmp_path / "calls"]) == "calls"
+    assert _store_name([tmp_path / "calls" / ".." / "taps"]) == "taps"
+    assert _store_name(files) == "calls"
+    assert _store_name([tmp_path / "calls", tmp_path / "taps"]) == "media"
+
+
+def test_storage_from_the_environment(recipes: FakeRecipes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIPBUG_STORAGE", "/data")
+    assert exit_code_of("evaluate") == 0
+    assert recipes.arguments == {"storage": Path("/data"), "run": None, "predictions": None, "data": None}
+
+
+def test_finetune_by_default(recipes: FakeRecipes) -> None:
+    assert exit_code_of("finetune", "--task", "video-qa") == 0
+    assert recipes.arguments == {
+        "first": load_config("gui_video_qa"),
+        "storage": Path("storage"),
+        "output": None,
+        "resume": "auto",
+        "init": None,
+    }
+
+
+def test_finetune_with_everything(recipes: FakeRecipes) -> None:
+    words = (
+        "--task vqa --config tiny/vqa --answers a.json --init model --output out --max-steps 5 --seed 3 "
+        "--resume never --storage s --set seed=2 train.batch_size=4"
+    )
+    assert exit_code_of("finetune", *words.split()) == 0
+    config: RunConfig = recipes.arguments["first"]
+    assert (config.seed, config.train.max_steps, config.train.batch_size) == (3, 5, 4)
+    assert config.data.answers == "a.json"
+    assert recipes.arguments["init"] == Path("model")
+    assert recipes.arguments["output"] == Path("out")
+    assert recipes.arguments["resume"] == "never"
+
+
+def test_pretrain(recipes: FakeRecipes) -> None:
+    assert exit_code_of("pretrain", "--train", "captions.jsonl", "--max-steps", "7") == 0
+    config: RunConfig = recipes.arguments["first"]
+    assert config.task.name == "pretraining"
+    assert config.data.train == ("captions.jsonl",)
+    assert config.train.max_steps == 7
+
+
+def test_a_config_of_another_task_is_refused(
+    recipes: FakeRecipes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code_of("pretrain", "--config", "gui_vqa") == 1
+    assert "is for the task vqa, not pretraining" in capsys.readouterr().err
+    assert exit_code_of("finetune") == 1
+    assert "--task vqa" in capsys.readouterr().err
+    assert not recipes.calls
+
+
+@pytest.mark.parametrize("command", [["finetune", "--task", "vqa"], ["pretrain"]])
+def test_dry_run_only_plans(
+    command: list[str], recipes: FakeRecipes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code_of(*command, "--dry-run", "--storage", "s", "--json") == 0
+    assert [call[:2] for call in recipes.calls] == [("plan", "plan_run")]
+    assert recipes.arguments["storage"] == Path("s")
+    assert json.loads(capsys.readouterr().out) == recipes.report.payload
+
+
+def test_printed_config_is_a_config(recipes: FakeRecipes, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "finetune",
+        "--task",
+        "vqa",
+        "--train",
+        "a: b.jsonl",
+        "--set",
+        "optim.epsilon=1e-7",
+        "--print-config",
+    ]
+    assert exit_code_of(*words) == 0
+    Path("printed.yaml").write_text(capsys.readouterr().out, encoding="utf-8")
+    config = load_config("printed.yaml")
+    assert config.data.train == ("a: b.jsonl",)
+    assert config.optim.epsilon == 1e-7
+    assert exit_code_of(*words, "--json") == 0
+    assert RunConfig.model_validate(json.loads(capsys.readouterr().out)) == config
+    assert not recipes.calls
+
+
+def test_infer(recipes: FakeRecipes) -> None:
+    words = "--run r --step 20000 --data d.jsonl --media s1 s2 --n-clips 16 --batch-size 3"
+    assert exit_code_of("infer", *words.split(), "--output", "o", "--scores", "f.npz") == 0
+    assert recipes.arguments == {
+        "storage": Path("storage"),
+        "run": Path("r"),
+        "step": "20000",
+        "data": Path("d.jsonl"),
+        "media": [Path("s1"), Path("s2")],
+        "num_clips": 16,
+        "batch_size": 3,
+        "output": Path("o"),
+        "scores": Path("f.npz"),
+    }
+
+
+def test_demo(recipes: FakeRecipes) -> None:
+    assert exit_code_of("demo", "--keep", "k", "--quick", "--seed", "5") == 0
+    assert recipes.arguments == {"keep": Path("k"), "quick": True, "seed": 5}
+
+
+CALLS = [
+    ("ingest", "videos"),
+    ("finetune", "--task", "vqa"),
+    ("finetune", "--task", "vqa", "--dry-run"),
+    ("infer",),
+    ("evaluate",),
+    ("demo",),
+]
+
+
+@pytest.mark.parametrize("words", CALLS, ids=" ".join)
+def test_real_recipes_take_what_the_fakes_are_given(words: tuple[str, ...], recipes: FakeRecipes) -> None:
+    """Read from the source, because importing a recipe takes torch."""
+    assert exit_code_of(*words) == 0
+    ((module, function, given),) = recipes.calls
+    required, allowed, num_positional = _parameters(module, function)
+    positional = [name for name in given if name in POSITIONS]
+    named = set(given) - set(POSITIONS)
+    assert len(positional) <= len(num_positional)
+    assert named <= allowed
+    assert required <= named | set(num_positional[: len(positional)])
+
+
+def _parameters(module: str, function: str) -> tuple[set[str], set[str], list[str]]:
+    """(names without default, all names, names that may be given by position) of a recipe."""
+    tree = ast.parse((RECIPES / f"{module}.py").read_text(encoding="utf-8"))
+    (definition,) = [
+        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function
+    ]
+    arguments: Any = definition.args
+    by_position = [argument.arg for argument in arguments.args]
+    with_default = set(by_position[len(by_position) - len(arguments.defaults) :])
+    by_name = {
+        argument.arg: default
+        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    }
+    with_default |= {name for name, default in by_name.items() if default is not None}
+    allowed = {*by_position, *by_name}
+    return allowed - with_default, allowed, by_position

@@ -1,0 +1,77 @@
+"""The command answers at once, because nothing heavy is imported before a command runs."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "torchvision", "transformers", "tokenizers", "cv2", "av", "lmdb", "numpy", "tensorboard")
+PROBE = """
+import json, sys, time
+from clipbug.cli.main import main
+try:
+    main(sys.argv[1:])
+except SystemExit as leaving:
+    code = leaving.code
+print(json.dumps([code, time.process_time(), sorted(sys.modules)]), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        [],
+        ["config"],
+        ["--version"],
+        ["finetune", "--help"],
+        ["ingest", "--help"],
+        ["infer", "--step", "x"],
+    ],
+)
+def test_nothing_heavy_is_imported_and_it_is_fast(words: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-c", PROBE, *words], capture_output=True, text=True, check=True)
+    code, seconds, modules = json.loads(done.stderr.splitlines()[-1])
+    assert code == (2 if "x" in words else 0)
+    assert [name for name in HEAVY if name in modules] == []
+    # 0.16 s measured; processor time, because this machine may be busy with other tests
+    assert seconds < 0.5
+
+
+def test_configs_need_nothing_heavy() -> None:
+    words = ["config", "validate", "gui_vqa"]
+    done = subprocess.run([sys.executable, "-c", PROBE, *words], capture_output=True, text=True, check=True)
+    code, _, modules = json.loads(done.stderr.splitlines()[-1])
+    assert code == 0
+    assert [name for name in HEAVY if name in modules] == []
+
+
+def test_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "clipbug", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("clipbug ")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("clipbug fine", "finetune"),
+        ("clipbug finetune --ta", "--task"),
+        ("clipbug finetune --task v", "video-qa"),
+        ("clipbug finetune --config gui_v", "gui_video_qa"),
+        ("clipbug config show tiny/v", "tiny/vqa"),
+        ("clipbug finetune --set a=1 b=2 --re", "--resume"),
+    ],
+)
+def test_shell_completion(line: str, expected: str) -> None:
+    environment = {
+        **os.environ,
+        "_CLIPBUG_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(line.count(" ")),
+    }
+    done = subprocess.run([sys.executable, "-m", "clipbug"], capture_output=True, text=True, env=environment)
+    assert expected in done.stdout.split(), done.stderr

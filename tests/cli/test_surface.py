@@ -1,0 +1,94 @@
+"""The commands and options are a contract: this list may grow, and nothing in it may change."""
+
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from clipbug.cli.main import build_app
+from clipbug.cli.options import FINETUNE_TASKS
+from clipbug.cli.reference import cli_page
+from clipbug.config.presets import task_key
+from clipbug.config.schema import tags_at
+from tests.cli.fakes import FakeRecipes, exit_code_of
+
+REPOSITORY = Path(__file__).parents[2]
+
+COMMON = {"--json", "--quiet", "-q", "--verbose", "-v"}
+TRAINING = {
+    *("--config", "--set", "--train", "--val", "--media", "--output", "--max-steps", "--seed", "--resume"),
+    *("--dry-run", "--print-config", "--storage"),
+}
+SURFACE = {
+    "ingest": {"PATH...", "--ext", "--file-type", "--name", "--out", "--workers", "--storage"},
+    "pretrain": TRAINING,
+    "finetune": TRAINING | {"--task", "--answers", "--init"},
+    "infer": {
+        *(
+            "--run",
+            "--step",
+            "--data",
+            "--media",
+            "--n-clips",
+            "--batch-size",
+            "--output",
+            "--scores",
+            "--storage",
+        ),
+    },
+    "evaluate": {"--run", "--predictions", "--data", "--storage"},
+    "demo": {"--keep", "--quick", "--seed"},
+    "config list": set(),
+    "config show": {"FILE|PRESET", "--set"},
+    "config validate": {"FILE|PRESET...", "--set"},
+}
+
+
+def commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command with its words."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
+
+
+COMMANDS = dict(commands(get_command(build_app())))
+
+
+def test_commands_and_options_are_frozen() -> None:
+    found = {
+        name: {word for param in command.params for word in _words(param)}
+        for name, command in COMMANDS.items()
+    }
+    assert found == {name: options | COMMON for name, options in SURFACE.items()}
+
+
+def _words(param: Any) -> list[str]:
+    return [param.metavar] if param.param_type_name == "argument" else param.opts
+
+
+def test_tasks_of_finetune_are_those_of_the_config() -> None:
+    assert {task_key(task) for task in FINETUNE_TASKS} == set(tags_at("task")) - {"pretraining"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_ends_with_an_example_that_runs(
+    name: str, recipes: FakeRecipes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(REPOSITORY / "configs/tiny/vqa.yaml", "my.yaml")
+    assert exit_code_of(*name.split(), "--help") == 0
+    heading, example = [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip()][-2:]
+    assert heading == "Example:"
+    words = shlex.split(example)
+    assert words[: 1 + len(name.split())] == ["clipbug", *name.split()]
+    assert exit_code_of(*words[1:]) == 0
+
+
+def test_docs_are_fresh() -> None:
+    page = (REPOSITORY / "docs/cli.md").read_text(encoding="utf-8")
+    assert page == cli_page(), "run: python -m clipbug.cli.reference > docs/cli.md"
