@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -107,16 +108,22 @@ def test_exit_codes_of_typer_pass_through() -> None:
     assert run(_Command(130), []) == 130
 
 
-def test_a_reader_that_leaves_early_is_no_error() -> None:
-    """The reader closes its end before the command writes: an empty loop of reads cannot hide that."""
+@pytest.mark.parametrize("size", [10, 1_000_000], ids=["left in the buffer", "written at once"])
+def test_a_reader_that_leaves_early_is_no_error(size: int) -> None:
+    """The command waits until its reader is gone, then writes."""
     program = (
         "import sys; from clipbug.cli.reporting import Outcome, run\n"
         "class Command:\n"
-        "    def main(self, **_): sys.stdin.read(); return Outcome({}, 'x' * 1_000_000)\n"
+        "    def main(self, **_): sys.stdin.read(); return Outcome({}, 'x' * int(sys.argv[1]))\n"
         "sys.exit(run(Command(), []))"
     )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     process = subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", program, str(size)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
     )
     assert process.stdin
     assert process.stdout

@@ -75,3 +75,9 @@ def test_bad_settings(override: str, expected: str, write: Any) -> None:
     assert expected in shown
     assert "padding = \"squarre\": must be 'batch' or 'square'" in shown
     assert shown.startswith("2 problems in config my.yaml:")
+
+
+def test_what_is_replaced_has_no_line_any_more(write: Any) -> None:
+    name = write("task: {name: vqa}\ndata:\n  val:\n  - a.jsonl\n  - b.jsonl\n")
+    shown = message_of(name, overrides=["data.val=[c.jsonl, 3]"])
+    assert "data.val.1 = 3: must be text  (--set data.val=[c.jsonl, 3])" in shown
