@@ -46,8 +46,18 @@ Made from the commands by `python -m clipbug.cli.reference`; a test keeps it fre
 `infer --scores FILE.npz` writes the arrays `question_ids`, `media_ids`, `pooled_logits` (questions, answers)
 and `clip_logits` (questions, clips, answers), rows in the order of the data file.
 
-`evaluate --json` prints `task`, `metric`, `score`, `count`, `interval` (bootstrap, 95 %), `ceiling` (the
-best score that the answer vocabulary allows), `baselines` (`majority`, `question_only`), `by_type`, `by_app`.
+`evaluate --json` prints one object:
+
+| key | meaning |
+|---|---|
+| `task`, `metric`, `score` | `vqa_score` (soft labels) or `accuracy`, in [0, 1] |
+| `count`, `answered`, `missing` | questions with an answer to score against; a missing prediction is wrong |
+| `unmatched`, `unlabelled` | predictions without a question, questions without an answer; neither is scored |
+| `interval` | 95 % bootstrap over recordings |
+| `ceiling`, `out_of_vocabulary` | the best score the vocabulary allows; the share of labels outside it |
+| `baselines` | `majority` and `question_only`: what answers without looking would score |
+| `by_type`, `by_app` | score and count of each group |
+| `predictions`, `data` | the files that were compared |
 """
 
 
