@@ -1,0 +1,114 @@
+"""Annotation files to records: family found or forced, all bad lines reported at once, ids made unique."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from clipbug.data.annotations.families import Family, describe_families, family_of_rows, parse_row
+from clipbug.data.annotations.fields import RowError
+from clipbug.data.annotations.lines import Line, iter_lines
+from clipbug.data.records import QuestionRecord, Record
+from clipbug.errors import DataError
+
+_NUM_DETECTION_LINES = 50
+_NUM_SHOWN = 10
+
+
+def detect_family(path: Path) -> Family | None:
+    """The family of the file's first rows, or None if they are of no known family.
+
+    Raises:
+        DataError: the file cannot be opened.
+    """
+    return family_of_rows(
+        line.fields for line in islice(iter_lines(path), _NUM_DETECTION_LINES) if line.fields
+    )
+
+
+def read_annotations(path: Path, *, family: Literal["auto"] | Family = "auto") -> list[Record]:
+    """All rows of an annotation file, in file order.
+
+    Args:
+        path: JSON lines, or one JSON array of objects.
+        family: "auto" finds it from the fields of the rows.
+
+    Raises:
+        DataError: no such file, no rows, rows of no known family, or rows that cannot be used (all at once).
+    """
+    lines = list(iter_lines(path))
+    if not lines:
+        raise DataError(f"{path} has no rows", "give a file with one JSON object per line")
+    chosen = _family(path, lines) if family == "auto" else family
+    records: list[Record] = []
+    problems: list[str] = []
+    for line in lines:
+        source = f"{path}:{line.number}"
+        try:
+            records.append(parse_row(_fields(line), chosen, source))
+        except RowError as problem:
+            problems.append(f"{source}: {problem}")
+    if problems:
+        raise _bad_lines(path, problems, lines, chosen)
+    return _with_ids(records)
+
+
+def _fields(line: Line) -> dict[str, object]:
+    if line.fields is None:
+        raise RowError(line.problem)
+    return line.fields
+
+
+def _family(path: Path, lines: Sequence[Line]) -> Family:
+    rows = [line.fields for line in lines if line.fields is not None]
+    found = family_of_rows(rows[:_NUM_DETECTION_LINES]) or family_of_rows(rows)
+    if found is not None:
+        return found
+    if not rows:
+        raise _bad_lines(path, [f"{path}:{line.number}: {line.problem}" for line in lines], lines, None)
+    multiple_choice = (
+        " ('options' makes them multiple choice, which is not read yet)" if "options" in rows[0] else ""
+    )
+    raise DataError(
+        f"the rows of {path} are of no known family; the first has the fields: {', '.join(rows[0]) or 'none'}"
+        f"{multiple_choice}",
+        f"fields that the families need:\n{describe_families()}",
+    )
+
+
+def _bad_lines(
+    path: Path, problems: Sequence[str], lines: Sequence[Line], family: Family | None
+) -> DataError:
+    shown = "\n".join(f"  {problem}" for problem in problems[:_NUM_SHOWN])
+    more = f"\n  ... and {len(problems) - _NUM_SHOWN} more" if len(problems) > _NUM_SHOWN else ""
+    read_as = f" (read as {family})" if family else ""
+    looks_like = family_of_rows(line.fields for line in lines if line.fields)
+    return DataError(
+        f"{len(problems)} of {len(lines)} rows of {path}{read_as} cannot be used:\n{shown}{more}",
+        f"most rows look like {looks_like}: choose that task or another file"
+        if family is not None and looks_like not in (None, family)
+        else "correct these rows or take them out; nothing was read",
+    )
+
+
+def _with_ids(records: Sequence[Record]) -> list[Record]:
+    """Every record under a unique id: the file's question id, else "<media_id>#<n>" for its n-th row."""
+    given = [record.question_id if isinstance(record, QuestionRecord) else "" for record in records]
+    uses = Counter(given)
+    position: Counter[str] = Counter()
+    numbered = []
+    for record in records:
+        position[record.media_id] += 1
+        numbered.append(f"{record.media_id}#{position[record.media_id]}")
+    ids = [one if one and uses[one] == 1 else other for one, other in zip(given, numbered, strict=True)]
+    if len(set(ids)) < len(ids):  # a question id looks like a numbered one; numbered ids alone never collide
+        ids = numbered
+    return [_with_id(record, record_id) for record, record_id in zip(records, ids, strict=True)]
+
+
+def _with_id(record: Record, record_id: str) -> Record:
+    if isinstance(record, QuestionRecord):
+        return replace(record, record_id=record_id, question_id=record.question_id or record_id)
+    return replace(record, record_id=record_id)
