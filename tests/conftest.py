@@ -1,0 +1,65 @@
+"""Fixtures that several folders of tests share."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from clipbug.config import RunConfig
+from tests.fakes import FakeMedia, fake_image, fake_recording
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+TINY_TEXTS = (
+    "what is tapped first?",
+    "what is tapped just before the bug?",
+    "which screen is this",
+    "what will be your tap",
+    "how many times is save tapped?",
+    "the dialog stays open after cancel",
+    "nothing happens when delete is tapped",
+    "the list is empty after a search",
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer() -> "PreTrainedTokenizerBase":
+    """A WordPiece tokenizer over a handful of sentences. Do not change it: the whole session shares it."""
+    from clipbug.data.tokenization import train_wordpiece  # takes seconds that most tests need not pay
+
+    return train_wordpiece(TINY_TEXTS, vocabulary_size=160)
+
+
+@pytest.fixture
+def tiny_config() -> RunConfig:
+    """Settings of a video QA run that a CPU trains in milliseconds per step."""
+    return RunConfig.model_validate(
+        {
+            "task": {"name": "video_qa"},
+            "precision": "fp32",
+            "max_frame_size": 32,
+            "model": {
+                "backbone": {"name": "small", "widths": [8, 8, 16]},
+                "encoder": {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "intermediate_size": 32},
+                "grid_pool": 1,
+            },
+            "tokenizer": {"name": "wordpiece", "vocabulary_size": 160},
+            "train": {"batch_size": 2, "num_clips": 2, "max_steps": 4},
+            "eval": {"batch_size": 2, "num_clips": 2},
+        }
+    )
+
+
+@pytest.fixture
+def fake_media() -> FakeMedia:
+    """Five recordings of different lengths and shapes, one of them starting at 2 s, and one image."""
+    return FakeMedia(
+        {
+            "portrait": fake_recording(40, size=(64, 36), seed=1),
+            "landscape": fake_recording(30, size=(36, 64), seed=2),
+            "short": fake_recording(2, size=(64, 36), seed=3),
+            "late": fake_recording(50, start_seconds=2.0, size=(64, 36), seed=4),
+            "square": fake_recording(25, size=(48, 48), seed=5),
+            "picture": fake_image(size=(64, 36), seed=6),
+        }
+    )
