@@ -8,7 +8,7 @@ import typer
 from typer.main import get_command
 
 from clipbug import __version__
-from clipbug.cli import config, demo, evaluate, finetune, infer, ingest, pretrain
+from clipbug.cli import config, data, demo, evaluate, finetune, infer, ingest, pretrain
 from clipbug.cli.multi_value import MultiValueCommand
 from clipbug.cli.reporting import run
 
@@ -27,6 +27,13 @@ _CONFIG_COMMANDS: _Commands = (
     ("list", config.list_presets, "clipbug config list"),
     ("show", config.show, "clipbug config show gui_vqa --set train.batch_size=4"),
     ("validate", config.validate, "clipbug config validate my.yaml"),
+)
+_DATA_COMMANDS: _Commands = (
+    (
+        "split",
+        data.split,
+        "clipbug data split questions.jsonl --output storage/txt_db/mine --groups groups.json",
+    ),
 )
 
 
@@ -71,6 +78,10 @@ def build_app() -> typer.Typer:
     app = _app(title, _start, "clipbug demo", _COMMANDS)
     configs = _app("Look at configs.", _help_without_subcommand, "clipbug config list", _CONFIG_COMMANDS)
     app.add_typer(configs, name="config")
+    datas = _app(
+        "Work on annotation files.", _help_without_subcommand, "clipbug data split --help", _DATA_COMMANDS
+    )
+    app.add_typer(datas, name="data")
     return app
 
 

@@ -31,13 +31,23 @@ SamplingConfig = Annotated[RegularSampling | RandomSampling | ClipBertSampling, 
 class DataConfig(StrictModel):
     """Which files, and how they are read."""
 
-    train: tuple[str, ...] = Field((), description="annotation files to train on; empty: found under the storage")
-    val: tuple[str, ...] = Field((), description="annotation files to validate on; empty: found under the storage")
-    media: tuple[str, ...] = Field((), description="stores made by `clipbug ingest`; empty: all under the storage")
+    train: tuple[str, ...] = Field(
+        (), description="annotation files to train on; empty: found under the storage"
+    )
+    val: tuple[str, ...] = Field(
+        (), description="annotation files to validate on; empty: found under the storage"
+    )
+    media: tuple[str, ...] = Field(
+        (), description="stores made by `clipbug ingest`; empty: all under the storage"
+    )
     answers: str | None = Field(
         None, description="answer vocabulary file {answer: index}; null: made from the training files"
     )
-    min_answer_count: PositiveInt = Field(1, description="answers seen less often are left out of the vocabulary")
-    texts_per_visual: PositiveInt = Field(2, description="most text rows that share one visual in a training sample")
+    min_answer_count: PositiveInt = Field(
+        1, description="answers seen less often are left out of the vocabulary"
+    )
+    texts_per_visual: PositiveInt = Field(
+        2, description="most text rows that share one visual in a training sample"
+    )
     max_text_tokens: PositiveInt = Field(30, description="longer texts are cut, [CLS] and [SEP] included")
     num_workers: int = Field(0, ge=0, description="loader processes")

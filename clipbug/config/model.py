@@ -15,7 +15,8 @@ class ResNetConfig(StrictModel):
         "resnet50", description="torchvision architecture"
     )
     weights: str | None = Field(
-        None, description="file of weights (torchvision state dict) or a torchvision weights name; null: random"
+        None,
+        description="file of weights (torchvision state dict) or a torchvision weights name; null: random",
     )
     frozen_stages: int = Field(
         0, ge=0, le=5, description="stages without gradient, from the input: 1 is the stem, 2 adds layer1 ..."
@@ -24,11 +25,13 @@ class ResNetConfig(StrictModel):
 
 
 class ClipBertResNetConfig(StrictModel):
-    """The ResNet-50 of the published ClipBERT: detectron2 layout, stride in the 1x1, BGR, pixel mean without std."""
+    """The ResNet-50 of the published ClipBERT: stride in the 1x1, BGR, pixel mean without std."""
 
     name: Literal["clipbert"] = "clipbert"
     weights: str | None = Field(None, description="detectron2 or ClipBERT checkpoint file; null: random")
-    frozen_stages: int = Field(2, ge=0, le=5, description="stages without gradient; 2 = stem and res2, as the original")
+    frozen_stages: int = Field(
+        2, ge=0, le=5, description="stages without gradient; 2 = stem and res2, as the original"
+    )
 
 
 class SmallConvConfig(StrictModel):
@@ -36,7 +39,10 @@ class SmallConvConfig(StrictModel):
 
     name: Literal["small"] = "small"
     widths: tuple[PositiveInt, ...] = Field(
-        (24, 48, 96, 160), min_length=2, max_length=6, description="channels of each stage; each stage halves the picture"
+        (24, 48, 96, 160),
+        min_length=2,
+        max_length=6,
+        description="channels of each stage; each stage halves the picture",
     )
     blocks: PositiveInt = Field(1, description="residual blocks per stage")
 
@@ -48,14 +54,17 @@ class EncoderConfig(StrictModel):
     """The BERT over text and visual tokens."""
 
     pretrained: str | None = Field(
-        None, description="Hugging Face name or folder of a BERT whose sizes and weights to take; null: the sizes below"
+        None,
+        description="Hugging Face name or folder of a BERT to take sizes and weights from; null: the sizes below",
     )
     hidden_size: PositiveInt = Field(768, description="width")
     num_layers: PositiveInt = Field(12, description="transformer layers")
     num_heads: PositiveInt = Field(12, description="attention heads; divides hidden_size")
     intermediate_size: PositiveInt = Field(3072, description="width of the feed-forward layers")
     max_position_embeddings: PositiveInt = Field(512, description="longest text in tokens")
-    dropout: float = Field(0.1, ge=0, lt=1, description="dropout of embeddings, attention and feed-forward layers")
+    dropout: float = Field(
+        0.1, ge=0, lt=1, description="dropout of embeddings, attention and feed-forward layers"
+    )
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "EncoderConfig":
@@ -68,7 +77,9 @@ class ModelConfig(StrictModel):
     """All parts of the model."""
 
     backbone: BackboneConfig = Field(default_factory=ResNetConfig, description="the 2-D network over frames")
-    encoder: EncoderConfig = Field(default_factory=EncoderConfig, description="the joint text-visual transformer")
+    encoder: EncoderConfig = Field(
+        default_factory=EncoderConfig, description="the joint text-visual transformer"
+    )
     grid_pool: Literal[1, 2] = Field(2, description="max-pooling of the backbone's grid; 2 as the original")
     max_grid_size: PositiveInt = Field(100, description="rows and columns that have a position embedding")
     clip_position_embedding: bool = Field(

@@ -14,17 +14,23 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 class RunConfig(StrictModel):
-    """Everything that decides a run's result. Order of precedence: field default < YAML < `--set` < named flag."""
+    """Everything that decides a run's result. Precedence: field default < YAML < `--set` < named flag."""
 
     task: TaskConfig = Field(description="what is learnt")
     seed: int = Field(42, ge=0, description="fixes weights, order, clips and masks")
-    precision: Precision = Field("auto", description="auto: bf16 where the device computes in it natively, else fp32")
+    precision: Precision = Field(
+        "auto", description="auto: bf16 where the device computes in it natively, else fp32"
+    )
     num_frames_per_clip: PositiveInt = Field(2, description="frames whose features a clip averages")
     fps: PositiveFloat = Field(2.0, description="frames per second inside a clip")
     sampling: SamplingConfig = Field(default_factory=RegularSampling, description="where clips are placed")
-    clip_aggregation: Literal["mean", "max", "logsumexp"] = Field("logsumexp", description="how clip scores become one")
+    clip_aggregation: Literal["mean", "max", "logsumexp"] = Field(
+        "logsumexp", description="how clip scores become one"
+    )
     max_frame_size: PositiveInt = Field(448, description="longer side in pixels that frames are scaled to")
-    padding: Literal["batch", "square"] = Field("batch", description="batch: to the batch's own aspect; square: as the original")
+    padding: Literal["batch", "square"] = Field(
+        "batch", description="batch: to the batch's own aspect; square: as the original"
+    )
     data: DataConfig = Field(default_factory=DataConfig, description="files")
     tokenizer: TokenizerConfig = Field(default_factory=WordPieceConfig, description="text to tokens")
     model: ModelConfig = Field(default_factory=ModelConfig, description="network")

@@ -24,7 +24,9 @@ class PretrainingConfig(StrictModel):
 
     name: Literal["pretraining"] = "pretraining"
     mlm_probability: float = Field(0.15, gt=0, lt=1, description="share of tokens to predict")
-    mismatch_probability: float = Field(0.5, gt=0, lt=1, description="share of texts exchanged for another visual's")
+    mismatch_probability: float = Field(
+        0.5, gt=0, lt=1, description="share of texts exchanged for another visual's"
+    )
 
 
 TaskConfig = Annotated[VqaConfig | VideoQaConfig | PretrainingConfig, Field(discriminator="name")]

@@ -17,7 +17,9 @@ class GroupConfig(StrictModel):
 class OptimConfig(StrictModel):
     """AdamW with one group per part and a schedule with warm-up."""
 
-    backbone: GroupConfig = Field(default_factory=GroupConfig, description="the 2-D network and its grid encoder")
+    backbone: GroupConfig = Field(
+        default_factory=GroupConfig, description="the 2-D network and its grid encoder"
+    )
     transformer: GroupConfig = Field(default_factory=GroupConfig, description="embeddings, encoder and head")
     betas: tuple[float, float] = Field((0.9, 0.98), description="AdamW")
     epsilon: PositiveFloat = Field(1e-6, description="AdamW")
@@ -30,13 +32,19 @@ class TrainConfig(StrictModel):
     """The training loop."""
 
     num_clips: PositiveInt = Field(2, description="clips per recording and step")
-    random_clips: bool = Field(True, description="draw clip positions anew each time; false: as in evaluation")
+    random_clips: bool = Field(
+        True, description="draw clip positions anew each time; false: as in evaluation"
+    )
     batch_size: PositiveInt = Field(8, description="visuals per process and micro-batch")
     accumulation_steps: PositiveInt = Field(1, description="micro-batches per optimizer step")
     num_epochs: PositiveInt = Field(10, description="passes over the training data; see max_steps")
     max_steps: PositiveInt | None = Field(None, description="optimizer steps; overrides num_epochs")
-    eval_every: PositiveInt | None = Field(None, description="steps between validations; null: once per epoch, at most 20 times")
-    save_every: PositiveInt | None = Field(None, description="steps between checkpoints; null: at each validation")
+    eval_every: PositiveInt | None = Field(
+        None, description="steps between validations; null: once per epoch, at most 20 times"
+    )
+    save_every: PositiveInt | None = Field(
+        None, description="steps between checkpoints; null: at each validation"
+    )
     log_every: PositiveInt = Field(10, description="steps between logged scalars")
     keep_last: PositiveInt = Field(2, description="newest checkpoints kept beside the best")
     augment: bool = Field(False, description="random shifts, brightness and contrast of training pictures")

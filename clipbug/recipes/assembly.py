@@ -1,0 +1,207 @@
+"""Joins config, data, model and task: the steps that training, inference and the plan share."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from clipbug.config import RunConfig
+from clipbug.config.model import WordPieceConfig
+from clipbug.data.annotations import check_media, read_annotations
+from clipbug.data.answers import AnswerVocabulary
+from clipbug.data.clip_sampling import build_clip_sampler
+from clipbug.data.collate import collate
+from clipbug.data.datasets import VisualTextDataset, group_records
+from clipbug.data.loaders import EvaluationBatches, TrainBatches
+from clipbug.data.media import MediaSource
+from clipbug.data.pretraining_dataset import PretrainingDataset
+from clipbug.data.records import QuestionRecord, Record
+from clipbug.data.store import open_stores
+from clipbug.data.targets import single_label_targets, soft_label_targets
+from clipbug.data.tokenization import load_tokenizer, train_wordpiece
+from clipbug.errors import DataError
+from clipbug.models.build import build_model
+from clipbug.models.clipbert import ClipBert
+from clipbug.recipes.storage import FAMILY_OF_TASK, Storage
+from clipbug.runtime.distributed import Distributed
+from clipbug.tasks.base import Task
+from clipbug.tasks.build import build_task
+
+EncodeTargets = Callable[[Record], Mapping[str, Tensor]]
+
+
+@dataclass(frozen=True, slots=True)
+class TextParts:
+    """What turns text into numbers: the tokenizer and, for question answering, the answer vocabulary."""
+
+    tokenizer: PreTrainedTokenizerBase
+    answers: AnswerVocabulary | None
+
+
+def read_records(paths: Sequence[str | Path], task: str) -> list[Record]:
+    """All rows of the files, in order. An id that occurs in two files gets its file's name in front."""
+    records: list[Record] = []
+    taken: set[str] = set()
+    for path in map(Path, paths):
+        rows = read_annotations(path, family=FAMILY_OF_TASK[task])
+        rows = [
+            _renamed(row, f"{path.stem}/{row.record_id}") if row.record_id in taken else row for row in rows
+        ]
+        taken.update(row.record_id for row in rows)
+        records.extend(rows)
+    return records
+
+
+def _renamed(record: Record, record_id: str) -> Record:
+    from dataclasses import replace
+
+    return replace(record, record_id=record_id)
+
+
+def open_media(paths: Sequence[str | Path], storage: Storage) -> MediaSource:
+    """The named stores, or all stores under the storage.
+
+    Raises:
+        DataError: there is no store.
+    """
+    stores = [Path(path) for path in paths] or storage.stores()
+    if not stores:
+        raise DataError(
+            f"there is no store under {storage.visual}",
+            "make one: clipbug ingest FOLDER --ext mp4 avi (or png jpg)",
+        )
+    return open_stores(stores)
+
+
+def records_with_media(paths: Sequence[str | Path], task: str, media: MediaSource) -> list[Record]:
+    """`read_records`, every media id checked to be in the stores."""
+    records = read_records(paths, task)
+    check_media(records, media)
+    return records
+
+
+def build_text_parts(config: RunConfig, records: Sequence[Record]) -> TextParts:
+    """Tokenizer and answer vocabulary from the training rows (or from the files that the config names)."""
+    if isinstance(config.tokenizer, WordPieceConfig):
+        texts = [record.text for record in records]
+        tokenizer = train_wordpiece(texts, vocabulary_size=config.tokenizer.vocabulary_size)
+    else:
+        tokenizer = load_tokenizer(config.tokenizer.path)
+    if config.task.name == "pretraining":
+        return TextParts(tokenizer, None)
+    if config.data.answers is not None:
+        return TextParts(tokenizer, AnswerVocabulary.load(Path(config.data.answers)))
+    questions = [record for record in records if isinstance(record, QuestionRecord)]
+    return TextParts(
+        tokenizer, AnswerVocabulary.from_records(questions, min_count=config.data.min_answer_count)
+    )
+
+
+def build_task_model(config: RunConfig, text: TextParts) -> Task:
+    """The task around a newly initialized model."""
+    model = build_model(
+        config.model,
+        head="pretraining" if text.answers is None else "classification",
+        num_classes=None if text.answers is None else len(text.answers),
+        vocabulary_size=len(text.tokenizer),
+    )
+    return build_task(
+        config.task,
+        model,
+        answers=text.answers,
+        clip_aggregation=config.clip_aggregation,
+        label_smoothing=config.train.label_smoothing,
+    )
+
+
+def _encode_targets(config: RunConfig, answers: AnswerVocabulary) -> EncodeTargets:
+    return soft_label_targets(answers) if config.task.name == "vqa" else single_label_targets(answers)
+
+
+def build_dataset(
+    config: RunConfig,
+    records: Sequence[Record],
+    media: MediaSource,
+    text: TextParts,
+    *,
+    training: bool,
+    num_clips: int,
+) -> VisualTextDataset | PretrainingDataset:
+    """Samples of the rows, drawn anew each epoch in training and always the same otherwise."""
+    common = {
+        "groups": group_records(records, texts_per_visual=config.data.texts_per_visual if training else None),
+        "media": media,
+        "clip_sampler": build_clip_sampler(
+            config.sampling.name,
+            random=training and config.train.random_clips,
+            num_clips=num_clips,
+            num_frames_per_clip=config.num_frames_per_clip,
+            fps=config.fps,
+        ),
+        "max_frame_size": config.max_frame_size,
+        "exact_resize": config.sampling.name == "clipbert",
+        "tokenizer": text.tokenizer,
+        "max_text_tokens": config.data.max_text_tokens,
+        "seed": config.seed,
+        "augment": training and config.train.augment,
+    }
+    if config.task.name == "pretraining":
+        return PretrainingDataset(
+            **common,
+            mlm_probability=config.task.mlm_probability,
+            mismatch_probability=config.task.mismatch_probability,
+        )
+    assert text.answers is not None, "question answering always has an answer vocabulary"
+    return VisualTextDataset(**common, encode_targets=_encode_targets(config, text.answers))
+
+
+def _build_collate(config: RunConfig, text: TextParts, model: ClipBert) -> Callable:
+    return partial(
+        collate,
+        padding=config.padding,
+        max_frame_size=config.max_frame_size,
+        frame_multiple=model.frame_multiple,
+        pad_token_id=text.tokenizer.pad_token_id,
+    )
+
+
+def build_train_batches(
+    config: RunConfig,
+    records: Sequence[Record],
+    media: MediaSource,
+    text: TextParts,
+    task: Task,
+    processes: Distributed,
+) -> TrainBatches:
+    """The endless stream of training micro-batches of this process."""
+    return TrainBatches(
+        build_dataset(config, records, media, text, training=True, num_clips=config.train.num_clips),
+        batch_size=config.train.batch_size,
+        seed=config.seed,
+        rank=processes.rank,
+        world_size=processes.world_size,
+        num_workers=config.data.num_workers,
+        collate=_build_collate(config, text, task.model),
+    )
+
+
+def build_evaluation_batches(
+    config: RunConfig,
+    records: Sequence[Record],
+    media: MediaSource,
+    text: TextParts,
+    task: Task,
+    processes: Distributed,
+) -> EvaluationBatches:
+    """Each row once over all processes."""
+    return EvaluationBatches(
+        build_dataset(config, records, media, text, training=False, num_clips=config.eval.num_clips),
+        batch_size=config.eval.batch_size,
+        rank=processes.rank,
+        world_size=processes.world_size,
+        num_workers=config.data.num_workers,
+        collate=_build_collate(config, text, task.model),
+    )

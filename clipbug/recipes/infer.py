@@ -1,0 +1,192 @@
+"""`clipbug infer`: answers to the questions of a file, from a run folder alone."""
+
+import io
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clipbug.config import RunConfig
+from clipbug.data.records import Record
+from clipbug.data.tokenization import load_tokenizer
+from clipbug.engine.predictor import predict
+from clipbug.errors import DataError
+from clipbug.models.weights import load_weights
+from clipbug.recipes.assembly import (
+    TextParts,
+    build_evaluation_batches,
+    build_task_model,
+    open_media,
+    records_with_media,
+)
+from clipbug.recipes.run_folder import RunFolder
+from clipbug.recipes.storage import Storage, split_of
+from clipbug.runtime.distributed import init_distributed
+from clipbug.runtime.files import atomic_write
+from clipbug.tasks.base import Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceReport:
+    """What an inference tells."""
+
+    run: str
+    step: str
+    data: tuple[str, ...]
+    predictions: str
+    questions: int
+    recordings: int
+    num_clips: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that --json prints."""
+        return asdict(self)
+
+
+def infer(
+    *,
+    storage: Path,
+    run: Path | None = None,
+    step: str = "best",
+    data: Path | None = None,
+    media: Sequence[Path] = (),
+    num_clips: int | None = None,
+    batch_size: int | None = None,
+    output: Path | None = None,
+    scores: Path | None = None,
+) -> InferenceReport:
+    """Answer every question of `data` with the weights of `run`, and write predictions.jsonl.
+
+    Args:
+        storage: storage root.
+        run: run or model folder; default: the newest under the storage.
+        step: a number, "best" or "last".
+        data: annotation file (answers not needed); default: the test file beside the run's training file,
+            else its validation files.
+        media: stores; default: those of the run, else all under the storage.
+        num_clips, batch_size: default: as the run validated.
+        output: folder of predictions.jsonl; default: predictions/<data>-<step> in the run folder.
+        scores: also write raw logits to this npz file.
+
+    Raises:
+        ClipbugError: no such run, step, data or media; an item cannot be decoded.
+    """
+    started = time.monotonic()
+    place_of_data = Storage(storage)
+    folder = RunFolder.open(run) if run is not None else RunFolder.newest(place_of_data)
+    config = _with_overrides(folder.config(), media, num_clips, batch_size)
+    weights = folder.weights(step)
+    files = (data,) if data is not None else default_data(config)
+    media_source = open_media(_stores(config), place_of_data)
+    records = records_with_media(files, config.task.name, media_source)
+    text = TextParts(load_tokenizer(folder.tokenizer), folder.answers())
+    task = build_task_model(_without_pretrained_weights(config), text)
+    load_weights(task.model, weights)
+    processes = init_distributed()
+    task.to(processes.device)
+    batches = build_evaluation_batches(config, records, media_source, text, task, processes)
+    pairs = predict(
+        task,
+        batches,
+        device=processes.device,
+        precision=config.precision,
+        distributed=processes,
+        description="infer",
+    )
+    predictions = _in_order(records, pairs)
+    target = output or folder.path / "predictions" / f"{'+'.join(Path(file).stem for file in files)}-{step}"
+    report = InferenceReport(
+        run=str(folder.path.resolve()),
+        step=weights.parent.resolve().name,
+        data=tuple(str(Path(file).resolve()) for file in files),
+        predictions=str(target / "predictions.jsonl"),
+        questions=len(predictions),
+        recordings=len({prediction.media_id for prediction in predictions}),
+        num_clips=config.eval.num_clips,
+        seconds=round(time.monotonic() - started, 1),
+    )
+    if processes.is_main:
+        _write(predictions, report, scores)
+    return report
+
+
+def default_data(config: RunConfig) -> tuple[Path, ...]:
+    """The test files beside the training files, else the validation files.
+
+    Raises:
+        DataError: there are neither.
+    """
+    folders = sorted({Path(path).parent for path in config.data.train})
+    tests = [
+        file for folder in folders for file in sorted(folder.glob("*.jsonl")) if split_of(file) == "test"
+    ]
+    files = tests or [Path(path) for path in config.data.val]
+    if not files:
+        raise DataError(
+            "the run has no validation file and there is no test file beside its training file",
+            "name one with --data",
+        )
+    return tuple(files)
+
+
+def _with_overrides(
+    config: RunConfig, media: Sequence[Path], num_clips: int | None, batch_size: int | None
+) -> RunConfig:
+    evaluation = {
+        "num_clips": num_clips or config.eval.num_clips,
+        "batch_size": batch_size or config.eval.batch_size,
+    }
+    data = {"media": tuple(map(str, media)) or config.data.media}
+    return config.model_copy(
+        update={
+            "eval": config.eval.model_copy(update=evaluation),
+            "data": config.data.model_copy(update=data),
+        }
+    )
+
+
+def _stores(config: RunConfig) -> tuple[str, ...]:
+    """The run's stores if they are still there, else those of the storage: a run folder can move."""
+    return config.data.media if all(Path(path).exists() for path in config.data.media) else ()
+
+
+def _without_pretrained_weights(config: RunConfig) -> RunConfig:
+    """The run's own weights are loaded, so files that training started from need not exist any more."""
+    backbone = config.model.backbone
+    if getattr(backbone, "weights", None) is None:
+        return config
+    model = config.model.model_copy(update={"backbone": backbone.model_copy(update={"weights": None})})
+    return config.model_copy(update={"model": model})
+
+
+def _in_order(records: Sequence[Record], pairs: Sequence[tuple[Record, Prediction]]) -> list[Prediction]:
+    by_id = {prediction.record_id: prediction for _, prediction in pairs}
+    return [by_id[record.record_id] for record in records]
+
+
+def _write(predictions: Sequence[Prediction], report: InferenceReport, scores: Path | None) -> None:
+    path = Path(report.predictions)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps(prediction.to_json(), ensure_ascii=False) for prediction in predictions]
+    atomic_write(path, "\n".join(lines) + "\n")
+    if scores is not None:
+        _write_scores(predictions, scores)
+    atomic_write(path.with_name("inference.json"), json.dumps(report.to_json(), indent=1))
+
+
+def _write_scores(predictions: Sequence[Prediction], path: Path) -> None:
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        question_ids=np.array([prediction.question_id for prediction in predictions]),
+        media_ids=np.array([prediction.media_id for prediction in predictions]),
+        pooled_logits=np.stack([prediction.pooled_logits for prediction in predictions]),
+        clip_logits=np.stack([prediction.clip_logits for prediction in predictions]),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, buffer.getvalue())

@@ -1,0 +1,142 @@
+"""`--dry-run`: what a training would do, with one real forward and backward pass."""
+
+import resource
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clipbug.config import RunConfig
+from clipbug.data.batch import Batch
+from clipbug.recipes.assembly import (
+    build_task_model,
+    build_text_parts,
+    build_train_batches,
+    open_media,
+    records_with_media,
+)
+from clipbug.recipes.resolve import resolve_data
+from clipbug.recipes.storage import Storage
+from clipbug.recipes.train import count_steps
+from clipbug.runtime.distributed import init_distributed
+from clipbug.runtime.precision import autocast, resolve_precision
+from clipbug.tasks.base import Task
+
+_GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What a training would do.
+
+    Attributes:
+        groups: training samples of one epoch (a visual with up to `data.texts_per_visual` rows).
+        parameter_groups: part -> number of trainable values.
+        memory_gib: the process's peak after one micro-batch, with the optimizer's state added.
+    """
+
+    task: str
+    train_files: tuple[str, ...]
+    val_files: tuple[str, ...]
+    training_rows: int
+    validation_rows: int
+    visuals: int
+    groups: int
+    answers: int | None
+    vocabulary: int
+    steps_per_epoch: int
+    steps: int
+    visuals_per_step: int
+    frames_shape: tuple[int, ...]
+    parameters: int
+    parameter_groups: dict[str, int]
+    precision: str
+    device: str
+    memory_gib: float
+    loss: dict[str, float]
+    seconds_per_micro_batch: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that --json prints."""
+        return asdict(self)
+
+
+def plan_run(config: RunConfig, *, storage: Path) -> RunPlan:
+    """Read the data, build the model, take one micro-batch forward and backward; write nothing.
+
+    Raises:
+        ClipbugError: everything that would stop the training before its first step.
+    """
+    processes = init_distributed()
+    config = resolve_data(config, Storage(storage))
+    media = open_media(config.data.media, Storage(storage))
+    records = records_with_media(config.data.train, config.task.name, media)
+    val_records = records_with_media(config.data.val, config.task.name, media)
+    text = build_text_parts(config, records)
+    task = build_task_model(config, text).to(processes.device)
+    batches = build_train_batches(config, records, media, text, task, processes)
+    steps_per_epoch, steps = count_steps(config, batches.num_groups, processes.world_size)
+    precision = resolve_precision(config.precision, processes.device)
+    batch = next(iter(batches.batches_from(0)))
+    loss, seconds = _one_micro_batch(task, batch, processes.device, precision)
+    return RunPlan(
+        task=config.task.name,
+        train_files=config.data.train,
+        val_files=config.data.val,
+        training_rows=len(records),
+        validation_rows=len(val_records),
+        visuals=len({record.media_id for record in records}),
+        groups=batches.num_groups,
+        answers=None if text.answers is None else len(text.answers),
+        vocabulary=len(text.tokenizer),
+        steps_per_epoch=steps_per_epoch,
+        steps=steps,
+        visuals_per_step=config.train.batch_size * config.train.accumulation_steps * processes.world_size,
+        frames_shape=tuple(batch.frames.shape),
+        parameters=_count(task.parameters()),
+        parameter_groups=_parameter_groups(task),
+        precision=precision,
+        device=str(processes.device),
+        memory_gib=round(_peak_bytes(task, processes.device) / _GIB, 2),
+        loss=loss,
+        seconds_per_micro_batch=round(seconds, 3),
+    )
+
+
+def _one_micro_batch(
+    task: Task, batch: Batch, device: torch.device, precision: str
+) -> tuple[dict[str, float], float]:
+    """Mean losses of one forward and backward pass, and the seconds it took."""
+    task.train()
+    started = time.monotonic()
+    counts = task.count_targets(batch)
+    with autocast(precision, device):
+        sums = task(batch.to(device)).sums
+    loss = {name: total / max(counts[name], 1) for name, total in sums.items()}
+    torch.stack(list(loss.values())).sum().backward()
+    return {name: round(float(value.detach()), 4) for name, value in loss.items()}, time.monotonic() - started
+
+
+def _count(parameters: Iterable[torch.nn.Parameter]) -> int:
+    return sum(parameter.numel() for parameter in parameters)
+
+
+def _parameter_groups(task: Task) -> dict[str, int]:
+    trainable = [(name, value) for name, value in task.named_parameters() if value.requires_grad]
+    backbone = _count(value for name, value in trainable if name.startswith("model.visual."))
+    return {"backbone": backbone, "transformer": _count(value for _, value in trainable) - backbone}
+
+
+def _peak_bytes(task: Task, device: torch.device) -> int:
+    """Peak memory so far plus AdamW's two moments, which the plan does not make."""
+    moments = 2 * sum(
+        value.numel() * value.element_size() for value in task.parameters() if value.requires_grad
+    )
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) + moments
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit + moments

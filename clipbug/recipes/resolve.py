@@ -1,0 +1,110 @@
+"""From what the user said to what a run needs: data paths, output folder, whether to resume."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from clipbug.config import RunConfig
+from clipbug.errors import CheckpointError, DataError
+from clipbug.recipes.run_folder import RunFolder, config_difference
+from clipbug.recipes.storage import Storage
+
+Resume = Literal["auto", "required", "never"]
+
+
+def resolve_data(config: RunConfig, storage: Storage) -> RunConfig:
+    """The config with absolute paths; files that it does not name are looked for under the storage.
+
+    Raises:
+        DataError: a named file is missing, or nothing is found.
+    """
+    train, val = config.data.train, config.data.val
+    if not train:
+        found = storage.find_data(config.task.name)
+        train = tuple(map(str, found.train))
+        val = val or tuple(map(str, found.val))
+    answers = None if config.data.answers is None else _existing(config.data.answers)
+    data = config.data.model_copy(
+        update={
+            "train": tuple(map(_existing, train)),
+            "val": tuple(map(_existing, val)),
+            "media": tuple(map(_existing, config.data.media or storage.stores())),
+            "answers": answers,
+        }
+    )
+    return config.model_copy(update={"data": data})
+
+
+def _existing(path: str | Path) -> str:
+    if not Path(path).exists():
+        raise DataError(f"{path} does not exist", "check the path, or leave it out to search the storage")
+    return str(Path(path).resolve())
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlace:
+    """Where a run goes, and whether it was begun before."""
+
+    folder: RunFolder
+    is_begun: bool
+
+
+def place_run(config: RunConfig, storage: Storage, *, output: Path | None, resume: Resume) -> RunPlace:
+    """Choose the run folder: `output`, else the newest unfinished run of the same config, else a new one.
+
+    Raises:
+        CheckpointError: `output` holds a run of other settings; nothing to resume under "required"; something
+            there under "never".
+    """
+    if output is not None:
+        return _named_place(config, output, resume)
+    begun = None if resume == "never" else _unfinished(config, storage)
+    if begun is not None:
+        return RunPlace(begun, is_begun=True)
+    if resume == "required":
+        raise CheckpointError(
+            f"no unfinished run of these settings under {storage.runs_folder(config.task.name)}",
+            "start one with --resume auto, or name the folder with --output",
+        )
+    return RunPlace(RunFolder(_free_folder(config, storage)), is_begun=False)
+
+
+def _named_place(config: RunConfig, output: Path, resume: Resume) -> RunPlace:
+    if not (output / "config.yaml").exists():
+        if resume == "required":
+            raise CheckpointError(f"{output} holds no run to resume", "start it with --resume auto")
+        if output.exists() and (not output.is_dir() or any(output.iterdir())):
+            raise CheckpointError(
+                f"{output} exists and is no run folder", "name another folder with --output"
+            )
+        return RunPlace(RunFolder(output), is_begun=False)
+    folder = RunFolder.open(output)
+    if resume == "never":
+        raise CheckpointError(
+            f"{output} already holds a run", "name another --output, or resume it with --resume auto"
+        )
+    difference = config_difference(folder.config(), config)
+    if difference:
+        lines = "\n".join(f"  {line}" for line in difference)
+        raise CheckpointError(
+            f"{output} was started with other settings:\n{lines}",
+            "undo them to resume this run, or start a new one with another --output",
+        )
+    return RunPlace(folder, is_begun=True)
+
+
+def _unfinished(config: RunConfig, storage: Storage) -> RunFolder | None:
+    for path in storage.runs():
+        folder = RunFolder(path)
+        is_open = path.parent == storage.runs_folder(config.task.name) and not folder.summary.exists()
+        if is_open and not config_difference(folder.config(), config):
+            return folder
+    return None
+
+
+def _free_folder(config: RunConfig, storage: Storage) -> Path:
+    parent, name = storage.runs_folder(config.task.name), config.task.name.replace("_", "-")
+    number = 1
+    while (parent / f"{name}-{number:03d}").exists():
+        number += 1
+    return parent / f"{name}-{number:03d}"

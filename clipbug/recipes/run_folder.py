@@ -1,0 +1,171 @@
+"""A run folder holds all that inference needs.
+
+    config.yaml             resolved config
+    tokenizer/              tokenizer files
+    answers.json            answer vocabulary (QA tasks)
+    training_answers.json   what baselines know of the training answers (QA tasks)
+    environment.json        command, versions, machine
+    metrics.jsonl, tensorboard/
+    checkpoints/step-000500/model.safetensors ...   and links `best`, `last`
+    summary.json            written when training is complete
+
+A model folder has `model.safetensors` beside config.yaml instead of checkpoints/.
+"""
+
+import json
+import platform
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from clipbug.config import RunConfig
+from clipbug.config.loading import dump_config, load_config
+from clipbug.data.answers import AnswerVocabulary
+from clipbug.engine.checkpoint import checkpoint_steps
+from clipbug.errors import CheckpointError
+from clipbug.metrics.baselines import TrainingAnswers
+from clipbug.recipes.storage import Storage
+from clipbug.runtime.files import atomic_write
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Paths and contents of a run or model folder."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """An existing run or model folder. Raises CheckpointError if it is none."""
+        if not (path / "config.yaml").is_file():
+            what = "has no config.yaml" if path.is_dir() else "does not exist"
+            raise CheckpointError(
+                f"{path} {what}: not a run or model folder", "name a folder made by clipbug finetune"
+            )
+        return cls(path)
+
+    @classmethod
+    def newest(cls, storage: Storage) -> "RunFolder":
+        """The newest run under the storage. Raises CheckpointError if there is none."""
+        runs = storage.runs()
+        if not runs:
+            raise CheckpointError(
+                f"there is no run under {storage.root}/finetune",
+                "make one: clipbug finetune --task vqa (or video-qa), or name a folder with --run",
+            )
+        return cls(runs[0])
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def tokenizer(self) -> Path:
+        """Folder of the tokenizer."""
+        return self.path / "tokenizer"
+
+    @property
+    def summary(self) -> Path:
+        """Exists when training is complete."""
+        return self.path / "summary.json"
+
+    def config(self) -> RunConfig:
+        """The resolved config of the run."""
+        return load_config(self.path / "config.yaml", overrides=(), flags={}, task=None)
+
+    def answers(self) -> AnswerVocabulary | None:
+        """The answer vocabulary, or None for tasks without one."""
+        path = self.path / "answers.json"
+        return AnswerVocabulary.load(path) if path.exists() else None
+
+    def training_answers(self) -> TrainingAnswers | None:
+        """Statistics of the training answers, or None."""
+        path = self.path / "training_answers.json"
+        return (
+            TrainingAnswers.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+        )
+
+    def weights(self, step: str) -> Path:
+        """The weights of `step`: a number, "best" or "last".
+
+        Raises:
+            CheckpointError: no such checkpoint; lists the steps there are and the command that makes it.
+        """
+        single = self.path / "model.safetensors"
+        if single.exists() and not self.checkpoints.exists():
+            if step in ("best", "last"):
+                return single
+            raise CheckpointError(f"{self.path} is a model folder without steps", "leave --step out")
+        return self._checkpoint(step) / "model.safetensors"
+
+    def _checkpoint(self, step: str) -> Path:
+        steps = checkpoint_steps(self.checkpoints)
+        if not steps:
+            raise CheckpointError(
+                f"{self.path} has no complete checkpoint yet", "let the training go on, then ask again"
+            )
+        if step in ("best", "last"):
+            link = self.checkpoints / step
+            return link if link.exists() else self.checkpoints / f"step-{steps[-1]:06d}"
+        if step.isdecimal() and int(step) in steps:
+            return self.checkpoints / f"step-{int(step):06d}"
+        raise CheckpointError(
+            f"{self.path} has no checkpoint of step {step}",
+            f"steps there: {', '.join(map(str, steps))} (or --step best, --step last)\n"
+            f"{self._how_to_make(step)}",
+        )
+
+    def _how_to_make(self, step: str) -> str:
+        if not step.isdecimal():
+            return "--step takes a number, best or last"
+        task = self.config().task.name.replace("_", "-")
+        command = "pretrain" if task == "pretraining" else f"finetune --task {task}"
+        return f"to make it: clipbug {command} --max-steps {int(step)}"
+
+    def write_start(
+        self, config: RunConfig, answers: AnswerVocabulary | None, statistics: TrainingAnswers | None
+    ) -> None:
+        """Write what is known before the first step. config.yaml comes last: it marks a usable folder."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        if answers is not None:
+            answers.save(self.path / "answers.json")
+        if statistics is not None:
+            atomic_write(
+                self.path / "training_answers.json",
+                json.dumps(statistics.to_json(), ensure_ascii=False, indent=1),
+            )
+        atomic_write(self.path / "environment.json", json.dumps(_environment(), indent=1))
+        atomic_write(self.path / "config.yaml", dump_config(config))
+
+
+def config_difference(stored: RunConfig, given: RunConfig) -> list[str]:
+    """Lines "a.b: stored -> given" for every setting that differs."""
+    old, new = _flat(yaml.safe_load(dump_config(stored))), _flat(yaml.safe_load(dump_config(given)))
+    keys = sorted(old.keys() | new.keys())
+    return [f"{key}: {old.get(key)} -> {new.get(key)}" for key in keys if old.get(key) != new.get(key)]
+
+
+def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        return {prefix: tree}
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat.update(_flat(value, f"{prefix}.{key}" if prefix else str(key)))
+    return flat
+
+
+def _environment() -> dict[str, Any]:
+    packages = ("clipbug", "torch", "torchvision", "transformers", "av", "numpy")
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "versions": {name: version(name) for name in packages},
+    }

@@ -1,0 +1,130 @@
+"""Predictions against annotations: score, interval, baselines, ceiling, by type and by app."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clipbug.data.records import QuestionRecord, Record
+from clipbug.errors import DataError
+from clipbug.metrics.answers import answer_score, ceiling, mean, out_of_vocabulary_share
+from clipbug.metrics.baselines import TrainingAnswers
+from clipbug.metrics.groups import scores_by_group
+from clipbug.metrics.intervals import bootstrap_interval
+
+_METRICS = {"vqa": "vqa_score", "video_qa": "accuracy"}
+_NUM_SHOWN = 5
+
+
+def score_predictions(
+    predictions: Sequence[Mapping[str, Any]],
+    records: Sequence[Record],
+    *,
+    task_name: str,
+    answers: Sequence[str] | None = None,
+    training_answers: TrainingAnswers | None = None,
+) -> dict[str, Any]:
+    """The object that `evaluate --json` prints (docs/cli.md).
+
+    Rows without a label are not scored (`unlabelled`); rows without prediction are wrong (`missing`);
+    predictions without row are left out (`unmatched`). The interval draws recordings, not rows.
+
+    Args:
+        predictions: objects of predictions.jsonl, joined with rows on `id` (without one: `question_id`).
+        records: annotation rows.
+        task_name: vqa or video_qa.
+        answers: the model's vocabulary, for the ceiling; None: any answer could have been given.
+        training_answers: for the baselines; None: they are null.
+
+    Raises:
+        DataError: predictions without id or answer, two for an id, or all for unknown ids; no labelled row.
+    """
+    task = task_name.replace("-", "_")
+    rows = _labelled(records, task)
+    given = _answers_by_id(predictions)
+    unmatched = _unmatched(given, records)
+    labels = [row.labels for row in rows]
+    scores = [answer_score(given.get(row.record_id), row.labels) for row in rows]
+    missing = sum(row.record_id not in given for row in rows)
+    by_type = scores_by_group(scores, [row.answer_type for row in rows])
+    by_app = scores_by_group(scores, [row.app for row in rows])
+    return {
+        "task": task,
+        "score": mean(scores),
+        "metric": _METRICS[task],
+        "count": len(rows),
+        "answered": len(rows) - missing,
+        "missing": missing,
+        "unmatched": unmatched,
+        "unlabelled": len(records) - len(rows),
+        "interval": list(bootstrap_interval(scores, [row.media_id for row in rows])),
+        "ceiling": ceiling(labels, answers),
+        "out_of_vocabulary": None if answers is None else out_of_vocabulary_share(labels, answers),
+        "baselines": _baselines(rows, training_answers),
+        "by_type": {name: group.to_json() for name, group in by_type.items()},
+        "by_app": {name: group.to_json() for name, group in by_app.items()},
+    }
+
+
+def _labelled(records: Sequence[Record], task: str) -> list[QuestionRecord]:
+    if task not in _METRICS:
+        raise DataError(
+            f"predictions of task {task} have no answers to score",
+            f"evaluate runs of {' or '.join(_METRICS)}; other runs have scores in metrics.jsonl",
+        )
+    rows = [record for record in records if isinstance(record, QuestionRecord) and record.labels]
+    if not rows:
+        where = f", the first at {records[0].source}" if records else ""
+        raise DataError(
+            f"none of the {len(records)} rows{where} has an answer to score against",
+            "name an annotation file with answers: clipbug evaluate --data FILE",
+        )
+    return rows
+
+
+def _answers_by_id(predictions: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    answers: dict[str, str] = {}
+    bad, twice = [], []
+    for number, prediction in enumerate(predictions, start=1):
+        record_id, answer = prediction.get("id", prediction.get("question_id")), prediction.get("answer")
+        if record_id is None or not isinstance(answer, str):
+            bad.append(f"prediction {number}: fields {', '.join(prediction) or 'none'}")
+        elif str(record_id) in answers:
+            twice.append(repr(str(record_id)))
+        else:
+            answers[str(record_id)] = answer
+    if bad:
+        raise DataError(
+            f"{len(bad)} predictions lack an id or a text as answer: {_first(bad)}",
+            'a prediction is {"id": "...", "answer": "..."}; clipbug infer writes such a file',
+        )
+    if twice:
+        raise DataError(
+            f"{len(twice)} ids have two predictions: {_first(twice)}", "keep one prediction per id"
+        )
+    return answers
+
+
+def _unmatched(given: Mapping[str, str], records: Sequence[Record]) -> int:
+    """The number of predictions that belong to no row."""
+    known = {record.record_id for record in records}
+    unmatched = [record_id for record_id in given if record_id not in known]
+    if len(unmatched) == len(given):
+        raise DataError(
+            f"none of the {len(given)} predictions belongs to a row; ids of predictions:"
+            f" {_first(unmatched) or 'none'}; ids of rows: {_first(sorted(known))}",
+            "give the annotation file that was inferred on: clipbug evaluate --data FILE",
+        )
+    return len(unmatched)
+
+
+def _baselines(rows: Sequence[QuestionRecord], training: TrainingAnswers | None) -> dict[str, float | None]:
+    if training is None:
+        return {"majority": None, "question_only": None}
+    return {
+        "majority": mean([answer_score(training.majority, row.labels) for row in rows]),
+        "question_only": mean([answer_score(training.answer(row.question), row.labels) for row in rows]),
+    }
+
+
+def _first(items: Sequence[str]) -> str:
+    more = f" ... and {len(items) - _NUM_SHOWN} more" if len(items) > _NUM_SHOWN else ""
+    return ", ".join(items[:_NUM_SHOWN]) + more

@@ -1,0 +1,118 @@
+"""`clipbug data split`: parts of an annotation file that share no recording and no scenario."""
+
+import json
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from clipbug.data.annotations import read_annotations
+from clipbug.errors import DataError
+from clipbug.runtime.files import atomic_write
+
+
+@dataclass(frozen=True, slots=True)
+class SplitReport:
+    """Where the parts are and what they hold."""
+
+    train: str
+    test: str
+    train_rows: int
+    test_rows: int
+    train_media: int
+    test_media: int
+    groups: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that --json prints."""
+        return asdict(self)
+
+
+def split_annotations(
+    path: Path, *, output: Path, groups: Path | None = None, share: float = 0.25, seed: int = 0
+) -> SplitReport:
+    """Write `output`/train.jsonl and `output`/test.jsonl; whole groups of recordings go to one side.
+
+    Variants of one scenario (the same bug recorded by several people) must not be split: a model would
+    recognize the scenario instead of answering.
+
+    Args:
+        path: annotation file of any family.
+        output: folder of the two files.
+        groups: JSON whose innermost lists name the media of one group, e.g. {app: {bug: [ids]}}. Media in no
+            list are a group of their own.
+        share: of the groups that go to the test file, at least one group on each side.
+        seed: which ones.
+
+    Raises:
+        DataError: a file cannot be read; fewer than two groups; the output holds files already.
+        ValueError: share outside (0, 1).
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share must lie between 0 and 1, got {share}")
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    media_of_line = [record.media_id for record in read_annotations(path)]
+    if len(lines) != len(media_of_line):
+        raise DataError(f"{path} does not hold one object per line", "give a .jsonl file")
+    group_of = _groups(groups, set(media_of_line))
+    held_out = _choose(sorted(set(group_of.values())), share, seed, path)
+    parts: dict[str, list[str]] = {"train": [], "test": []}
+    media: dict[str, set[str]] = {"train": set(), "test": set()}
+    for line, media_id in zip(lines, media_of_line, strict=True):
+        part = "test" if group_of[media_id] in held_out else "train"
+        parts[part].append(line)
+        media[part].add(media_id)
+    files = {part: _write(output / f"{part}.jsonl", rows) for part, rows in parts.items()}
+    return SplitReport(
+        train=str(files["train"]),
+        test=str(files["test"]),
+        train_rows=len(parts["train"]),
+        test_rows=len(parts["test"]),
+        train_media=len(media["train"]),
+        test_media=len(media["test"]),
+        groups=len(set(group_of.values())),
+    )
+
+
+def _groups(path: Path | None, media_ids: set[str]) -> dict[str, str]:
+    """Media id -> name of its group (its least member)."""
+    group_of = {media_id: media_id for media_id in media_ids}
+    if path is None:
+        return group_of
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise DataError(
+            f"{path} cannot be read as JSON: {error}", "give a file such as {app: {bug: [media ids]}}"
+        ) from error
+    for members in _lists(tree):
+        present = sorted(set(map(str, members)) & media_ids)
+        group_of.update(dict.fromkeys(present, present[0]))
+    return group_of
+
+
+def _lists(tree: Any) -> Iterable[Sequence[Any]]:
+    if isinstance(tree, list):
+        yield tree
+    elif isinstance(tree, Mapping):
+        for child in tree.values():
+            yield from _lists(child)
+
+
+def _choose(names: Sequence[str], share: float, seed: int, path: Path) -> set[str]:
+    if len(names) < 2:
+        raise DataError(
+            f"{path} has {len(names)} group of media: nothing to split", "leave --groups out, or add data"
+        )
+    shuffled = list(names)
+    random.Random(seed).shuffle(shuffled)
+    return set(shuffled[: min(max(round(share * len(names)), 1), len(names) - 1)])
+
+
+def _write(path: Path, lines: Sequence[str]) -> Path:
+    if path.exists():
+        raise DataError(f"{path} exists", "name another folder with --output, or remove it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, "\n".join(lines) + "\n")
+    return path

@@ -1,0 +1,63 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from clipbug.errors import DataError
+from clipbug.recipes.split import split_annotations
+
+
+def write_rows(path: Path, media_ids: list[str]) -> Path:
+    rows = [
+        {"video_id": media_id, "question": f"question {number}?", "answer": "yes", "answer_type": "what"}
+        for media_id in media_ids
+        for number in range(2)
+    ]
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    return path
+
+
+def read_media(path: str) -> set[str]:
+    return {json.loads(line)["video_id"] for line in Path(path).read_text().splitlines()}
+
+
+def test_groups_of_recordings_are_never_divided(tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "all.jsonl", [f"video{number}" for number in range(12)])
+    pairs = {"app": {f"bug{n}": [f"video{2 * n}", f"video{2 * n + 1}"] for n in range(5)}}
+    groups = tmp_path / "groups.json"
+    groups.write_text(json.dumps(pairs))
+
+    report = split_annotations(source, output=tmp_path / "out", groups=groups, share=0.3, seed=1)
+
+    train, test = read_media(report.train), read_media(report.test)
+    assert train | test == {f"video{number}" for number in range(12)}
+    assert not train & test
+    assert report.groups == 7  # five pairs, and two recordings that no list names
+    for first, second in pairs["app"].values():
+        assert (first in train) == (second in train)
+    assert (report.train_rows, report.test_rows) == (2 * len(train), 2 * len(test))
+
+
+def test_the_seed_decides_and_rows_keep_their_text(tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "all.jsonl", [f"video{number}" for number in range(8)])
+    first = split_annotations(source, output=tmp_path / "a", seed=3)
+    again = split_annotations(source, output=tmp_path / "b", seed=3)
+    other = split_annotations(source, output=tmp_path / "c", seed=4)
+    assert Path(first.test).read_bytes() == Path(again.test).read_bytes()
+    assert read_media(first.test) != read_media(other.test)
+    both = Path(first.train).read_text().splitlines() + Path(first.test).read_text().splitlines()
+    assert sorted(both) == sorted(source.read_text().splitlines())
+
+
+def test_nothing_to_split_and_nothing_overwritten(tmp_path: Path) -> None:
+    single = write_rows(tmp_path / "one.jsonl", ["video1"])
+    with pytest.raises(DataError, match="1 group"):
+        split_annotations(single, output=tmp_path / "out")
+    several = write_rows(tmp_path / "two.jsonl", ["video1", "video2"])
+    split_annotations(several, output=tmp_path / "out")
+    before = (tmp_path / "out" / "train.jsonl").read_bytes()
+    with pytest.raises(DataError, match="exists"):
+        split_annotations(several, output=tmp_path / "out", seed=9)
+    assert (tmp_path / "out" / "train.jsonl").read_bytes() == before
+    with pytest.raises(ValueError, match=r"1\.5"):
+        split_annotations(several, output=tmp_path / "other", share=1.5)
