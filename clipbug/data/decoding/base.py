@@ -29,8 +29,27 @@ class FrameBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class DeclaredTiming:
+    """What a container's header says of its video stream; it can be wrong, but the original samples by it.
+
+    Attributes:
+        time_base: seconds per tick, as (numerator, denominator).
+        num_frames: pictures.
+        duration_ticks: length.
+    """
+
+    time_base: tuple[int, int]
+    num_frames: int
+    duration_ticks: int
+
+
+@dataclass(frozen=True, slots=True)
 class VideoMetadata:
-    """What a file says about itself, as shown (rotation applied)."""
+    """What a file says about itself, as shown (rotation applied).
+
+    Attributes:
+        declared: None where the header leaves out the number of frames or the duration (mkv, webm, images).
+    """
 
     codec: str
     width: int
@@ -40,6 +59,7 @@ class VideoMetadata:
     average_fps: float
     rotation_degrees: int
     is_variable_rate: bool
+    declared: DeclaredTiming | None = None
 
 
 class VideoDecoder(Protocol):
@@ -58,7 +78,7 @@ class VideoDecoder(Protocol):
         No picture is decoded twice in one call, and only wanted ones are converted.
 
         Raises:
-            DecodeError: a wanted picture cannot be decoded, or what comes out is not the picture of that time.
+            DecodeError: a wanted picture cannot be decoded, or what comes out is another time's picture.
             ValueError: an index is outside the recording.
         """
         ...

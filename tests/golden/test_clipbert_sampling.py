@@ -1,0 +1,88 @@
+"""Frames that the original chose, in 2268 calls on nine videos.
+
+The fixture holds, for each video, what its header says, the timestamps of its pictures in ticks, and rows of
+(fraction of the free part before the clip as numerator and denominator, frames per clip, fps, chosen frames).
+The original's "uniform" strategy (one clip over the whole recording) is not offered and left out.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clipbug.data.clip_sampling import build_clip_sampler, clips_as_clipbert
+from clipbug.data.decoding.base import DeclaredTiming
+from tests.fakes import FakeDecoder, fake_recording
+
+VIDEOS: dict[str, dict[str, Any]] = json.loads(
+    (Path(__file__).parent / "sampling" / "frame_indices.json").read_text()
+)
+OFFSET = "v30fps_90_start2s.mp4"
+SAME_AT_ZERO = "v30fps_90.mp4"
+
+
+def chosen(video: dict[str, Any], fraction: float, num_frames: int, fps: float) -> list[int]:
+    base = tuple(video["time_base"])
+    pts_seconds = np.array(video["pts"]) * base[0] / base[1]
+    declared = None
+    if video["num_frames"] and video["duration_ticks"]:
+        declared = DeclaredTiming(base, video["num_frames"], video["duration_ticks"])
+    plan = clips_as_clipbert(
+        pts_seconds,
+        end_seconds=float(pts_seconds[-1]),
+        average_fps=video["average_fps"],
+        declared=declared,
+        start_fractions=[fraction],
+        num_frames_per_clip=num_frames,
+        fps=fps,
+    )
+    assert plan.spans_seconds[0, 0] == pts_seconds[plan.indices[0, 0]]
+    row: list[int] = plan.indices[0].tolist()
+    return row
+
+
+@pytest.mark.parametrize("name", [name for name in VIDEOS if name != OFFSET])
+def test_every_choice_is_the_original_s(name: str) -> None:
+    rows = VIDEOS[name]["rows"]
+    assert len(rows) == 252
+    wrong = [
+        (row, got) for row in rows if (got := chosen(VIDEOS[name], row[0] / row[1], row[2], row[3])) != row[4]
+    ]
+    assert not wrong
+
+
+def test_a_late_first_picture_changes_nothing_here() -> None:
+    # The original's defect: with the first picture at 2 s nearly every clip begins at the first picture.
+    for row in VIDEOS[SAME_AT_ZERO]["rows"]:
+        assert chosen(VIDEOS[OFFSET], row[0] / row[1], row[2], row[3]) == row[4]
+    same = [a[4] == b[4] for a, b in zip(VIDEOS[OFFSET]["rows"], VIDEOS[SAME_AT_ZERO]["rows"], strict=True)]
+    assert sum(same) < len(same) / 2
+
+
+def test_a_header_that_promises_more_gives_the_last_picture() -> None:
+    video = VIDEOS[SAME_AT_ZERO] | {"num_frames": 900, "duration_ticks": 460800}
+    assert chosen(video, 0.9, 2, 2) == [89, 89]
+
+
+def test_the_sampler_places_clips_as_the_original_in_evaluation() -> None:
+    decoder = FakeDecoder("a", fake_recording(90, fps=30))
+    sampler = build_clip_sampler("clipbert", random=False, num_clips=4, num_frames_per_clip=2, fps=2)
+    plan = sampler(decoder, np.random.default_rng(0))
+    rows = [row for row in VIDEOS[SAME_AT_ZERO]["rows"] if row[1:4] == [4, 2, 2]]
+    assert plan.indices.tolist() == [row[4] for row in sorted(rows, key=lambda row: row[0])]
+
+
+@pytest.mark.parametrize("rate", [-1.0, float("nan"), float("inf")])
+def test_a_wrong_rate_is_named(rate: float) -> None:
+    with pytest.raises(ValueError, match=f"average_fps must be finite and not negative, got {rate}"):
+        clips_as_clipbert(
+            np.zeros(1),
+            end_seconds=0.0,
+            average_fps=rate,
+            declared=None,
+            start_fractions=[0.0],
+            num_frames_per_clip=1,
+            fps=1.0,
+        )
