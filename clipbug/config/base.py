@@ -4,6 +4,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class StrictModel(BaseModel):
-    """A frozen pydantic model that refuses unknown keys. Fields carry a description: the docs are made of it."""
+    """A frozen model that refuses unknown keys. Fields carry a description: the docs are made of it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)

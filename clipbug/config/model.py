@@ -55,7 +55,7 @@ class EncoderConfig(StrictModel):
 
     pretrained: str | None = Field(
         None,
-        description="Hugging Face name or folder of a BERT to take sizes and weights from; null: the sizes below",
+        description="Hugging Face name or folder of a BERT to take sizes and weights from; null: sizes below",
     )
     hidden_size: PositiveInt = Field(768, description="width")
     num_layers: PositiveInt = Field(12, description="transformer layers")

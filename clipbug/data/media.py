@@ -15,15 +15,23 @@ class PacketTable:
 
     Attributes:
         time_base: seconds per tick, as (numerator, denominator).
-        pts: presentation time of each packet, in ticks.
+        pts: presentation time of each packet's picture, in ticks.
         is_keyframe: whether decoding may start at this packet.
-        is_discardable: whether no other packet needs this one.
+        is_shown: whether the packet gives a picture of the recording; false for what an edit list hides, and for
+            packets that only help to decode others.
+        end_pts: when the last picture stops being shown, in ticks.
+        rotation_degrees: how far a player turns the pictures, clockwise.
+        has_container_times: whether `pts` are the container's own. If not (AVI stores none), they were learnt by decoding,
+            and a packet is known by its place in the stream.
     """
 
     time_base: tuple[int, int]
     pts: tuple[int, ...]
     is_keyframe: tuple[bool, ...]
-    is_discardable: tuple[bool, ...]
+    is_shown: tuple[bool, ...]
+    end_pts: int
+    rotation_degrees: int
+    has_container_times: bool
 
 
 @dataclass(frozen=True, slots=True)

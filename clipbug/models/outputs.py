@@ -1,4 +1,7 @@
-"""What the parts of the model hand to each other. Letters as in `clipbug.data.batch`, plus V visual tokens, S = L + V, D hidden."""
+"""What the parts of the model hand to each other.
+
+Letters as in `clipbug.data.batch`, plus V visual tokens, S = L + V, D hidden.
+"""
 
 from typing import NamedTuple
 
@@ -18,7 +21,12 @@ class FusionOutput(NamedTuple):
 
 
 class PretrainingOutput(NamedTuple):
-    """Shape: mlm_logits (Q, N, L, vocabulary), matching_logits (Q, N, 2) with class 1 = text and visual belong together."""
+    """Token scores and matching scores.
+
+    Shape:
+        mlm_logits: (Q, N, L, vocabulary).
+        matching_logits: (Q, N, 2), class 1 = text and visual belong together.
+    """
 
     mlm_logits: Tensor
     matching_logits: Tensor

@@ -1,7 +1,7 @@
 """Joins config, data, model and task: the steps that training, inference and the plan share."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -48,17 +48,12 @@ def read_records(paths: Sequence[str | Path], task: str) -> list[Record]:
     for path in map(Path, paths):
         rows = read_annotations(path, family=FAMILY_OF_TASK[task])
         rows = [
-            _renamed(row, f"{path.stem}/{row.record_id}") if row.record_id in taken else row for row in rows
+            replace(row, record_id=f"{path.stem}/{row.record_id}") if row.record_id in taken else row
+            for row in rows
         ]
         taken.update(row.record_id for row in rows)
         records.extend(rows)
     return records
-
-
-def _renamed(record: Record, record_id: str) -> Record:
-    from dataclasses import replace
-
-    return replace(record, record_id=record_id)
 
 
 def open_media(paths: Sequence[str | Path], storage: Storage) -> MediaSource:

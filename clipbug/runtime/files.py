@@ -51,10 +51,25 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder so that a kill in the middle leaves no part of it under its name."""
+    with _write_errors(path):
+        doomed = path.rename(_temporary_sibling(path))
+        shutil.rmtree(doomed)
+
+
+def replace_link(path: Path, target: str) -> None:
+    """Make `path` a symbolic link to `target` (relative to the folder of `path`); an older link never goes missing."""
+    temporary = _temporary_sibling(path)
+    with _write_errors(path):
+        temporary.symlink_to(target)
+        temporary.replace(path)
+
+
 def remove_temporaries(folder: Path) -> None:
     """Remove what a killed process left half-written in `folder`, which no other process may be writing."""
     for leftover in folder.glob(".*.tmp"):
-        if leftover.is_dir():
+        if leftover.is_dir() and not leftover.is_symlink():
             shutil.rmtree(leftover, ignore_errors=True)
         else:
             leftover.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A task: what turns model output into a loss, predictions and a score. The engine knows tasks by this page only."""
+"""A task: what turns model output into a loss, predictions and a score. The engine knows only this."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -18,8 +18,9 @@ class StepOutput:
     """Loss sums of one micro-batch.
 
     Attributes:
-        sums: loss name -> scalar with gradient, summed (not averaged) over that loss's targets. The trainer divides
-            each by the count of its targets over the whole optimizer step, all micro-batches and ranks together.
+        sums: loss name -> scalar with gradient, summed (not averaged) over that loss's targets. The trainer
+            divides each by the count of its targets over the whole optimizer step: all micro-batches and
+            ranks together.
         report: scalars to log only; they can never leak into the gradient.
     """
 
@@ -46,6 +47,7 @@ class Prediction:
         record_id: of the annotation row.
         top: the best answers, best first, with their probabilities.
         pooled_logits: (K,), clips aggregated; clip_logits: (N, K). Not part of predictions.jsonl.
+        expected: the right answer where only the batch knows it (which texts were exchanged), for the metric.
     """
 
     record_id: str
@@ -58,6 +60,7 @@ class Prediction:
     clips: tuple[ClipPrediction, ...]
     pooled_logits: NDArray[np.float32]
     clip_logits: NDArray[np.float32]
+    expected: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """One object of predictions.jsonl (docs/cli.md)."""
@@ -89,18 +92,18 @@ class Metric(Protocol):
     """Of the main score, e.g. "accuracy"; higher is better."""
 
     def __call__(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> Mapping[str, float]:
-        """Scores by name; the main one under `self.name`, in [0, 1]. A record without prediction counts as wrong."""
+        """Scores by name, the main one under `self.name`, in [0, 1]. Records without prediction are wrong."""
         ...
 
 
 class Task(nn.Module, ABC):
-    """One objective around one model. `forward` is the training step, so that DDP can wrap the task itself."""
+    """One objective around one model. `forward` is the training step, so that DDP can wrap the task."""
 
     model: nn.Module
 
     @abstractmethod
     def count_targets(self, batch: Batch) -> Mapping[str, int]:
-        """Number of targets of each loss in the batch, without running the model. Same keys as `StepOutput.sums`."""
+        """Number of targets of each loss, without running the model. Same keys as `StepOutput.sums`."""
 
     @abstractmethod
     def training_step(self, batch: Batch) -> StepOutput:
