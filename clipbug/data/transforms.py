@@ -1,0 +1,79 @@
+"""Sizes and colours of pictures: scaling as the original does it, and changes for training."""
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+# An app screen stays readable and its parts stay in place under these; mirrored or turned it would not.
+_ZOOM = 0.08
+_SHIFT = 0.04
+_BRIGHTNESS = 30.0
+_CONTRAST = 0.2
+_COLOUR = 0.1
+
+
+def resized_size(height: int, width: int, longer_side: int) -> tuple[int, int]:
+    """(height, width) with the longer side scaled to `longer_side`, up or down, and the aspect kept.
+
+    The shorter side is truncated, and the ratio taken first, as the original does it: 61 x 112 at 224 gives
+    121, not 122. It is at least 1.
+
+    Raises:
+        ValueError: a side is below 1.
+    """
+    for name, side in (("height", height), ("width", width), ("longer_side", longer_side)):
+        if side < 1:
+            raise ValueError(f"{name} must be at least 1, got {side}")
+    shorter_side = max(1, int(longer_side * (min(height, width) / max(height, width))))
+    return (longer_side, shorter_side) if height >= width else (shorter_side, longer_side)
+
+
+def scale_as_clipbert(pictures: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
+    """Pictures as float, scaled bilinearly without antialiasing: what published weights were trained on.
+
+    Shape:
+        pictures: (F, H, W, 3).
+        returns: (F, 3, h, w) float32, RGB in [0, 255].
+    """
+    frames = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
+    return functional.interpolate(frames, size=size, mode="bilinear", align_corners=False, antialias=False)
+
+
+def augment(pictures: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
+    """The pictures slightly moved, zoomed, lighter or darker, and tinted; all of them in the same way.
+
+    Shape:
+        pictures and result: (F, H, W, 3).
+    """
+    height, width = pictures.shape[1:3]
+    table = _colour_table(generator)
+    matrix = _movement(generator, height, width)
+    changed = np.empty_like(pictures)
+    for picture, target in zip(pictures, changed, strict=True):
+        moved = cv2.warpAffine(
+            picture, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        cv2.LUT(moved, table, dst=target)
+    return changed
+
+
+def _movement(generator: np.random.Generator, height: int, width: int) -> NDArray[np.float64]:
+    """(2, 3): zoom about the centre, then shift."""
+    zoom = 1.0 + generator.uniform(-_ZOOM, _ZOOM)
+    shift_x, shift_y = generator.uniform(-_SHIFT, _SHIFT, 2) * (width, height)
+    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
+    return np.array(
+        [[zoom, 0.0, (1 - zoom) * centre_x + shift_x], [0.0, zoom, (1 - zoom) * centre_y + shift_y]]
+    )
+
+
+def _colour_table(generator: np.random.Generator) -> NDArray[np.uint8]:
+    """(1, 256, 3): what each level of each channel becomes."""
+    contrast = 1.0 + generator.uniform(-_CONTRAST, _CONTRAST)
+    brightness = generator.uniform(-_BRIGHTNESS, _BRIGHTNESS)
+    gains = 1.0 + generator.uniform(-_COLOUR, _COLOUR, 3)
+    levels = (np.arange(256.0)[:, None] - 127.5) * contrast + 127.5 + brightness
+    return np.rint(np.clip(levels * gains, 0, 255)).astype(np.uint8)[None]
