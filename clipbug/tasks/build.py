@@ -1,0 +1,51 @@
+"""From a task's settings to the task."""
+
+from torch import nn
+
+from clipbug.config.task import PretrainingConfig, TaskConfig, VideoQaConfig, VqaConfig
+from clipbug.errors import ConfigError
+from clipbug.models.aggregation import ClipAggregation
+from clipbug.tasks.base import Task
+from clipbug.tasks.pretraining import Pretraining
+from clipbug.tasks.question_answering import Answers, QuestionAnswering
+
+
+def build_task(
+    config: TaskConfig,
+    model: nn.Module,
+    *,
+    answers: Answers | None,
+    clip_aggregation: ClipAggregation,
+    label_smoothing: float,
+) -> Task:
+    """The task around the model.
+
+    Args:
+        config: which task.
+        model: with the head that the task needs.
+        answers: the answer vocabulary; None for pre-training only.
+        clip_aggregation: how clip scores become one.
+        label_smoothing: of single labels.
+
+    Raises:
+        ConfigError: `label_smoothing` with a task that has no single labels.
+        ValueError: a QA task without answers.
+    """
+    if label_smoothing and not isinstance(config, VideoQaConfig):
+        raise ConfigError(
+            f"train.label_smoothing is {label_smoothing}, but task {config.name} has no single labels",
+            "leave it out, or --set train.label_smoothing=0",
+        )
+    match config:
+        case PretrainingConfig():
+            return Pretraining(model, clip_aggregation=clip_aggregation)
+        case VqaConfig() | VideoQaConfig():
+            if answers is None:
+                raise ValueError(f"task {config.name} needs answers")
+            return QuestionAnswering(
+                model,
+                answers=answers,
+                clip_aggregation=clip_aggregation,
+                soft_labels=isinstance(config, VqaConfig),
+                label_smoothing=label_smoothing,
+            )

@@ -1,0 +1,164 @@
+"""Batches and tiny models for tests of tasks, made without loaders, tokenizers and media."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from clipbug.config.model import EncoderConfig, ModelConfig, SmallConvConfig
+from clipbug.config.task import TaskConfig
+from clipbug.data.batch import Batch
+from clipbug.data.records import CaptionRecord, QuestionRecord
+from clipbug.models.aggregation import ClipAggregation
+from clipbug.models.build import build_model
+from clipbug.tasks.base import Task
+from clipbug.tasks.build import build_task
+
+VOCABULARY_SIZE = 40
+ANSWERS = ("save", "cancel", "back", "menu")
+NUM_TOKENS = 7
+ROWS_OF_VISUAL = (2, 1, 3)
+
+
+class AnswerList:
+    """An answer vocabulary in memory."""
+
+    def __init__(self, answers: tuple[str, ...] = ANSWERS) -> None:
+        self.answers = answers
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    def answer_at(self, index: int) -> str:
+        return self.answers[index]
+
+
+class FixedOutput(nn.Module):
+    """A model that gives the same output whatever it sees."""
+
+    def __init__(self, output: object) -> None:
+        super().__init__()
+        self.output = output
+
+    def forward(self, *inputs: Tensor) -> object:
+        return self.output
+
+
+def question_batch(targets: Mapping[str, Tensor], *, num_clips: int = 2, seed: int = 0) -> Batch:
+    """Three recordings with two, one and three questions. Clip k of visual v starts at 10 k + v seconds."""
+    generator = torch.Generator().manual_seed(seed)
+    visual_index = torch.tensor([visual for visual, rows in enumerate(ROWS_OF_VISUAL) for _ in range(rows)])
+    num_rows, num_visuals = len(visual_index), len(ROWS_OF_VISUAL)
+    starts = 10.0 * torch.arange(num_clips, dtype=torch.float64) + torch.arange(num_visuals)[:, None]
+    mask = torch.ones(num_rows, NUM_TOKENS, dtype=torch.int64)
+    mask[1, 4:] = 0
+    return Batch(
+        media_ids=tuple(f"video{visual}" for visual in range(num_visuals)),
+        records=tuple(
+            QuestionRecord(f"row{row}", f"q{row}", f"video{visual}", f"question {row}?")
+            for row, visual in enumerate(visual_index.tolist())
+        ),
+        frames=torch.randint(0, 256, (num_visuals, num_clips, 2, 3, 32, 16), generator=generator).to(
+            torch.uint8
+        ),
+        frame_seconds=torch.stack([starts, starts + 1.0], dim=-1),
+        clip_spans=torch.stack([starts, starts + 2.0], dim=-1),
+        clip_positions=torch.linspace(0, 1, num_clips).expand(num_visuals, -1),
+        input_ids=torch.randint(5, VOCABULARY_SIZE, (num_rows, NUM_TOKENS), generator=generator) * mask,
+        attention_mask=mask,
+        visual_index=visual_index,
+        targets=targets,
+    )
+
+
+def caption_batch(targets: Mapping[str, Tensor], *, num_clips: int = 2) -> Batch:
+    """As `question_batch`, with captions."""
+    batch = question_batch(targets, num_clips=num_clips)
+    captions = tuple(
+        CaptionRecord(row.record_id, row.media_id, f"caption of {row.record_id}") for row in batch.records
+    )
+    return replace(batch, records=captions)
+
+
+def split_by_visual(batch: Batch) -> list[Batch]:
+    """One batch for each visual."""
+    parts = []
+    for visual, media_id in enumerate(batch.media_ids):
+        rows = batch.visual_index == visual
+        chosen = rows.nonzero().flatten().tolist()
+        one = slice(visual, visual + 1)
+        parts.append(
+            Batch(
+                media_ids=(media_id,),
+                records=tuple(batch.records[row] for row in chosen),
+                frames=batch.frames[one],
+                frame_seconds=batch.frame_seconds[one],
+                clip_spans=batch.clip_spans[one],
+                clip_positions=batch.clip_positions[one],
+                input_ids=batch.input_ids[rows],
+                attention_mask=batch.attention_mask[rows],
+                visual_index=torch.zeros(len(chosen), dtype=torch.int64),
+                targets={name: target[rows] for name, target in batch.targets.items()},
+            )
+        )
+    return parts
+
+
+def tiny_model_config() -> ModelConfig:
+    """A model of some ten thousand weights, without dropout so that equal inputs give equal losses."""
+    return ModelConfig(
+        backbone=SmallConvConfig(widths=(8, 16)),
+        encoder=EncoderConfig(
+            hidden_size=48,
+            num_layers=2,
+            num_heads=2,
+            intermediate_size=96,
+            max_position_embeddings=16,
+            dropout=0.0,
+        ),
+        grid_pool=1,
+        head_dropout=0.0,
+    )
+
+
+def tiny_task(config: TaskConfig, clip_aggregation: ClipAggregation, *, seed: int = 0) -> Task:
+    """The task around a tiny model of fixed weights."""
+    torch.manual_seed(seed)
+    is_pretraining = config.name == "pretraining"
+    model = build_model(
+        tiny_model_config(),
+        head="pretraining" if is_pretraining else "classification",
+        num_classes=None if is_pretraining else len(ANSWERS),
+        vocabulary_size=VOCABULARY_SIZE,
+    )
+    return build_task(
+        config,
+        model,
+        answers=None if is_pretraining else AnswerList(),
+        clip_aggregation=clip_aggregation,
+        label_smoothing=0.0,
+    )
+
+
+MakeBatch = Callable[[], Batch]
+
+
+def single_label_batch() -> Batch:
+    """Open-ended QA; row 3 has no known answer."""
+    return question_batch({"labels": torch.tensor([0, 1, 2, -100, 3, 1])})
+
+
+def soft_label_batch() -> Batch:
+    """Image QA; row 3 has no answer of the vocabulary."""
+    labels = torch.tensor(
+        [[1, 0, 0, 0], [0, 0.6, 0.3, 0], [0, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0.3, 0.7], [0, 1, 0, 0]]
+    )
+    return question_batch({"labels": labels}, num_clips=1)
+
+
+def pretraining_batch() -> Batch:
+    """Captions with two hidden tokens (row 1: one, row 5: none); half of them belong to another visual."""
+    mlm = torch.full((6, NUM_TOKENS), -100)
+    mlm[:5, 2], mlm[[0, 2, 3, 4], 4] = torch.arange(5) + 8, torch.arange(4) + 20
+    return caption_batch({"mlm": mlm, "matching": torch.tensor([1, 0, 1, 0, 0, 1])})
