@@ -1,0 +1,66 @@
+"""Hiding tokens for masked language modelling."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+NO_TARGET = -100
+_SHARE_MASKED = 0.8
+_SHARE_RANDOM = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class TokenMasker:
+    """Chooses tokens to predict: 80 % of them become [MASK], 10 % a random token, 10 % stay as they are.
+
+    Special tokens are never chosen: the original hides [CLS] and [SEP] too, by an oversight of its tokenizer.
+
+    Attributes:
+        probability: of each token to be chosen; at least one of a text is.
+        ordinary_ids: ids that are no special tokens, which random tokens are drawn from.
+    """
+
+    probability: float
+    mask_id: int
+    special_ids: frozenset[int]
+    ordinary_ids: NDArray[np.int64]
+
+    @classmethod
+    def of_tokenizer(cls, tokenizer: PreTrainedTokenizerBase, *, probability: float) -> Self:
+        """For texts of this tokenizer.
+
+        Raises:
+            ValueError: `probability` is not in (0, 1).
+        """
+        if not 0 < probability < 1:
+            raise ValueError(f"probability must be in (0, 1), got {probability}")
+        special_ids = frozenset(tokenizer.all_special_ids)
+        ordinary = [index for index in sorted(tokenizer.get_vocab().values()) if index not in special_ids]
+        assert isinstance(tokenizer.mask_token_id, int), "load_tokenizer has checked the special tokens"
+        return cls(probability, tokenizer.mask_token_id, special_ids, np.array(ordinary, dtype=np.int64))
+
+    def __call__(self, input_ids: Sequence[int], generator: np.random.Generator) -> tuple[list[int], Tensor]:
+        """The ids that the model sees, and what it should predict.
+
+        Shape:
+            input_ids: L. Second result: (L,) int64, the true id of chosen tokens, -100 elsewhere (everywhere
+            only in a text of nothing but special tokens).
+        """
+        ids = np.array(input_ids, dtype=np.int64)
+        is_ordinary = np.array([token not in self.special_ids for token in input_ids], dtype=bool)
+        chosen = is_ordinary & (generator.random(len(ids)) < self.probability)
+        if is_ordinary.any() and not chosen.any():
+            chosen[generator.choice(np.flatnonzero(is_ordinary))] = True
+        fate = generator.random(len(ids))
+        replacements = generator.choice(self.ordinary_ids, len(ids))
+        masked = chosen & (fate < _SHARE_MASKED)
+        replaced = chosen & ~masked & (fate < _SHARE_MASKED + _SHARE_RANDOM)
+        labels = np.where(chosen, ids, NO_TARGET)
+        shown = np.where(masked, self.mask_id, np.where(replaced, replacements, ids))
+        return shown.tolist(), torch.from_numpy(labels)
