@@ -59,7 +59,7 @@ def remove_folder(path: Path) -> None:
 
 
 def replace_link(path: Path, target: str) -> None:
-    """Make `path` a symbolic link to `target` (relative to the folder of `path`); an older link never goes missing."""
+    """Make `path` a link to `target`, relative to the folder of `path`; an older link never goes missing."""
     temporary = _temporary_sibling(path)
     with _write_errors(path):
         temporary.symlink_to(target)

@@ -8,16 +8,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from clipbug.errors import CheckpointError, ClipbugError
+from clipbug.errors import CheckpointError
 
 _TIED = "tied"
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write the tensors; to a folder that `atomic_folder` gave, or under a temporary name.
+    """Write the tensors into a folder that `atomic_folder` gave: it explains errors and tidies up.
 
     Raises:
-        ClipbugError: the file cannot be written.
+        OSError: the file cannot be written.
     """
     stored: dict[str, Tensor] = {}
     tied: dict[str, str] = {}
@@ -32,9 +32,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     try:
         save_file(stored, path, metadata={"format": "pt", _TIED: json.dumps(tied)})
     except SafetensorError as error:
-        raise ClipbugError(
-            f"cannot write {path}: {error}", "Free some space or choose another folder."
-        ) from error
+        raise OSError(str(error)) from error
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

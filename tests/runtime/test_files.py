@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clipbug.errors import ClipbugError
-from clipbug.runtime.files import atomic_folder, atomic_write, remove_temporaries
+from clipbug.runtime.files import atomic_folder, atomic_write, remove_folder, remove_temporaries, replace_link
 
 
 def _full_disk(*_: object) -> None:
@@ -106,3 +106,19 @@ def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     (tmp_path / "step-000001").mkdir()
     remove_temporaries(tmp_path)
     assert _names(tmp_path) == ["step-000001"]
+
+
+def test_link_is_replaced(tmp_path: Path) -> None:
+    for name in ("step-000001", "step-000002"):
+        (tmp_path / name).mkdir()
+        replace_link(tmp_path / "last", name)
+    assert (tmp_path / "last").readlink() == Path("step-000002")
+    assert _names(tmp_path) == ["last", "step-000001", "step-000002"]
+
+
+def test_folder_is_removed_with_its_contents(tmp_path: Path) -> None:
+    (tmp_path / "old" / "inner").mkdir(parents=True)
+    remove_folder(tmp_path / "old")
+    assert _names(tmp_path) == []
+    with pytest.raises(ClipbugError, match="old"):
+        remove_folder(tmp_path / "old")

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from clipbug.errors import CheckpointError, ClipbugError
+from clipbug.errors import CheckpointError
 from clipbug.runtime.tensors import load_tensors, save_tensors
 
 
@@ -52,6 +52,6 @@ def test_unreadable_file_is_named(tmp_path: Path, damage: str) -> None:
         load_tensors(path)
 
 
-def test_unwritable_place_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ClipbugError, match=r"nowhere/model\.safetensors"):
+def test_unwritable_place_is_an_error_of_the_system(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
         save_tensors(tmp_path / "nowhere" / "model.safetensors", {"weight": torch.zeros(1)})

@@ -1,0 +1,73 @@
+"""Stopping between two steps when a person (SIGINT) or a scheduler (SIGTERM) asks for it."""
+
+import os
+import signal
+import threading
+import time
+from types import FrameType, TracebackType
+from typing import Any, NoReturn, Self
+
+from clipbug.errors import ClipbugError
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_STANDARD_ERROR = 2
+# torchrun passes a Ctrl-C on to processes that have it from the terminal already: not a second wish.
+_SECONDS_UNTIL_REPEAT_COUNTS = 2.0
+
+
+class TerminatedError(ClipbugError):
+    """SIGTERM came and the state is saved: an orderly end, so that a scheduler starts the job again."""
+
+    exit_code = 0
+
+
+class StopSignals:
+    """Notes SIGINT and SIGTERM while it is entered. A second one acts at once, without saving."""
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._time = 0.0
+        self._process = os.getpid()
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():  # Python lets no other thread set handlers
+            self._previous = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if (
+            os.getpid() != self._process
+        ):  # a loader's worker: it works on until the training process has stopped
+            return
+        if self.received is None:
+            self.received, self._time = signal.Signals(number), time.monotonic()
+            # Neither logging nor print may be interrupted by themselves, so the line goes straight out.
+            os.write(_STANDARD_ERROR, b"\nstopping after this step; once more stops at once\n")
+        elif time.monotonic() - self._time > _SECONDS_UNTIL_REPEAT_COUNTS:
+            self._restore()
+            signal.raise_signal(number)
+
+
+def stop_for(number: signal.Signals, *, step: int) -> NoReturn:
+    """End a training whose state is saved.
+
+    Raises:
+        KeyboardInterrupt: for SIGINT.
+        TerminatedError: for SIGTERM.
+    """
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise TerminatedError(
+        f"{number.name}: stopped after step {step}, state saved", "The same command goes on from there."
+    )

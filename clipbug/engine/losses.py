@@ -1,0 +1,30 @@
+"""Mean losses over batches and processes, in one way for training and validation."""
+
+from collections.abc import Mapping
+
+from clipbug.runtime.distributed import Distributed, all_reduce_sums
+
+
+class LossTotals:
+    """Adds loss sums and target counts up; a mean of batch means would weigh short batches too much."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._counts: dict[str, float] = {}
+
+    def add(self, sums: Mapping[str, float], counts: Mapping[str, float]) -> None:
+        """Count one batch of this process."""
+        for totals, values in ((self._sums, sums), (self._counts, counts)):
+            for name, value in values.items():
+                totals[name] = totals.get(name, 0) + value
+
+    def means(self, processes: Distributed) -> dict[str, float]:
+        """Over all processes: the total as "loss", of several each as "loss_<name>"; empty without batches.
+
+        All processes must call it.
+        """
+        sums = all_reduce_sums(self._sums, processes)
+        counts = all_reduce_sums(self._counts, processes)
+        means = {name: value / max(counts[name], 1) for name, value in sums.items()}
+        parts = {f"loss_{name}": mean for name, mean in means.items()} if len(means) > 1 else {}
+        return {"loss": sum(means.values()), **parts} if means else {}

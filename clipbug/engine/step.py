@@ -1,0 +1,127 @@
+"""One optimizer step: micro-batches in, updated weights and plain numbers out."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
+
+from clipbug.data.batch import Batch
+from clipbug.engine.failures import check_finite, memory_errors_explained
+from clipbug.runtime.distributed import Distributed
+from clipbug.runtime.precision import Precision, autocast, make_scaler
+from clipbug.tasks.base import StepOutput, Task
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What one step tells, of this process's micro-batches.
+
+    Attributes:
+        sums: loss name -> sum over targets.
+        report: scalars of the task, averaged over micro-batches.
+        gradient_norm: over all processes, before clipping.
+    """
+
+    sums: Mapping[str, float]
+    report: Mapping[str, float]
+    gradient_norm: float
+
+
+class OptimizerStep:
+    """Forward, backward and update.
+
+    Each loss sum is divided by the number of its targets in the whole step, so neither the split into
+    micro-batches nor the number of processes changes the gradient.
+
+    Args:
+        task: on the process's device; its weights change.
+        max_gradient_norm: larger gradients are scaled down to it; None: never.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        optimizer: Optimizer,
+        *,
+        precision: Precision,
+        max_gradient_norm: float | None,
+        processes: Distributed,
+    ) -> None:
+        self.scaler = make_scaler(precision)
+        self._optimizer = optimizer
+        self._precision = precision
+        self._max_norm = float("inf") if max_gradient_norm is None else max_gradient_norm
+        self._processes = processes
+        self._module: Task | DistributedDataParallel = task
+        if processes.world_size > 1:
+            ids = [processes.local_rank] if processes.device.type == "cuda" else None
+            self._module = DistributedDataParallel(task, device_ids=ids)
+
+    def run(self, batches: Sequence[Batch], totals: Mapping[str, float], *, step: int) -> StepResult:
+        """Update the weights once.
+
+        Args:
+            batches: micro-batches of this process.
+            totals: loss name -> number of targets, of all micro-batches of all processes.
+            step: its number, for messages.
+
+        Raises:
+            ClipbugError: a loss or the gradient norm is not finite; the weights are as they were.
+            OutOfMemoryError: a micro-batch does not fit.
+        """
+        with memory_errors_explained(batches, "train"):
+            self._optimizer.zero_grad(set_to_none=True)
+            outputs = [
+                self._backward(batch, totals, is_last=index == len(batches) - 1)
+                for index, batch in enumerate(batches)
+            ]
+            self.scaler.unscale_(self._optimizer)
+            parameters = [
+                parameter for group in self._optimizer.param_groups for parameter in group["params"]
+            ]
+            norm = float(clip_grad_norm_(parameters, self._max_norm))
+            result = StepResult(_sums(outputs), _mean_report(outputs), norm)
+            self._check(result, batches, step)
+            self.scaler.step(self._optimizer)
+            self.scaler.update()
+        return result
+
+    def _backward(self, batch: Batch, totals: Mapping[str, float], *, is_last: bool) -> StepOutput:
+        """Add one micro-batch's gradient; processes exchange gradients with the last one only."""
+        device, world_size = self._processes.device, self._processes.world_size
+        with self._no_exchange() if not is_last else nullcontext():
+            with autocast(self._precision, device):
+                output: StepOutput = self._module(batch.to(device))
+            means = [total.float() / max(totals[name], 1) for name, total in output.sums.items()]
+            # times world_size because DistributedDataParallel averages gradients where a sum is wanted
+            loss = self.scaler.scale(torch.stack(means).sum() * world_size)
+            loss.backward()  # type: ignore[no-untyped-call]
+        return StepOutput({name: total.detach() for name, total in output.sums.items()}, output.report)
+
+    def _no_exchange(self) -> AbstractContextManager[None]:
+        if isinstance(self._module, DistributedDataParallel):
+            return self._module.no_sync()
+        return nullcontext()
+
+    def _check(self, result: StepResult, batches: Sequence[Batch], step: int) -> None:
+        values = {f"loss {name!r}": total for name, total in result.sums.items()}
+        # fp16 gradients overflow now and then: the scaler leaves such a step out and lowers its scale.
+        if self.scaler.get_scale() <= 1:
+            values["gradient norm"] = result.gradient_norm
+        check_finite(values, batches, step=step, rank=self._processes.rank)
+
+
+def _sums(outputs: Sequence[StepOutput]) -> dict[str, float]:
+    names = list(outputs[0].sums)
+    table: Tensor = torch.stack([torch.stack([output.sums[name] for name in names]) for output in outputs])
+    return dict(zip(names, table.double().sum(dim=0).tolist(), strict=True))
+
+
+def _mean_report(outputs: Sequence[StepOutput]) -> dict[str, float]:
+    names = outputs[0].report
+    return {name: sum(output.report[name] for output in outputs) / len(outputs) for name in names}

@@ -1,0 +1,75 @@
+"""Scalars of a run: a line per log in metrics.jsonl, and the same for TensorBoard."""
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clipbug.errors import ClipbugError
+from clipbug.runtime.files import atomic_write
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+class Tracker:
+    """Writes `metrics.jsonl` and `tensorboard/` in a run folder; they begin with the first log."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path = folder / "metrics.jsonl"
+        self._started = time.monotonic()
+        self._purge_step: int | None = None
+        self._writer: SummaryWriter | None = None
+
+    def resume(self, step: int) -> None:
+        """Go on after `step`: later lines belong to work that was lost and is done again."""
+        lines = self._lines_until(step)
+        atomic_write(self._path, "".join(json.dumps(line) + "\n" for line in lines))
+        self._started = time.monotonic() - (lines[-1]["seconds"] if lines else 0.0)
+        self._purge_step = step + 1
+
+    def log(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Add a line `{"step", "seconds", name: value ...}`; a value that is not finite becomes null.
+
+        Raises:
+            ClipbugError: the file cannot be written.
+        """
+        values = {name: value if math.isfinite(value) else None for name, value in scalars.items()}
+        line = {"step": step, "seconds": round(time.monotonic() - self._started, 3), **values}
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+            writer = self._open_writer()
+        except OSError as error:
+            raise ClipbugError(f"cannot write {self._path}: {error.strerror}", "Free some space.") from error
+        for name, value in scalars.items():
+            writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Write out what TensorBoard's writer still holds."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _open_writer(self) -> "SummaryWriter":
+        if self._writer is None:
+            from torch.utils.tensorboard import SummaryWriter  # takes a while, and only training needs it
+
+            self._writer = SummaryWriter(str(self._folder / "tensorboard"), purge_step=self._purge_step)
+        return self._writer
+
+    def _lines_until(self, step: int) -> list[dict[str, Any]]:
+        kept: list[dict[str, Any]] = []
+        for text in self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else ():
+            try:
+                line = json.loads(text)
+            except json.JSONDecodeError:  # half a line, written when the process was killed
+                break
+            if line["step"] > step:
+                break
+            kept.append(line)
+        return kept
