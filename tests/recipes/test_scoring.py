@@ -1,0 +1,136 @@
+"""The object of `evaluate --json`, and its table."""
+
+import json
+from collections.abc import Mapping
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from clipbug.data.records import CaptionRecord, QuestionRecord
+from clipbug.errors import DataError
+from clipbug.metrics.baselines import TrainingAnswers
+from clipbug.metrics.intervals import bootstrap_interval
+from clipbug.recipes.scoring import score_predictions
+from clipbug.report.score_table import score_table
+
+FIRST, LAST = "what is tapped first?", "what is tapped last?"
+RECORDS = [
+    QuestionRecord("1", "1", "v1", FIRST, {"menu": 1.0}, "what", "todo"),
+    QuestionRecord("2", "2", "v1", LAST, {"save": 1.0}, "what", "todo"),
+    QuestionRecord("3", "3", "v2", FIRST, {"menu": 1.0}, "what", "game"),
+    QuestionRecord("4", "4", "v2", "how many taps?", {"7": 1.0}, "how", "game"),
+    QuestionRecord("5", "5", "v3", "where?", {}, "where", "game"),
+]
+PREDICTIONS = [{"id": "1", "answer": "Menu"}, {"id": "2", "answer": "menu"}, {"id": "3", "answer": "menu"}]
+TRAINING = TrainingAnswers.from_records(
+    [
+        QuestionRecord("t1", "t1", "v8", FIRST, {"menu": 1.0}),
+        QuestionRecord("t2", "t2", "v8", LAST, {"save": 1.0}),
+        QuestionRecord("t3", "t3", "v9", LAST, {"save": 1.0}),
+    ]
+)
+
+
+def test_every_number_of_the_object() -> None:
+    scores = score_predictions(
+        [*PREDICTIONS, {"id": "else", "answer": "x"}, {"id": "5", "answer": "top"}],
+        RECORDS,
+        task_name="video-qa",
+        answers=["menu", "save"],
+        training_answers=TRAINING,
+    )
+    assert scores == {
+        "task": "video_qa",
+        "score": 0.5,
+        "metric": "accuracy",
+        "count": 4,
+        "answered": 3,
+        "missing": 1,
+        "unmatched": 1,
+        "unlabelled": 1,
+        "interval": list(bootstrap_interval([1, 0, 1, 0], ["v1", "v1", "v2", "v2"])),
+        "ceiling": 0.75,
+        "out_of_vocabulary": 0.25,
+        "baselines": {"majority": 0.25, "question_only": 0.75},
+        "by_type": {"how": {"score": 0.0, "count": 1}, "what": {"score": pytest.approx(2 / 3), "count": 3}},
+        "by_app": {"game": {"score": 0.5, "count": 2}, "todo": {"score": 0.5, "count": 2}},
+    }
+    assert json.loads(json.dumps(scores)) == scores
+
+
+def test_what_is_not_known_is_null_or_empty() -> None:
+    records = [QuestionRecord("1", "1", "v1", FIRST, {"menu": 1.0})]
+    scores = score_predictions(PREDICTIONS[:1], records, task_name="video_qa")
+    assert scores["baselines"] == {"majority": None, "question_only": None}
+    assert scores["out_of_vocabulary"] is None
+    assert scores["by_app"] == {}
+    assert scores["ceiling"] == 1.0
+
+
+def test_soft_labels_score_their_weight() -> None:
+    records = [
+        QuestionRecord("30", "30", "3", "What will be your tap", {"Menu": 0.5, "Chat": 0.5}),
+        QuestionRecord("31", "31", "3", "What screen is this", {"Home": 1.0}),
+    ]
+    answers = [{"question_id": 30, "answer": "chat"}, {"question_id": 31, "answer": "Home"}]
+    scores = score_predictions(answers, records, task_name="vqa")
+    assert (scores["metric"], scores["score"], scores["ceiling"]) == ("vqa_score", 0.75, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "message"),
+    [
+        ([], "none of the 0 predictions"),
+        ([{"id": "7", "answer": "a"}], "ids of predictions: 7; ids of rows: 1, 2, 3, 4, 5"),
+        ([{"answer": "a"}], "prediction 1: fields answer"),
+        ([{"id": "1", "answer": 3}], "prediction 1: fields id, answer"),
+        ([*PREDICTIONS, {"id": 2, "answer": "x"}], "1 ids have two predictions: '2'"),
+    ],
+)
+def test_predictions_that_cannot_be_used(predictions: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        score_predictions(predictions, RECORDS, task_name="video_qa")
+    assert message in caught.value.message
+    assert caught.value.hint
+
+
+def test_no_answers_to_score_against() -> None:
+    with pytest.raises(DataError, match="none of the 1 rows"):
+        score_predictions([{"id": "5", "answer": "a"}], RECORDS[4:], task_name="video_qa")
+    with pytest.raises(DataError, match="task pretraining"):
+        score_predictions([], [CaptionRecord("1", "v", "a list")], task_name="pretraining")
+
+
+def rendered(scores: Mapping[str, Any]) -> str:
+    console = Console(file=StringIO(), width=100)
+    console.print(score_table(scores))
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def test_the_table_shows_score_baselines_ceiling_and_groups() -> None:
+    text = rendered(
+        score_predictions(
+            PREDICTIONS, RECORDS, task_name="video_qa", answers=["menu"], training_answers=TRAINING
+        )
+    )
+    rows = {line.split("│")[1].strip(): line.split("│")[2:4] for line in text.splitlines() if "│" in line}
+    numbers = {name: [cell.strip() for cell in cells] for name, cells in rows.items()}
+    assert numbers["model"] == ["50.0 %", "4"]
+    assert numbers["baseline: majority answer"] == ["25.0 %", ""]
+    assert numbers["baseline: question only, no picture"] == ["75.0 %", ""]
+    assert numbers["ceiling: best that can be reached"] == ["50.0 %", ""]
+    assert numbers["type: what"] == ["66.7 %", "3"]
+    assert numbers["app: game"] == ["50.0 %", "2"]
+    assert numbers["rows without prediction (counted wrong)"] == ["", "1"]
+
+
+def test_the_table_leaves_out_what_is_not_known_and_shows_names_as_they_are() -> None:
+    records = [QuestionRecord("1", "1", "v1", FIRST, {"menu": 1.0}, "[b]what", "[red]app")]
+    text = rendered(score_predictions(PREDICTIONS[:1], records, task_name="video_qa"))
+    assert "baseline" not in text
+    assert "counted wrong" not in text
+    assert "type: [b]what" in text
+    assert "app: [red]app" in text
