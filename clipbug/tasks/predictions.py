@@ -21,7 +21,7 @@ def build_predictions(
     probabilities: Callable[[Tensor], Tensor],
     answer_at: AnswerAt,
     top_k: int,
-    expected: Sequence[str] | None = None,
+    expected: Sequence[str | None] | None = None,
 ) -> list[Prediction]:
     """One prediction per text row, in order.
 

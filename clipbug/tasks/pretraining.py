@@ -76,7 +76,7 @@ class Pretraining(Task):
             probabilities=lambda values: values.softmax(dim=-1),
             answer_at=_ANSWERS.__getitem__,
             top_k=len(_ANSWERS),
-            expected=None if labels is None else [_ANSWERS[label] for label in labels.tolist()],
+            expected=None if labels is None else [_answer_of(label) for label in labels.tolist()],
         )
 
     def metric(self) -> Metric:
@@ -92,6 +92,10 @@ class Pretraining(Task):
     def _matching_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         rows = labels >= 0
         return multi_clip_cross_entropy(logits[rows], labels[rows], self.clip_aggregation).sum()
+
+
+def _answer_of(label: int) -> str | None:
+    return _ANSWERS[label] if label >= 0 else None
 
 
 def _mlm_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -45,6 +45,8 @@ def test_predictions_know_what_was_expected(task: Pretraining) -> None:
     ]  # fmt: skip
     assert predictions[0].question == "caption of row0"
     assert {prediction.expected for prediction in task.predict(replace(batch, targets={}))} == {None}
+    unknown = {**batch.targets, "matching": torch.tensor([-100, 0, 1, 0, 0, 1])}
+    assert task.predict(replace(batch, targets=unknown))[0].expected is None
 
 
 def test_matching_accuracy(task: Pretraining) -> None:
