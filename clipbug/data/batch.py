@@ -3,7 +3,7 @@
 Letters: B visuals, N clips, T frames per clip, C channels, H W pixels, Q text rows, L text tokens, K classes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -77,12 +77,19 @@ class Batch:
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch with what the model computes on at `device` (asynchronously from pinned memory)."""
+        return self._with_tensors(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "Batch":
+        """The same batch with what the model computes on in pinned memory (for a GPU)."""
+        return self._with_tensors(Tensor.pin_memory)
+
+    def _with_tensors(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         return replace(
             self,
-            frames=self.frames.to(device, non_blocking=True),
-            clip_positions=self.clip_positions.to(device, non_blocking=True),
-            input_ids=self.input_ids.to(device, non_blocking=True),
-            attention_mask=self.attention_mask.to(device, non_blocking=True),
-            visual_index=self.visual_index.to(device, non_blocking=True),
-            targets={name: target.to(device, non_blocking=True) for name, target in self.targets.items()},
+            frames=change(self.frames),
+            clip_positions=change(self.clip_positions),
+            input_ids=change(self.input_ids),
+            attention_mask=change(self.attention_mask),
+            visual_index=change(self.visual_index),
+            targets={name: change(target) for name, target in self.targets.items()},
         )

@@ -38,8 +38,13 @@ def scale_as_clipbert(pictures: NDArray[np.uint8], size: tuple[int, int]) -> Ten
         pictures: (F, H, W, 3).
         returns: (F, 3, h, w) float32, RGB in [0, 255].
     """
-    frames = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
-    return functional.interpolate(frames, size=size, mode="bilinear", align_corners=False, antialias=False)
+    scaled = torch.empty(len(pictures), 3, *size)
+    for picture, target in zip(pictures, scaled, strict=True):  # one by one: full pictures are large as float
+        frame = torch.from_numpy(picture).permute(2, 0, 1).float()[None]
+        target[:] = functional.interpolate(
+            frame, size=size, mode="bilinear", align_corners=False, antialias=False
+        )[0]
+    return scaled
 
 
 def augment(pictures: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
