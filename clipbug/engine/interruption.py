@@ -46,9 +46,8 @@ class StopSignals:
         self._previous = {}
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        if (
-            os.getpid() != self._process
-        ):  # a loader's worker: it works on until the training process has stopped
+        # A loader's forked worker has this handler too; it works on until the training process has stopped.
+        if os.getpid() != self._process:
             return
         if self.received is None:
             self.received, self._time = signal.Signals(number), time.monotonic()

@@ -1,0 +1,70 @@
+"""Trainers over the fake task, for the tests of one process and of several."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clipbug.config.train import GroupConfig, OptimConfig
+from clipbug.data.batch import Batch
+from clipbug.engine.checkpoint import CheckpointManager
+from clipbug.engine.evaluator import Evaluator
+from clipbug.engine.optim import build_optimizer
+from clipbug.engine.tracking import Tracker
+from clipbug.engine.trainer import Trainer
+from clipbug.runtime.distributed import Distributed
+from tests.engine.fakes import ALONE, FakeStream, FakeTask, make_batch
+
+_OPTIM = OptimConfig(
+    backbone=GroupConfig(learning_rate=0.02), transformer=GroupConfig(learning_rate=0.01), warmup_ratio=0.0
+)
+_TIMES = ("seconds", "train/samples_per_second", "train/data_wait_share")
+
+
+class FakeValidation:
+    """Ids 100 to 116 in batches of three, shared among processes without repeats."""
+
+    def __init__(self, processes: Distributed) -> None:
+        self._processes = processes
+
+    def __iter__(self) -> Iterator[Batch]:
+        torch.rand(5)  # a loader that starts draws from the global generator
+        for start in range(100 + 3 * self._processes.rank, 117, 3 * self._processes.world_size):
+            yield make_batch(range(start, min(start + 3, 117)))
+
+
+def make_trainer(
+    folder: Path, *, processes: Distributed = ALONE, dropout: float = 0.0, stream: Any = None, **settings: Any
+) -> Trainer:
+    """A trainer of 12 steps that validates every 4 and saves every 5."""
+    task = FakeTask(dropout=dropout)
+    defaults = {
+        "evaluator": Evaluator(task, FakeValidation(processes), precision="fp32", distributed=processes),
+        "seed": 3,
+        "schedule": "linear",
+        "warmup_steps": 2,
+        "max_steps": 12,
+        "accumulation_steps": 2,
+        "eval_every": 4,
+        "save_every": 5,
+        "log_every": 2,
+        "max_gradient_norm": 1.0,
+    }
+    return Trainer(
+        task=task,
+        optimizer=build_optimizer(task, _OPTIM),
+        train_batches=stream or FakeStream(rank=processes.rank, world_size=processes.world_size),
+        checkpoints=CheckpointManager(folder / "checkpoints", keep_last=2),
+        tracker=Tracker(folder) if processes.is_main else None,
+        distributed=processes,
+        precision="fp32",
+        **{**defaults, **settings},
+    )
+
+
+def lines_without_times(folder: Path) -> list[dict[str, Any]]:
+    """metrics.jsonl without what a clock decides."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name not in _TIMES} for line in lines]

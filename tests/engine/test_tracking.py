@@ -1,0 +1,55 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from clipbug.engine.tracking import Tracker
+from clipbug.errors import ClipbugError
+
+
+def _lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_nothing_is_written_before_the_first_log(tmp_path: Path) -> None:
+    Tracker(tmp_path / "run").close()
+    assert not (tmp_path / "run").exists()
+
+
+def test_lines_and_scalars(tmp_path: Path) -> None:
+    tracker = Tracker(tmp_path / "run")
+    tracker.log(10, {"train/loss": 0.5, "train/gradient_norm": float("inf")})
+    tracker.log(20, {"train/loss": 0.25})
+    tracker.close()
+    first, second = _lines(tmp_path / "run")
+    assert first["step"] == 10
+    assert first["train/loss"] == 0.5
+    assert first["train/gradient_norm"] is None
+    assert 0 <= first["seconds"] <= second["seconds"]
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    assert [(event.step, event.value) for event in events.Scalars("train/loss")] == [(10, 0.5), (20, 0.25)]
+
+
+def test_resumed_run_drops_what_came_after_and_half_a_line(tmp_path: Path) -> None:
+    tracker = Tracker(tmp_path)
+    for step in (10, 20, 30):
+        tracker.log(step, {"loss": float(step)})
+    tracker.close()
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(path.read_text().replace('"seconds": ', '"seconds": 100') + '{"step": 40, "lo')
+    resumed = Tracker(tmp_path)
+    resumed.resume(20)
+    resumed.log(30, {"loss": -1.0})
+    resumed.close()
+    assert [(line["step"], line["loss"]) for line in _lines(tmp_path)] == [(10, 10), (20, 20), (30, -1)]
+    assert _lines(tmp_path)[-1]["seconds"] >= 100  # the clock goes on, too
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [event.value for event in events.Scalars("loss")] == [10, 20, -1]
+
+
+def test_unwritable_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(ClipbugError, match=r"run/metrics\.jsonl"):
+        Tracker(tmp_path / "run").log(1, {"loss": 1.0})
