@@ -11,18 +11,18 @@ MediaKind = Literal["image", "video"]
 
 @dataclass(frozen=True, slots=True)
 class PacketTable:
-    """Which packets a recording's video stream has, in decoding order, so that a sampled frame costs one seek.
+    """The packets of a recording's video stream in decoding order, so that sampled frames need a short read.
 
     Attributes:
         time_base: seconds per tick, as (numerator, denominator).
         pts: presentation time of each packet's picture, in ticks.
         is_keyframe: whether decoding may start at this packet.
-        is_shown: whether the packet gives a picture of the recording; false for what an edit list hides, and for
-            packets that only help to decode others.
+        is_shown: whether the packet gives a picture of the recording; false for what an edit list hides, and
+            for packets that only help to decode others.
         end_pts: when the last picture stops being shown, in ticks.
         rotation_degrees: how far a player turns the pictures, clockwise.
-        has_container_times: whether `pts` are the container's own. If not (AVI stores none), they were learnt by decoding,
-            and a packet is known by its place in the stream.
+        has_container_times: whether `pts` are the container's own. If not (AVI stores none), they were learnt
+            by decoding, and a packet is known by its place in the stream.
     """
 
     time_base: tuple[int, int]

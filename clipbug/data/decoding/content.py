@@ -1,0 +1,165 @@
+"""What a file holds, by its bytes: its kind, and whether its own sizes say that the end is missing."""
+
+import struct
+from collections.abc import Iterator
+from typing import Literal
+
+Content = Literal["image", "animation", "video", "text"]
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_EBML = b"\x1aE\xdf\xa3"
+_SEGMENT = b"\x18S\x80g"
+_MEDIA_BOXES = (b"mdat", b"moov", b"moof")
+_IMAGE_STARTS = {
+    b"GIF8": "gif",
+    _PNG: "png",
+    b"\xff\xd8\xff": "jpeg",
+    b"II*\0": "tiff",
+    b"MM\0*": "tiff",
+}
+_IMAGE_BRANDS = {b"avif": "avif", b"heic": "heic", b"heix": "heic", b"mif1": "heic"}
+_JPEG_MARKERS_WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD9))
+
+
+def image_format(data: bytes) -> str | None:
+    """Name of the picture format that the first bytes announce, or None."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    if data[4:8] == b"ftyp":
+        return _IMAGE_BRANDS.get(data[8:12])
+    if data[:2] == b"BM" and data[6:10] == bytes(4):
+        return "bmp"
+    return next((name for start, name in _IMAGE_STARTS.items() if data.startswith(start)), None)
+
+
+def detect_content(data: bytes) -> Content:
+    """The kind of a file; "video" also for what is not recognised: there FFmpeg has the last word.
+
+    "animation" is a picture format with several pictures (GIF, PNG or WebP), "text" is readable text.
+    """
+    name = image_format(data)
+    if name is None:
+        return "text" if _is_text(data[:1024]) else "video"
+    is_animation = (
+        (name == "gif" and gif_picture_count(data) != 1)
+        or (name == "png" and any(chunk == b"acTL" for chunk, _ in _png_chunks(data)))
+        or (name == "webp" and data[12:16] == b"VP8X" and len(data) > 20 and bool(data[20] & 2))
+    )
+    return "animation" if is_animation else "image"
+
+
+def count_missing_bytes(data: bytes) -> int:
+    """How many bytes a file lacks at its end by its own sizes, or 1 where an end mark is missing.
+
+    0 if the file is whole, or does not say how long it is.
+    """
+    if data[:4] == b"RIFF":
+        return _missing(8 + int.from_bytes(data[4:8], "little"), data)
+    if data.startswith(_PNG):
+        return int(not any(name == b"IEND" for name, is_whole in _png_chunks(data) if is_whole))
+    if data.startswith(b"GIF8"):
+        return int(gif_picture_count(data) is None)
+    if data.startswith(b"\xff\xd8\xff"):
+        return int(not _has_jpeg_end(data))
+    if data.startswith(_EBML):
+        return _missing(_matroska_end(data), data)
+    if data[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+        ends = [end for name, end in _boxes(data) if name in _MEDIA_BOXES]
+        return _missing(max(ends, default=0), data)
+    return 0
+
+
+def gif_picture_count(data: bytes) -> int | None:
+    """Number of pictures in a GIF, or None if it ends before its end mark."""
+    if len(data) < 13:
+        return None
+    position, count = 13 + _colour_table_size(data[10]), 0
+    while position < len(data):
+        mark = data[position]
+        if mark == 0x3B:
+            return count
+        if mark == 0x2C and position + 9 < len(data):
+            count += 1
+            position += 11 + _colour_table_size(data[position + 9])
+        elif mark == 0x21:
+            position += 2
+        else:
+            return None
+        while position < len(data) and data[position]:
+            position += 1 + data[position]
+        position += 1
+    return None
+
+
+def _colour_table_size(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 3:
+            return False
+        text = head[: error.start].decode("utf-8")
+    return bool(text) and all(character.isprintable() or character in "\t\r\n\f\ufeff" for character in text)
+
+
+def _missing(end: int, data: bytes) -> int:
+    return max(end - len(data), 0)
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bool]]:
+    """Name of each chunk, and whether all of it is there; stops behind IEND."""
+    position = len(_PNG)
+    while position + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, position)
+        position += 12 + length
+        yield name, position <= len(data)
+        if name == b"IEND":
+            return
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Name and end of each top-level box of an mp4 or mov file."""
+    position = 0
+    while position + 8 <= len(data):
+        size, name = struct.unpack_from(">I4s", data, position)
+        if size == 1 and position + 16 <= len(data):
+            (size,) = struct.unpack_from(">Q", data, position + 8)
+        elif size == 0:  # up to the end of the file
+            size = len(data) - position
+        if size < 8:
+            return
+        position += size
+        yield name, position
+
+
+def _matroska_end(data: bytes) -> int:
+    """Where the segment of a Matroska or WebM file ends; 0 for a live recording, which does not say."""
+    start = data.find(_SEGMENT, 0, 4096)
+    if start < 0 or start + 4 >= len(data):
+        return 0
+    length = 9 - data[start + 4].bit_length()
+    field = int.from_bytes(data[start + 4 : start + 4 + length], "big")
+    size = field & (1 << 7 * length) - 1
+    is_unknown = size == (1 << 7 * length) - 1
+    return 0 if is_unknown else start + 4 + length + size
+
+
+def _has_jpeg_end(data: bytes) -> bool:
+    """Whether the main picture's scan is followed by an end mark (a thumbnail in front has its own)."""
+    position = 2
+    while position + 4 <= len(data):
+        if data[position] != 0xFF:
+            return False
+        marker = data[position + 1]
+        if marker == 0xFF:  # filling
+            position += 1
+        elif marker in _JPEG_MARKERS_WITHOUT_LENGTH:
+            position += 2
+        elif marker == 0xDA:
+            return data.find(b"\xff\xd9", position) >= 0
+        else:
+            position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return False

@@ -1,0 +1,43 @@
+"""Which packets to decode for a set of wanted pictures. Pure arithmetic over a packet table."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from clipbug.data.media import PacketTable
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Packets `first` ... `last` of a stream, decoded from a keyframe on to get the pictures of `wanted`."""
+
+    first: int
+    last: int
+    wanted: frozenset[int]
+
+
+def plan_stretches(table: PacketTable, wanted: Iterable[int]) -> list[Stretch]:
+    """The fewest packets that give the pictures of the `wanted` packets, as stretches in decoding order.
+
+    A stretch ends with the last wanted packet, since a picture needs no later packet. A new one starts at a
+    keyframe if that saves packets.
+    """
+    stretches: list[Stretch] = []
+    for place in sorted(set(wanted)):
+        start = _start_for(table, place)
+        if stretches and start <= stretches[-1].last + 1:
+            previous = stretches.pop()
+            stretches.append(Stretch(previous.first, place, previous.wanted | {place}))
+        else:
+            stretches.append(Stretch(start, place, frozenset({place})))
+    return stretches
+
+
+def _start_for(table: PacketTable, place: int) -> int:
+    """The nearest keyframe before a packet that is not shown later than it.
+
+    A picture that is decoded after a keyframe but shown before it (open GOP) may need what is in front of it.
+    """
+    for start in range(place, 0, -1):
+        if table.is_keyframe[start] and table.pts[start] <= table.pts[place]:
+            return start
+    return 0

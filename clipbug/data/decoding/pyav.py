@@ -1,0 +1,161 @@
+"""Recordings through PyAV (FFmpeg), decoding only what the wanted pictures need."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+from clipbug.data.decoding.base import FrameBatch, VideoMetadata
+from clipbug.data.decoding.container import HINT, decode_errors
+from clipbug.data.decoding.packet_reader import PacketReader
+from clipbug.data.decoding.packets import read_packet_table
+from clipbug.data.decoding.pixels import blend_on_white, turn
+from clipbug.data.decoding.plan import Stretch, plan_stretches
+from clipbug.data.media import PacketTable
+from clipbug.errors import DecodeError
+
+
+class PyAvDecoder:
+    """A recording in memory. Alpha is blended on white; pictures of another size are scaled to the first's.
+
+    Args:
+        data: the file.
+        media_id: for messages.
+        packets: its packet table; read from the file if not given.
+
+    Raises:
+        DecodeError: the file is no recording, or has no picture.
+    """
+
+    def __init__(self, data: bytes, *, media_id: str, packets: PacketTable | None = None) -> None:
+        self._media_id = media_id
+        self.packets = packets or read_packet_table(data, media_id=media_id)
+        places = [place for place, shown in enumerate(self.packets.is_shown) if shown]
+        self._places = sorted(places, key=self.packets.pts.__getitem__)
+        self._reader = PacketReader(data, media_id=media_id, table=self.packets)
+        self._reformatter = VideoReformatter()
+        self.pts_seconds: NDArray[np.float64] = np.array([self._seconds(place) for place in self._places])
+        self.metadata = _describe(self.packets, self._reader)
+
+    def frames_at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> FrameBatch:
+        """The pictures at `indices`; see `VideoDecoder.frames_at`."""
+        num_frames = len(self._places)
+        outside = [index for index in indices if not 0 <= index < num_frames]
+        if outside:
+            raise ValueError(
+                f"indices {outside} are outside {self._media_id}, which has {num_frames} pictures"
+            )
+        places = [self._places[index] for index in indices]
+        size = size or (self.metadata.height, self.metadata.width)
+        pictures = self._decode(set(places), size)
+        data = np.empty((len(places), *size, 3), np.uint8)
+        for row, place in enumerate(places):
+            data[row] = pictures[place]
+        return FrameBatch(data, self.pts_seconds[list(indices)])
+
+    def close(self) -> None:
+        """Free the file."""
+        self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _decode(self, wanted: set[int], size: tuple[int, int]) -> dict[int, NDArray[np.uint8]]:
+        stretches = plan_stretches(self.packets, wanted)
+        pictures: dict[int, NDArray[np.uint8]] = {}
+        for stretch in stretches:
+            pictures.update(self._pictures(stretch, size))
+        missing = wanted - pictures.keys()
+        if missing and any(stretch.first for stretch in stretches):
+            # Keyframes of some encoders do not start anew; decoding from the start gives what follows them.
+            pictures.update(self._pictures(Stretch(0, max(missing), frozenset(missing)), size))
+            missing -= pictures.keys()
+        if missing:
+            raise self._missing_error(missing)
+        return pictures
+
+    def _pictures(self, stretch: Stretch, size: tuple[int, int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Place and picture of the wanted packets of a stretch."""
+        own = self.packets.has_container_times
+        place_of = {self.packets.pts[place] if own else place: place for place in stretch.wanted}
+        times = sorted(map(self._seconds, stretch.wanted))
+        what = f"the pictures from {times[0]:.3f} s to {times[-1]:.3f} s cannot be decoded"
+        with decode_errors(self._media_id, what):
+            for frame in self._frames(stretch):
+                place = None if frame.pts is None else place_of.get(frame.pts)
+                if place is None:
+                    continue
+                if frame.is_corrupt:
+                    time = self._seconds(place)
+                    raise DecodeError(f"{self._media_id}: the picture at {time:.3f} s is damaged", HINT)
+                yield place, self._convert(frame, size)
+
+    def _frames(self, stretch: Stretch) -> Iterator[VideoFrame]:
+        """What the decoder gives for a stretch: all wanted pictures, and those that others are made from."""
+        table = self.packets
+        for place, packet in self._reader.packets(stretch.first, stretch.last):
+            is_wanted = place in stretch.wanted
+            if place == stretch.first:
+                self._reader.context.flush_buffers()
+                is_wanted = True  # some decoders (AV1) read skip_frame once, at the first packet
+            elif table.is_shown[place] and table.pts[place] < table.pts[stretch.first]:
+                continue  # shown before the keyframe: needs pictures from in front of it
+            self._reader.context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
+            if not table.has_container_times:
+                packet.pts = place
+            yield from self._reader.context.decode(packet)
+        yield from self._reader.context.decode(None)
+
+    def _convert(self, frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """RGB at the shown size, one pass of swscale."""
+        rotation = self.packets.rotation_degrees
+        height, width = size if rotation % 180 == 0 else size[::-1]
+        is_alpha = [component.is_alpha for component in frame.format.components]
+        has_alpha = any(is_alpha) or frame.format.name == "pal8"
+        scaled = self._reformatter.reformat(frame, width, height, "rgba" if has_alpha else "rgb24")
+        picture = scaled.to_ndarray().astype(np.uint8, copy=False)
+        return turn(blend_on_white(picture) if has_alpha else picture, rotation)
+
+    def _missing_error(self, missing: set[int]) -> DecodeError:
+        times = ", ".join(f"{seconds:.3f}" for seconds in sorted(map(self._seconds, missing)))
+        return DecodeError(
+            f"{self._media_id}: no picture comes out of the decoder for the times {times} s;"
+            " the file is cut off or damaged there",
+            HINT,
+        )
+
+    def _seconds(self, place: int) -> float:
+        return self.packets.pts[place] * self.packets.time_base[0] / self.packets.time_base[1]
+
+
+def _describe(table: PacketTable, reader: PacketReader) -> VideoMetadata:
+    """What packet table and header say about a recording."""
+    times = sorted(pts for pts, shown in zip(table.pts, table.is_shown, strict=True) if shown)
+    duration = Fraction(table.end_pts - times[0]) * Fraction(*table.time_base)
+    height, width = reader.coded_size if table.rotation_degrees % 180 == 0 else reader.coded_size[::-1]
+    return VideoMetadata(
+        codec=reader.codec,
+        width=width,
+        height=height,
+        num_frames=len(times),
+        duration_seconds=float(duration),
+        average_fps=float(len(times) / duration) if duration else 0.0,
+        rotation_degrees=table.rotation_degrees,
+        is_variable_rate=_is_variable(np.diff(times)),
+        declared=reader.declared,
+    )
+
+
+def _is_variable(steps: NDArray[np.int64]) -> bool:
+    """Whether distances of pictures differ by more than 5 % and the rounding to ticks (1 each way)."""
+    return len(steps) > 1 and bool(steps.max() - steps.min() > 2 + 0.05 * float(np.median(steps)))

@@ -1,0 +1,73 @@
+"""Manifest entries as bytes: compressed JSON behind a version number."""
+
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import fields
+from itertools import accumulate, groupby, pairwise
+from typing import Any
+
+from clipbug.data.media import MediaEntry, PacketTable
+from clipbug.errors import DataError
+
+_VERSION = 1
+
+
+def encode_entry(entry: MediaEntry) -> bytes:
+    """The entry in a form that `decode_entry` reads; about 340 bytes for a recording."""
+    values = {field.name: getattr(entry, field.name) for field in fields(MediaEntry)}
+    values["packets"] = _pack_table(entry.packets) if entry.packets else None
+    return bytes([_VERSION]) + zlib.compress(json.dumps(values, separators=(",", ":")).encode())
+
+
+def decode_entry(data: bytes) -> MediaEntry:
+    """The entry that `encode_entry` wrote.
+
+    Raises:
+        DataError: the bytes are damaged, or of a newer clipbug.
+    """
+    if data[:1] != bytes([_VERSION]):
+        version = data[0] if data else "none"
+        raise DataError(
+            f"a manifest entry has version {version}, this clipbug reads version {_VERSION}",
+            "Update clipbug: pip install --upgrade clipbug",
+        )
+    try:
+        values: dict[str, Any] = json.loads(zlib.decompress(data[1:]))
+        packets = values.pop("packets")
+        return MediaEntry(**values, packets=_unpack_table(packets) if packets else None)
+    except (zlib.error, ValueError, TypeError, KeyError) as error:
+        raise DataError(
+            f"a manifest entry is damaged: {error}", "Ingest the files again into a new store."
+        ) from error
+
+
+def _pack_table(table: PacketTable) -> dict[str, Any]:
+    values: dict[str, Any] = {field.name: getattr(table, field.name) for field in fields(PacketTable)}
+    values["pts"] = [after - before for before, after in pairwise((0, *table.pts))]
+    values["is_keyframe"] = _run_lengths(table.is_keyframe)
+    values["is_shown"] = _run_lengths(table.is_shown)
+    return values
+
+
+def _unpack_table(values: dict[str, Any]) -> PacketTable:
+    numerator, denominator = values.pop("time_base")
+    return PacketTable(
+        **{
+            **values,
+            "time_base": (numerator, denominator),
+            "pts": tuple(accumulate(values["pts"])),
+            "is_keyframe": _flags(values["is_keyframe"]),
+            "is_shown": _flags(values["is_shown"]),
+        }
+    )
+
+
+def _run_lengths(flags: Sequence[bool]) -> list[int]:
+    """Lengths of runs of equal flags; the first run is of True and may be empty."""
+    lengths = [len(list(run)) for _, run in groupby(flags)]
+    return lengths if flags and flags[0] else [0, *lengths]
+
+
+def _flags(lengths: Sequence[int]) -> tuple[bool, ...]:
+    return tuple(index % 2 == 0 for index, length in enumerate(lengths) for _ in range(length))

@@ -1,0 +1,66 @@
+"""Looking at a file once, when it comes in: what it is, and whether its pictures can be decoded."""
+
+import hashlib
+
+from clipbug.data.decoding.base import VideoMetadata
+from clipbug.data.decoding.content import count_missing_bytes
+from clipbug.data.decoding.open import media_kind, open_media
+from clipbug.data.decoding.packets import table_by_decoding
+from clipbug.data.decoding.pyav import PyAvDecoder
+from clipbug.data.media import MediaEntry, PacketTable
+from clipbug.errors import DecodeError
+
+_PROBE_SIZE = (16, 16)
+
+
+def probe(data: bytes, *, media_id: str, file_name: str) -> MediaEntry:
+    """The manifest entry of a file, after its first and its last picture have been decoded.
+
+    Raises:
+        DecodeError: it is empty, cut off, damaged, or no picture and no recording; the message says which.
+    """
+    missing = count_missing_bytes(data)
+    if missing:
+        raise DecodeError(
+            f"{media_id}: the file is cut off: of its end {missing} or more bytes are missing",
+            "Copy or record it again.",
+        )
+    metadata, packets = _look(data, media_id)
+    return MediaEntry(
+        media_id=media_id,
+        kind=media_kind(data),
+        file_name=file_name,
+        num_bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        codec=metadata.codec,
+        width=metadata.width,
+        height=metadata.height,
+        num_frames=metadata.num_frames,
+        duration_seconds=metadata.duration_seconds,
+        average_fps=metadata.average_fps,
+        rotation_degrees=metadata.rotation_degrees,
+        is_variable_rate=metadata.is_variable_rate,
+        packets=packets,
+    )
+
+
+def _look(data: bytes, media_id: str) -> tuple[VideoMetadata, PacketTable | None]:
+    with open_media(data, media_id=media_id) as decoder:
+        if not isinstance(decoder, PyAvDecoder):  # a still is decoded when it is opened
+            return decoder.metadata, None
+        try:
+            _decode_ends(decoder)
+        except DecodeError:
+            if not decoder.packets.has_container_times:
+                raise
+        else:
+            return decoder.metadata, decoder.packets
+    # The container's times are not those of the pictures that come out; decoding all tells which are there.
+    table = table_by_decoding(data, media_id=media_id)
+    with PyAvDecoder(data, media_id=media_id, packets=table) as exact:
+        _decode_ends(exact)
+        return exact.metadata, table
+
+
+def _decode_ends(decoder: PyAvDecoder) -> None:
+    decoder.frames_at((0, decoder.metadata.num_frames - 1), size=_PROBE_SIZE)
