@@ -12,6 +12,7 @@ from clipbug.config import RunConfig
 from clipbug.config.model import WordPieceConfig
 from clipbug.data.annotations import check_media, read_annotations
 from clipbug.data.answers import AnswerVocabulary
+from clipbug.data.batch import Batch, Sample
 from clipbug.data.clip_sampling import build_clip_sampler
 from clipbug.data.collate import collate
 from clipbug.data.datasets import VisualTextDataset, group_records
@@ -24,7 +25,6 @@ from clipbug.data.targets import single_label_targets, soft_label_targets
 from clipbug.data.tokenization import load_tokenizer, train_wordpiece
 from clipbug.errors import DataError
 from clipbug.models.build import build_model
-from clipbug.models.clipbert import ClipBert
 from clipbug.recipes.storage import FAMILY_OF_TASK, Storage
 from clipbug.runtime.distributed import Distributed
 from clipbug.tasks.base import Task
@@ -42,17 +42,17 @@ class TextParts:
 
 
 def read_records(paths: Sequence[str | Path], task: str) -> list[Record]:
-    """All rows of the files, in order. An id that occurs in two files gets its file's name in front."""
+    """All rows of the files, in order. An id that an earlier file has too gets its file in front."""
     records: list[Record] = []
     taken: set[str] = set()
-    for path in map(Path, paths):
+    for number, path in enumerate(map(Path, paths)):
         rows = read_annotations(path, family=FAMILY_OF_TASK[task])
-        rows = [
-            replace(row, record_id=f"{path.stem}/{row.record_id}") if row.record_id in taken else row
-            for row in rows
+        prefix = f"{number}:{path.stem}/"
+        renamed = [
+            replace(row, record_id=prefix + row.record_id) if row.record_id in taken else row for row in rows
         ]
-        taken.update(row.record_id for row in rows)
-        records.extend(rows)
+        taken.update(row.record_id for row in renamed)
+        records.extend(renamed)
     return records
 
 
@@ -153,12 +153,12 @@ def build_dataset(
     return VisualTextDataset(**common, encode_targets=_encode_targets(config, text.answers))
 
 
-def _build_collate(config: RunConfig, text: TextParts, model: ClipBert) -> Callable:
+def _build_collate(config: RunConfig, text: TextParts, task: Task) -> Callable[[Sequence[Sample]], Batch]:
     return partial(
         collate,
         padding=config.padding,
         max_frame_size=config.max_frame_size,
-        frame_multiple=model.frame_multiple,
+        frame_multiple=task.model.frame_multiple,
         pad_token_id=text.tokenizer.pad_token_id,
     )
 
@@ -179,7 +179,7 @@ def build_train_batches(
         rank=processes.rank,
         world_size=processes.world_size,
         num_workers=config.data.num_workers,
-        collate=_build_collate(config, text, task.model),
+        collate=_build_collate(config, text, task),
     )
 
 
@@ -198,5 +198,5 @@ def build_evaluation_batches(
         rank=processes.rank,
         world_size=processes.world_size,
         num_workers=config.data.num_workers,
-        collate=_build_collate(config, text, task.model),
+        collate=_build_collate(config, text, task),
     )

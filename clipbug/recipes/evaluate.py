@@ -53,16 +53,16 @@ def evaluate(
             f"nothing says which answers belong to {source.predictions}",
             "name the annotation file with --data",
         )
-    folder = None if source.run is None else RunFolder.open(Path(source.run))
-    answers = None if folder is None else folder.answers()
+    run_folder = None if source.run is None else RunFolder.open(Path(source.run))
+    answers = None if run_folder is None else run_folder.answers()
     rows = _read_predictions(Path(source.predictions))
-    task = folder.config().task.name if folder is not None else _task_of(files[0])
+    task = run_folder.config().task.name if run_folder is not None else _task_of(files[0])
     scores = score_predictions(
         rows,
         read_records(files, task),
         task_name=task,
         answers=None if answers is None else answers.answers,
-        training_answers=None if folder is None else folder.training_answers(),
+        training_answers=None if run_folder is None else run_folder.training_answers(),
     )
     report = EvaluationReport({**scores, "predictions": source.predictions, "data": list(map(str, files))})
     atomic_write(Path(source.predictions).with_name("scores.json"), json.dumps(report.to_json(), indent=1))
@@ -104,7 +104,10 @@ def _source_of(predictions: Path, run: Path | None) -> _Source:
 
 def _read_predictions(path: Path) -> list[dict[str, Any]]:
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    # only "\n" ends a line: a question may hold other characters that splitlines() would break at
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+        if not line.strip():
+            continue
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
@@ -121,4 +124,6 @@ def _read_predictions(path: Path) -> list[dict[str, Any]]:
 
 def _task_of(path: Path) -> str:
     family = detect_family(path)
+    if family is None:
+        raise DataError(f"{path} is of no known family", "formats: docs/your-own-data.md")
     return next(task for task, name in FAMILY_OF_TASK.items() if name == family)

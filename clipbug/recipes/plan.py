@@ -23,7 +23,7 @@ from clipbug.recipes.resolve import resolve_data
 from clipbug.recipes.storage import Storage
 from clipbug.recipes.train import count_steps
 from clipbug.runtime.distributed import init_distributed
-from clipbug.runtime.precision import autocast, resolve_precision
+from clipbug.runtime.precision import Precision, autocast, resolve_precision
 from clipbug.tasks.base import Task
 
 _GIB = 2**30
@@ -108,7 +108,7 @@ def plan_run(config: RunConfig, *, storage: Path) -> RunPlan:
 
 
 def _one_micro_batch(
-    task: Task, batch: Batch, device: torch.device, precision: str
+    task: Task, batch: Batch, device: torch.device, precision: Precision
 ) -> tuple[dict[str, float], float]:
     """Mean losses of one forward and backward pass, and the seconds it took."""
     task.train()
@@ -117,7 +117,7 @@ def _one_micro_batch(
     with autocast(precision, device):
         sums = task(batch.to(device)).sums
     loss = {name: total / max(counts[name], 1) for name, total in sums.items()}
-    torch.stack(list(loss.values())).sum().backward()
+    torch.autograd.backward(list(loss.values()))
     return {name: round(float(value.detach()), 4) for name, value in loss.items()}, time.monotonic() - started
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from clipbug.data.annotations import detect_family
+from clipbug.data.annotations import Family, detect_family
 from clipbug.errors import DataError
 
 Split = Literal["train", "val", "test"]
@@ -23,7 +23,7 @@ _SPLIT_WORDS: dict[Split, tuple[str, ...]] = {
     "val": ("val", "valid", "validation", "dev"),
     "test": ("test", "heldout"),
 }
-FAMILY_OF_TASK = {"vqa": "vqa", "video_qa": "video_qa", "pretraining": "captions"}
+FAMILY_OF_TASK: dict[str, Family] = {"vqa": "vqa", "video_qa": "video_qa", "pretraining": "captions"}
 
 
 def split_of(path: Path) -> Split | None:
