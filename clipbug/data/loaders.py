@@ -1,6 +1,7 @@
 """Which samples stand in which batch: in training, and in evaluation."""
 
 from collections.abc import Hashable, Iterator
+from functools import partial
 from itertools import count
 from typing import Protocol
 
@@ -53,10 +54,15 @@ class TrainBatches:
         if not len(dataset):
             raise DataError("there is no row to train on", "check the files given with --train")
         self.num_groups = len(dataset)
-        self._batch_size = batch_size
-        self._seed = seed
-        self._rank = rank
-        self._world_size = world_size
+        # The stream of keys must not hold this object: in a reference cycle workers end five seconds late.
+        self._keys_from = partial(
+            _training_keys,
+            num_groups=self.num_groups,
+            batch_size=batch_size,
+            seed=seed,
+            rank=rank,
+            world_size=world_size,
+        )
         self._reader = BatchReader(dataset, collate, num_workers)
 
     def batches_from(self, position: int) -> Iterator[Batch]:
@@ -67,17 +73,20 @@ class TrainBatches:
         """
         return self._reader.read(self._keys_from(position))
 
-    def _keys_from(self, position: int) -> Iterator[Keys]:
-        epoch_of_order, order = -1, list[int]()
-        for number in count(position):
-            start = (number * self._world_size + self._rank) * self._batch_size
-            keys = []
-            for place in range(start, start + self._batch_size):
-                epoch, offset = divmod(place, self.num_groups)
-                if epoch != epoch_of_order:
-                    epoch_of_order, order = epoch, order_of_epoch(self._seed, epoch, self.num_groups)
-                keys.append((epoch, order[offset]))
-            yield keys
+
+def _training_keys(
+    position: int, *, num_groups: int, batch_size: int, seed: int, rank: int, world_size: int
+) -> Iterator[Keys]:
+    epoch_of_order, order = -1, list[int]()
+    for number in count(position):
+        start = (number * world_size + rank) * batch_size
+        keys = []
+        for place in range(start, start + batch_size):
+            epoch, offset = divmod(place, num_groups)
+            if epoch != epoch_of_order:
+                epoch_of_order, order = epoch, order_of_epoch(seed, epoch, num_groups)
+            keys.append((epoch, order[offset]))
+        yield keys
 
 
 class EvaluationBatches:

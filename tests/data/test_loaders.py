@@ -1,5 +1,6 @@
 """Orders, ranks, resuming, worker processes."""
 
+import time
 from collections import Counter
 from functools import partial
 from itertools import islice
@@ -227,6 +228,10 @@ def test_worker_processes_change_nothing(tiny_tokenizer: PreTrainedTokenizerBase
         assert_equal_batches(batch, other)
     for batch, other in zip(again, first[4:], strict=True):
         assert_equal_batches(batch, other)
+
+    started = time.monotonic()
+    del ahead
+    assert time.monotonic() - started < 8  # in a reference cycle each of the two would take 5 s to end
 
     media.recordings["broken"] = fake_recording(20, is_damaged=True)
     broken = evaluation_batches(make_dataset(media, tiny_tokenizer), num_workers=1)
