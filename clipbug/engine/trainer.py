@@ -1,16 +1,13 @@
 """The training loop of every task."""
 
-import itertools
 import logging
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 from torch.optim import Optimizer
 
-from clipbug.data.batch import Batch
 from clipbug.engine.checkpoint import CheckpointManager
 from clipbug.engine.evaluator import Evaluator
 from clipbug.engine.interruption import StopSignals, stop_for
@@ -19,6 +16,7 @@ from clipbug.engine.optim import learning_rates, set_learning_rates
 from clipbug.engine.schedules import Schedule, learning_rate_factor
 from clipbug.engine.state import TrainState
 from clipbug.engine.step import OptimizerStep
+from clipbug.engine.stream import TrainingStream, count_targets, take
 from clipbug.engine.tracking import Tracker
 from clipbug.errors import CheckpointError
 from clipbug.runtime.distributed import (
@@ -34,14 +32,6 @@ from clipbug.runtime.seeding import seed_everything, step_seed
 from clipbug.tasks.base import Task
 
 logger = logging.getLogger(__name__)
-
-
-class TrainingStream(Protocol):
-    """Micro-batches of one process."""
-
-    def batches_from(self, position: int) -> Iterator[Batch]:
-        """The endless stream without its first `position` micro-batches."""
-        ...
 
 
 @dataclass(kw_only=True)
@@ -123,10 +113,10 @@ class Trainer:
         with ProgressBar("training", self.max_steps, unit="steps", initial=self.state.step) as bar:
             while self.state.step < self.max_steps:
                 started = time.monotonic()
-                batches = self._fetch(stream, signals)
+                batches = take(stream, self.accumulation_steps, signals)
                 waited = time.monotonic() - started
                 self._stop_if_asked(signals, update)
-                counts = self._count_targets(batches)
+                counts = count_targets(self.task, batches)
                 totals = all_reduce_sums(counts, self.distributed)
                 step = self.state.step + 1
                 self._prepare(step)
@@ -152,15 +142,6 @@ class Trainer:
             logger.info("going on from %s", newest)
         self.state.world_size = processes.world_size
 
-    def _fetch(self, stream: Iterator[Batch], signals: StopSignals) -> list[Batch]:
-        """The micro-batches of the next step; none if the loader's workers died of the signal to stop."""
-        try:
-            return list(itertools.islice(stream, self.accumulation_steps))
-        except RuntimeError:
-            if signals.received is None:
-                raise
-            return []
-
     def _stop_if_asked(self, signals: StopSignals, update: OptimizerStep) -> None:
         """Stop all processes, state saved, if one of them has a signal."""
         received = [
@@ -169,12 +150,6 @@ class Trainer:
         if received:
             self._save(update, {})
             stop_for(received[0], step=self.state.step)
-
-    def _count_targets(self, batches: Sequence[Batch]) -> dict[str, int]:
-        counts: Counter[str] = Counter()
-        for batch in batches:
-            counts.update(self.task.count_targets(batch))
-        return counts
 
     def _prepare(self, step: int) -> None:
         """Learning rate and random numbers depend on the step alone, so a resumed run has the same."""
