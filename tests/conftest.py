@@ -1,5 +1,7 @@
 """Fixtures that several folders of tests share."""
 
+from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -63,3 +65,32 @@ def fake_media() -> FakeMedia:
             "picture": fake_image(size=(64, 36), seed=6),
         }
     )
+
+
+@pytest.fixture(scope="session")
+def synthetic_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five recordings and an image, 64 x 160, whose pictures carry their number. Do not change the store."""
+    # These take seconds to import, which most tests need not pay.
+    import cv2
+
+    from clipbug.data.probe import probe
+    from clipbug.data.store import StoreWriter
+    from tests.video_factory import draw_index, make_video
+
+    folder = tmp_path_factory.mktemp("synthetic")
+    uneven = [*range(0, 60, 3), *range(60, 90)]  # in 1/30 s: 20 pictures in 2 s, then 30 in 1 s
+    files = [
+        make_video(folder / "even.mp4", num_frames=40),
+        make_video(folder / "late.mp4", num_frames=50, first_pts=20),
+        make_video(folder / "uneven.mp4", num_frames=50, pts=uneven, time_base=Fraction(1, 30)),
+        make_video(folder / "matroska.mkv", num_frames=30),
+        make_video(folder / "still.gif", num_frames=12, codec="gif"),
+        folder / "screen.png",
+    ]
+    assert cv2.imwrite(str(files[-1]), draw_index(77))
+    contents = [(file, file.read_bytes()) for file in files]
+    with StoreWriter(folder / "store") as writer:
+        writer.put_many(
+            (probe(data, media_id=file.stem, file_name=file.name), data) for file, data in contents
+        )
+    return folder / "store"

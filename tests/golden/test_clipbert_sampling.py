@@ -6,6 +6,8 @@ The original's "uniform" strategy (one clip over the whole recording) is not off
 """
 
 import json
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ import pytest
 
 from clipbug.data.clip_sampling import build_clip_sampler, clips_as_clipbert
 from clipbug.data.decoding.base import DeclaredTiming
+from clipbug.data.decoding.open import open_media
 from tests.fakes import FakeDecoder, fake_recording
+from tests.video_factory import make_video, read_index
 
 VIDEOS: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parent / "sampling" / "frame_indices.json").read_text()
@@ -72,6 +76,32 @@ def test_the_sampler_places_clips_as_the_original_in_evaluation() -> None:
     plan = sampler(decoder, np.random.default_rng(0))
     rows = [row for row in VIDEOS[SAME_AT_ZERO]["rows"] if row[1:4] == [4, 2, 2]]
     assert plan.indices.tolist() == [row[4] for row in sorted(rows, key=lambda row: row[0])]
+
+
+@pytest.mark.parametrize("name", ["v30fps_90.mp4", "v30fps_90.mkv", "vfr_120.mp4", "v10fps_30.gif"])
+def test_the_same_files_through_the_decoder_give_the_same_frames(name: str, tmp_path: Path) -> None:
+    """Header, rate and times as the decoder tells them, and the picture that it then decodes."""
+    uneven = [*range(0, 180, 3), *range(180, 240)]
+    make = {
+        "v30fps_90.mp4": partial(make_video, num_frames=90, fps=30),
+        "v30fps_90.mkv": partial(make_video, num_frames=90, fps=30),
+        "vfr_120.mp4": partial(make_video, num_frames=120, fps=30, pts=uneven, time_base=Fraction(1, 30)),
+        "v10fps_30.gif": partial(make_video, num_frames=30, codec="gif"),
+    }[name]
+    rows = [row for row in VIDEOS[name]["rows"] if row[1] == 4]
+    assert len(rows) == 36
+    with open_media(make(tmp_path / name).read_bytes(), media_id=name) as decoder:
+        for num_frames, fps in {(row[2], row[3]) for row in rows}:
+            sampler = build_clip_sampler(
+                "clipbert", random=False, num_clips=4, num_frames_per_clip=num_frames, fps=fps
+            )
+            plan = sampler(decoder, np.random.default_rng(0))
+            expected = [
+                row[4] for row in sorted(rows, key=lambda row: row[0]) if row[2:4] == [num_frames, fps]
+            ]
+            assert plan.indices.tolist() == expected
+            pictures = decoder.frames_at(plan.indices.ravel().tolist()).data
+            assert [read_index(picture) for picture in pictures] == [i for row in expected for i in row]
 
 
 @pytest.mark.parametrize("rate", [-1.0, float("nan"), float("inf")])
