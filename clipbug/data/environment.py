@@ -1,0 +1,87 @@
+"""LMDB as stores use it: one environment per folder and process, ids as keys, errors that name the folder."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+import lmdb
+
+from clipbug.errors import DataError
+
+DATA_FILE = "data.mdb"
+MANIFEST = b"clipbug/manifest"  # no id can be equal: ids are file names, which have no slash
+_MAX_KEY_BYTES = 511
+
+# LMDB must not be opened twice in a process, whoever opens it; hence this one state that all stores share.
+# An environment closes when the last store that uses it lets go of it.
+_shared: WeakValueDictionary[tuple[int, str], lmdb.Environment] = WeakValueDictionary()
+
+
+@contextmanager
+def store_errors(path: Path, action: str) -> Iterator[None]:
+    """Turn what LMDB and the file system raise into a DataError that names the store."""
+    try:
+        yield
+    except (lmdb.Error, OSError) as error:
+        raise DataError(f"store {path}: {action}: {error}", _hint(error)) from error
+
+
+def reading_environment(path: Path) -> lmdb.Environment:
+    """The environment of a store for reading, shared by all its readers in this process.
+
+    It takes no lock, so it works on read-only disks and after a fork; that is safe because stores only grow.
+
+    Raises:
+        DataError: there is no store, it is damaged, or this process is writing to it.
+    """
+    if not (path / DATA_FILE).is_file():
+        raise DataError(f"there is no store at {path}", f"Make one: clipbug ingest FOLDER --out {path}")
+    process, name = os.getpid(), str(path.resolve())
+    for (other_process, other_name), inherited in list(_shared.items()):
+        if (
+            other_process != process and other_name == name
+        ):  # from before the fork; the parent's own stays open
+            inherited.close()
+    environment = _shared.get((process, name))
+    if environment is None:
+        with store_errors(path, "it cannot be opened"):
+            environment = lmdb.open(str(path), readonly=True, lock=False, max_dbs=1, readahead=False)
+        _shared[process, name] = environment
+    return environment
+
+
+def open_manifest(environment: lmdb.Environment) -> Any:
+    """The sub-database of manifest entries, or None in a store that another program made."""
+    try:
+        return environment.open_db(MANIFEST, create=False)
+    except lmdb.NotFoundError:
+        return None
+
+
+def to_key(media_id: object) -> bytes | None:
+    """The key of an id, or None for what cannot be one."""
+    if not isinstance(media_id, str):
+        return None
+    key = media_id.encode("utf-8", "surrogateescape")
+    return key if 0 < len(key) <= _MAX_KEY_BYTES and key != MANIFEST else None
+
+
+def from_key(key: bytes) -> str:
+    """The id of a key."""
+    return key.decode("utf-8", "surrogateescape")
+
+
+def _hint(error: Exception) -> str:
+    text = str(error)
+    if any(words in text for words in ("No space left", "File too large", "quota")):
+        return (
+            "The disk is full. All that was stored before is safe: free some space and run the command again."
+        )
+    if "already open" in text:
+        return "Close the store's other reader or writer in this program first."
+    if "Permission denied" in text or "Read-only" in text:
+        return "Change the permissions of the folder, or choose another one with --out."
+    return "The store may be damaged: ingest the files again into a new one (--out)."

@@ -1,0 +1,208 @@
+"""Stores: original files by id in LMDB, with a manifest of what is known about each."""
+
+import difflib
+import heapq
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
+from itertools import chain, islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import lmdb
+
+from clipbug.data.decoding.base import VideoDecoder
+from clipbug.data.decoding.open import open_media
+from clipbug.data.environment import (
+    MANIFEST,
+    from_key,
+    open_manifest,
+    reading_environment,
+    store_errors,
+    to_key,
+)
+from clipbug.data.manifest import decode_entry
+from clipbug.data.media import MediaEntry, MediaSource
+from clipbug.data.probe import probe
+from clipbug.data.store_writer import StoreWriter
+from clipbug.errors import DataError
+
+__all__ = ["MediaStore", "StoreWriter", "open_stores"]
+
+_KEYS_PER_READ = 4096
+_MAX_COMPARED_IDS = 20_000
+_MAX_PROBED_ENTRIES = 1024
+_Result = TypeVar("_Result")
+
+
+class MediaStore:
+    """A store for reading. It opens when first used, in the process that uses it, and may be sent to others.
+
+    A plain LMDB of files, as ClipBERT's script makes, is a store too; its files are probed when asked for.
+
+    Args:
+        path: folder made by `clipbug ingest`.
+
+    Raises:
+        DataError: on first use, if there is no store, or it is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.close()
+
+    def __contains__(self, media_id: object) -> bool:
+        key = to_key(media_id)
+        return key is not None and self._read(lambda transaction: transaction.get(key) is not None)
+
+    def __len__(self) -> int:
+        return self._read(lambda transaction: transaction.stat()["entries"] - (self._manifest is not None))
+
+    def ids(self) -> Iterator[str]:
+        """All ids, sorted."""
+        start = b""
+        while keys := self._read(partial(_keys_from, start=start)):
+            yield from (from_key(key) for key in keys if key != MANIFEST)
+            start = keys[-1] + b"\0"
+
+    def entry(self, media_id: str) -> MediaEntry:
+        """The manifest entry. Raises DataError with the nearest ids if there is no such id."""
+        data = self._get(media_id, in_manifest=True)
+        return self._probe(media_id) if data is None else decode_entry(data)
+
+    def read(self, media_id: str) -> bytes:
+        """The original bytes. Raises DataError with the nearest ids if there is no such id."""
+        data = self._get(media_id)
+        if data is None:
+            raise _missing(media_id, [self])
+        return data
+
+    def open(self, media_id: str) -> VideoDecoder:
+        """A decoder over the original bytes. Raises DataError (no such id) or DecodeError."""
+        return open_media(self.read(media_id), media_id=media_id, packets=self.entry(media_id).packets)
+
+    def close(self) -> None:
+        """Let go of the file. The store opens again if it is used again."""
+        self._environment: lmdb.Environment | None = None
+        self._manifest: Any = None  # lmdb gives its type no name
+        self._process = 0
+        self._probe = lru_cache(_MAX_PROBED_ENTRIES)(self._probe_now)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[type["MediaStore"], tuple[Path]]:
+        return MediaStore, (self.path,)
+
+    def _open(self) -> lmdb.Environment:
+        if self._environment is None or self._process != os.getpid():
+            self._environment, self._process = reading_environment(self.path), os.getpid()
+            self._manifest = open_manifest(self._environment)
+        return self._environment
+
+    def _read(self, query: Callable[[lmdb.Transaction], _Result]) -> _Result:
+        environment = self._open()
+        with store_errors(self.path, "it cannot be read"):
+            try:
+                with environment.begin(buffers=True) as transaction:
+                    return query(transaction)
+            except lmdb.MapResizedError:  # another process has added to the store
+                environment.set_mapsize(0)
+                with environment.begin(buffers=True) as transaction:
+                    return query(transaction)
+
+    def _get(self, media_id: str, *, in_manifest: bool = False) -> bytes | None:
+        key = to_key(media_id)
+        self._open()
+        if key is None or (in_manifest and self._manifest is None):
+            return None
+        database = self._manifest if in_manifest else None
+        return self._read(lambda transaction: _copy(transaction.get(key, db=database)))
+
+    def _probe_now(self, media_id: str) -> MediaEntry:
+        return probe(self.read(media_id), media_id=media_id, file_name=media_id)
+
+
+class StoreGroup:
+    """Several stores as one. An id that two of them hold is an error when it is used."""
+
+    def __init__(self, stores: Sequence[MediaStore]) -> None:
+        self.stores = tuple(stores)
+
+    def __contains__(self, media_id: object) -> bool:
+        return any(media_id in store for store in self.stores)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.stores))
+
+    def ids(self) -> Iterator[str]:
+        """All ids, sorted. Raises DataError at an id that two stores hold."""
+        previous = None
+        for media_id in heapq.merge(*(store.ids() for store in self.stores), key=os.fsencode):
+            if media_id == previous:
+                self._store_of(media_id)
+            yield media_id
+            previous = media_id
+
+    def entry(self, media_id: str) -> MediaEntry:
+        """The manifest entry. Raises DataError if no store holds the id, or two do."""
+        return self._store_of(media_id).entry(media_id)
+
+    def read(self, media_id: str) -> bytes:
+        """The original bytes. Raises DataError if no store holds the id, or two do."""
+        return self._store_of(media_id).read(media_id)
+
+    def open(self, media_id: str) -> VideoDecoder:
+        """A decoder over the original bytes. Raises DataError (no such id, or two) or DecodeError."""
+        return self._store_of(media_id).open(media_id)
+
+    def _store_of(self, media_id: str) -> MediaStore:
+        holders = [store for store in self.stores if media_id in store]
+        if not holders:
+            raise _missing(media_id, self.stores)
+        if len(holders) > 1:
+            raise DataError(
+                f"{media_id!r} is in two stores, {holders[0].path} and {holders[1].path}",
+                "Name only one of them (--media), or rename one of the files and ingest it again.",
+            )
+        return holders[0]
+
+
+def open_stores(paths: Sequence[Path]) -> MediaSource:
+    """One source over all stores named; the same folder named twice counts once."""
+    distinct = {Path(path).resolve(): Path(path) for path in paths}
+    if not distinct:
+        raise ValueError("no store named")
+    stores = [MediaStore(path) for path in distinct.values()]
+    return stores[0] if len(stores) == 1 else StoreGroup(stores)
+
+
+def _copy(data: Any) -> bytes | None:
+    """What lies in the map, as bytes that outlive the transaction."""
+    return None if data is None else bytes(data)
+
+
+def _keys_from(transaction: lmdb.Transaction, start: bytes) -> list[bytes]:
+    cursor = transaction.cursor()
+    if not (cursor.set_range(start) if start else cursor.first()):
+        return []
+    return [bytes(key) for key in islice(cursor.iternext(values=False), _KEYS_PER_READ)]
+
+
+def _missing(media_id: str, stores: Sequence[MediaStore]) -> DataError:
+    """The error for an id that no store holds."""
+    ids = list(islice(chain.from_iterable(store.ids() for store in stores), _MAX_COMPARED_IDS))
+    nearest = difflib.get_close_matches(media_id, ids, n=3, cutoff=0.4) or ids[:3]
+    places = ", ".join(str(store.path) for store in stores)
+    count = sum(map(len, stores))
+    hint = f"Nearest ids: {', '.join(nearest)}." if nearest else "The store is empty."
+    return DataError(
+        f"no image or recording {media_id!r} among the {count} of {places}",
+        f"{hint} Add files: clipbug ingest FOLDER --out {stores[0].path}",
+    )
