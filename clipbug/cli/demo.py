@@ -7,7 +7,6 @@ import typer
 
 from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, start_logging
-from clipbug.cli.tables import report_view
 
 
 def demo(
@@ -30,6 +29,7 @@ def demo(
     """Draw recordings of app bugs, then ingest, finetune, infer and evaluate on them, in about 3 minutes."""
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.recipes.demo import run_demo
+    from clipbug.report.demo_table import demo_view
 
     report = run_demo(keep=keep, quick=quick, seed=seed).to_json()
-    return Outcome(report, report_view("demo", report))
+    return Outcome(report, demo_view(report))

@@ -33,7 +33,11 @@ def evaluate(
     start_logging(quiet=quiet, verbose=verbose)
     if run is not None and predictions is not None:
         raise typer.BadParameter("give --run or --predictions, not both.")
+    from rich.console import Group
+
     from clipbug.recipes.evaluate import evaluate as run_evaluation
+    from clipbug.report.score_table import score_table
 
     report = run_evaluation(storage=storage, run=run, predictions=predictions, data=data).to_json()
-    return Outcome(report, report_view("evaluation", report))
+    files = {name: report[name] for name in ("predictions", "data")}
+    return Outcome(report, Group(score_table(report), report_view("files", files)))

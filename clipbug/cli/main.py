@@ -32,7 +32,7 @@ _DATA_COMMANDS: _Commands = (
     (
         "split",
         data.split,
-        "clipbug data split questions.jsonl --output storage/txt_db/mine --groups groups.json",
+        "clipbug data split questions.jsonl --output storage/txt_db/mine",
     ),
 )
 

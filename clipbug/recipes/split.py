@@ -51,8 +51,8 @@ def split_annotations(
     """
     if not 0 < share < 1:
         raise ValueError(f"share must lie between 0 and 1, got {share}")
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     media_of_line = [record.media_id for record in read_annotations(path)]
+    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
     if len(lines) != len(media_of_line):
         raise DataError(f"{path} does not hold one object per line", "give a .jsonl file")
     group_of = _groups(groups, set(media_of_line))
@@ -63,7 +63,8 @@ def split_annotations(
         part = "test" if group_of[media_id] in held_out else "train"
         parts[part].append(line)
         media[part].add(media_id)
-    files = {part: _write(output / f"{part}.jsonl", rows) for part, rows in parts.items()}
+    files = {part: output / f"{part}.jsonl" for part in parts}
+    _write(files, parts)
     return SplitReport(
         train=str(files["train"]),
         test=str(files["test"]),
@@ -110,9 +111,10 @@ def _choose(names: Sequence[str], share: float, seed: int, path: Path) -> set[st
     return set(shuffled[: min(max(round(share * len(names)), 1), len(names) - 1)])
 
 
-def _write(path: Path, lines: Sequence[str]) -> Path:
-    if path.exists():
-        raise DataError(f"{path} exists", "name another folder with --output, or remove it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, "\n".join(lines) + "\n")
-    return path
+def _write(files: Mapping[str, Path], parts: Mapping[str, Sequence[str]]) -> None:
+    for path in files.values():
+        if path.exists():
+            raise DataError(f"{path} exists", "name another folder with --output, or remove it")
+    for part, path in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, "\n".join(parts[part]) + "\n")

@@ -23,6 +23,7 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "infer:infer",
         "evaluate:evaluate",
         "demo:run_demo",
+        "split:split_annotations",
     )
     for name in names:
         fakes.install(monkeypatch, *name.split(":"))

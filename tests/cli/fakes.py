@@ -12,6 +12,14 @@ import pytest
 from clipbug.cli.main import main
 
 POSITIONS = ("first", "second")
+# What the tables of `evaluate` and `demo` read; the other commands print whatever a report holds.
+ANY_REPORT: dict[str, Any] = {
+    **{"task": "vqa", "metric": "accuracy", "score": 0.5, "interval": [0.4, 0.6], "count": 3},
+    **{"baselines": {"majority": 0.1, "question_only": None}, "ceiling": 1.0, "out_of_vocabulary": 0.0},
+    **{"by_type": {"yes/no": {"score": 0.5, "count": 3}}, "by_app": {}, "missing": 0, "unmatched": 0},
+    **{"unlabelled": 0, "predictions": "predictions.jsonl", "data": ["test.jsonl"], "results": []},
+    **{"recordings": 2, "screens": 2, "storage": "storage", "next_commands": [], "seconds": 1.0},
+}
 
 
 @dataclass
@@ -30,9 +38,7 @@ class FakeRecipes:
     """What was called, and what the next call does."""
 
     calls: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
-    report: FakeReport = field(
-        default_factory=lambda: FakeReport({"score": 0.5, "by_type": {"yes/no": {"count": 3}}})
-    )
+    report: FakeReport = field(default_factory=lambda: FakeReport(dict(ANY_REPORT)))
     raises: BaseException | None = None
     before: Callable[[], None] = lambda: None
 

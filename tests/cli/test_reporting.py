@@ -14,12 +14,12 @@ from clipbug.cli.reporting import Outcome, run
 from clipbug.errors import DataError
 from tests.cli.fakes import FakeRecipes, FakeReport, exit_code_of
 
-EVALUATE = ("evaluate", "--run", "folder")
+INFER = ("infer", "--run", "folder")
 
 
 def test_json_is_all_of_standard_output(recipes: FakeRecipes, capsys: pytest.CaptureFixture[str]) -> None:
     recipes.before = lambda: print("a library talks")
-    assert exit_code_of(*EVALUATE, "--json") == 0
+    assert exit_code_of(*INFER, "--json") == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out) == recipes.report.payload
     assert "a library talks" in printed.err
@@ -29,7 +29,7 @@ def test_json_is_strict(recipes: FakeRecipes, capsys: pytest.CaptureFixture[str]
     recipes.report = FakeReport(
         {"loss": math.nan, "run": Path("a/b"), "spans": ((0.0, math.inf),), "answer": "naïve"}
     )
-    assert exit_code_of(*EVALUATE, "--json") == 0
+    assert exit_code_of(*INFER, "--json") == 0
     expected = {"loss": None, "run": "a/b", "spans": [[0.0, None]], "answer": "naïve"}
     assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == expected
 
@@ -48,7 +48,7 @@ def test_tables_show_every_value(recipes: FakeRecipes, capsys: pytest.CaptureFix
             "bad": [{"path": "a[b].mp4", "reason": "no picture"}],
         }
     )
-    assert exit_code_of(*EVALUATE) == 0
+    assert exit_code_of(*INFER) == 0
     text = capsys.readouterr().out
     words = (
         "0.5123",
@@ -76,11 +76,11 @@ def test_only_the_first_process_prints(
     recipes: FakeRecipes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RANK", "1")
-    assert exit_code_of(*EVALUATE) == 0
-    assert exit_code_of(*EVALUATE, "--json") == 0
+    assert exit_code_of(*INFER) == 0
+    assert exit_code_of(*INFER, "--json") == 0
     assert capsys.readouterr().out == ""
     recipes.raises = DataError("row 3 is bad")
-    assert exit_code_of(*EVALUATE, "--json") == 1
+    assert exit_code_of(*INFER, "--json") == 1
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err == "[rank 1] error: row 3 is bad\n"

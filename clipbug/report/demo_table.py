@@ -1,0 +1,42 @@
+"""What the demo prints: scores beside guessing, where things are, what to try next."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+
+def demo_view(report: Mapping[str, Any]) -> RenderableType:
+    """The scores table, the places and the next commands of a demo report."""
+    table = Table(title="held-out recordings and screens", title_justify="left", title_style="bold")
+    columns = ("task", "score", "95 % interval", "majority answer", "question only", "ceiling", "questions")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "task" else "right")
+    for result in report["results"]:
+        low, high = result["interval"]
+        shares = (result["majority"], result["question_only"], result["ceiling"])
+        table.add_row(
+            escape(result["task"]),
+            Text(_percent(result["score"]), style="bold green"),
+            f"{_percent(low)} to {_percent(high)}",
+            *map(_percent, shares),
+            str(result["questions"]),
+        )
+    places = "\n".join(f"  {result['task']}: {result['run']}" for result in report["results"])
+    commands = "\n".join(f"  {command}" for command in report["next_commands"])
+    return Group(
+        table,
+        Text(
+            f"\n{report['recordings']} recordings and {report['screens']} screens drawn, in {report['storage']}"
+        ),
+        Text(f"runs:\n{places}"),
+        Text(f"next:\n{commands}"),
+        Text(f"\n{report['seconds']:.0f} s in all"),
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
