@@ -92,7 +92,8 @@ def test_predictions_hold_what_the_contract_says(storage: Path, run: Run, tmp_pa
         assert row["probability"] == pytest.approx(row["top"][0][1])
         assert len(row["clips"]) == 3
         for clip in row["clips"]:
-            assert clip["start_seconds"] <= min(clip["frame_seconds"])
+            # a clip may begin between two pictures: it then shows the one that came up before (12 per second)
+            assert clip["start_seconds"] - 1 / 12 - 1e-6 <= min(clip["frame_seconds"])
             assert max(clip["frame_seconds"]) <= clip["end_seconds"]
     with np.load(tmp_path / "scores.npz") as scores:
         assert scores["media_ids"].tolist() == [row["media_id"] for row in rows]
@@ -176,13 +177,8 @@ def test_dry_run_writes_nothing(storage: Path, run: Run) -> None:
     assert sorted(storage.rglob("*")) == before
 
 
-def test_finetuning_starts_from_pretrained_weights(storage: Path, run: Run, tmp_path: Path) -> None:
-    captions = tmp_path / "captions.jsonl"
-    rows = [
-        json.loads(line) for line in (storage / "txt_db/demo_video_qa/train.jsonl").read_text().splitlines()
-    ]
-    lines = {row["video_id"]: {"clip_name": row["video_id"], "caption": row["question"]} for row in rows}
-    captions.write_text("\n".join(map(json.dumps, lines.values())))
+def test_finetuning_starts_from_pretrained_weights(demo_storage: Path, storage: Path, run: Run) -> None:
+    captions = next((demo_storage / "demo").rglob("captions_train.jsonl"))
     code, pretraining = run(
         *("pretrain", "--config", "tiny/pretraining", "--train", str(captions), "--storage", str(storage)),
         *("--max-steps", "2", "--set", "max_frame_size=64"),
