@@ -1,0 +1,104 @@
+"""From a model config to a model. Below this page, plain keyword arguments."""
+
+from typing import Literal
+
+from clipbug.config.model import (
+    BackboneConfig,
+    ClipBertResNetConfig,
+    ModelConfig,
+    ResNetConfig,
+    SmallConvConfig,
+)
+from clipbug.models.backbones.base import VisualBackbone
+from clipbug.models.backbones.resnet import ClipBertResNet, ResNetBackbone
+from clipbug.models.backbones.small import SmallConv
+from clipbug.models.bert import build_bert
+from clipbug.models.clipbert import ClipBert
+from clipbug.models.embeddings import VisualEmbeddings
+from clipbug.models.fusion import FusionEncoder
+from clipbug.models.heads import ClassificationHead, Head, PretrainingHead
+from clipbug.models.visual import GridEncoder, VisualEncoder
+
+
+def build_model(
+    config: ModelConfig,
+    *,
+    head: Literal["classification", "pretraining"],
+    num_classes: int | None,
+    vocabulary_size: int,
+) -> ClipBert:
+    """A model with the weights that the config names; the rest random from torch's generator.
+
+    Args:
+        config: all parts.
+        head: what the model puts out.
+        num_classes: K, for classification.
+        vocabulary_size: tokens of the tokenizer.
+
+    Raises:
+        CheckpointError: weights that do not exist or do not fit.
+        ValueError: classification without `num_classes`.
+    """
+    backbone = build_backbone(config.backbone)
+    bert = build_bert(config.encoder, vocabulary_size=vocabulary_size)
+    hidden_size = bert.config.hidden_size
+    top: Head
+    if head == "pretraining":
+        top = PretrainingHead(bert.config, bert.embeddings.word_embeddings)
+    elif num_classes is not None:
+        top = ClassificationHead(hidden_size, num_classes, dropout=config.head_dropout)
+    else:
+        raise ValueError("a classification head needs num_classes")
+    visual_embeddings = VisualEmbeddings(
+        hidden_size,
+        max_grid_size=config.max_grid_size,
+        layer_norm_eps=bert.config.layer_norm_eps,
+        dropout=config.encoder.dropout,
+        clip_positions=config.clip_position_embedding,
+    )
+    grid_encoder = GridEncoder(backbone.out_channels, hidden_size, pool=config.grid_pool)
+    return ClipBert(
+        visual=VisualEncoder(backbone=backbone, grid_encoder=grid_encoder),
+        bert=FusionEncoder(bert=bert, visual_embeddings=visual_embeddings),
+        head=top,
+    )
+
+
+def build_backbone(config: BackboneConfig) -> VisualBackbone:
+    """The backbone of a config.
+
+    Raises:
+        CheckpointError: weights that do not exist or do not fit.
+    """
+    match config:
+        case ResNetConfig():
+            return ResNetBackbone(
+                config.architecture,
+                weights=config.weights,
+                frozen_stages=config.frozen_stages,
+                frozen_batch_norm=config.frozen_batch_norm,
+            )
+        case ClipBertResNetConfig():
+            return ClipBertResNet(weights=config.weights, frozen_stages=config.frozen_stages)
+        case SmallConvConfig():
+            return SmallConv(config.widths, blocks=config.blocks)
+
+
+def self_contained_config(config: ModelConfig, model: ClipBert) -> ModelConfig:
+    """The config that rebuilds `model` for weights of its own: sizes in the place of pretrained weights."""
+    backbone, encoder = config.backbone, config.encoder
+    if not isinstance(backbone, SmallConvConfig):
+        backbone = backbone.model_copy(update={"weights": None})
+    if encoder.pretrained is not None:
+        sizes = model.bert.encoder.config
+        encoder = encoder.model_copy(
+            update={
+                "pretrained": None,
+                "hidden_size": sizes.hidden_size,
+                "num_layers": sizes.num_hidden_layers,
+                "num_heads": sizes.num_attention_heads,
+                "intermediate_size": sizes.intermediate_size,
+                "max_position_embeddings": sizes.max_position_embeddings,
+            }
+        )
+    return config.model_copy(update={"backbone": backbone, "encoder": encoder})

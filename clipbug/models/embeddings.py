@@ -1,0 +1,90 @@
+"""Grid features to visual tokens of the transformer."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from clipbug.errors import ConfigError
+from clipbug.models.initialization import initial_std
+
+CLIP_FREQUENCIES = 8
+POSITION_STD = 0.3
+"""Grid features are of order 1: beside them, positions of BERT's 0.02 would stay unseen for long."""
+
+
+class VisualEmbeddings(nn.Module):
+    """Adds to each grid cell where it is, marks it as visual, normalises; named as in published checkpoints.
+
+    Args:
+        hidden_size: width.
+        max_grid_size: rows and columns that have an embedding.
+        layer_norm_eps, dropout: of the norm at the end.
+        clip_positions: also tell when in the recording the clip lies.
+    """
+
+    def __init__(
+        self,
+        hidden_size: int,
+        *,
+        max_grid_size: int,
+        layer_norm_eps: float,
+        dropout: float,
+        clip_positions: bool = False,
+    ) -> None:
+        super().__init__()
+        self.row_position_embeddings = nn.Embedding(max_grid_size, hidden_size)
+        self.col_position_embeddings = nn.Embedding(max_grid_size, hidden_size)
+        self.token_type_embeddings = nn.Embedding(1, hidden_size)
+        self.clip_position_embeddings = ClipPositionEmbedding(hidden_size) if clip_positions else None
+        self.LayerNorm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
+        self.dropout = nn.Dropout(dropout)
+        nn.init.normal_(self.row_position_embeddings.weight, std=POSITION_STD)
+        nn.init.normal_(self.col_position_embeddings.weight, std=POSITION_STD)
+        nn.init.normal_(self.token_type_embeddings.weight, std=initial_std(hidden_size))
+
+    def forward(self, grid: Tensor, clip_positions: Tensor | None = None) -> Tensor:
+        """Visual tokens, row by row.
+
+        Shape:
+            grid: (R, h, w, D), R clips.
+            clip_positions: (R,) in [0, 1]; read only with the clip position embedding.
+            returns: (R, V, D) with V = h * w.
+
+        Raises:
+            ConfigError: a grid with more rows or columns than have an embedding.
+            ValueError: clip positions are needed and not given.
+        """
+        height, width = grid.shape[1:3]
+        if max(height, width) > self.row_position_embeddings.num_embeddings:
+            raise ConfigError(
+                f"frames make a grid of {height}x{width} cells; model.max_grid_size is "
+                f"{self.row_position_embeddings.num_embeddings}",
+                hint="raise model.max_grid_size or lower max_frame_size",
+            )
+        rows = self.row_position_embeddings.weight[:height, None]
+        columns = self.col_position_embeddings.weight[:width]
+        tokens: Tensor = (grid + rows + columns).flatten(1, 2) + self.token_type_embeddings.weight
+        if self.clip_position_embeddings is not None:
+            if clip_positions is None:
+                raise ValueError("this model needs clip_positions")
+            tokens = tokens + self.clip_position_embeddings(clip_positions)[:, None]
+        embedded: Tensor = self.dropout(self.LayerNorm(tokens))
+        return embedded
+
+
+class ClipPositionEmbedding(nn.Module):
+    """Linear in a few cosines of the position: smooth, and defined for any number of clips."""
+
+    frequencies: Tensor
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", math.pi * torch.arange(1, CLIP_FREQUENCIES + 1), persistent=False)
+        self.linear = nn.Linear(CLIP_FREQUENCIES, hidden_size, bias=False)
+        nn.init.normal_(self.linear.weight, std=POSITION_STD / CLIP_FREQUENCIES**0.5)
+
+    def forward(self, clip_positions: Tensor) -> Tensor:
+        """Shape: (R,) in [0, 1] -> (R, D)."""
+        embedding: Tensor = self.linear(torch.cos(clip_positions[:, None] * self.frequencies))
+        return embedding

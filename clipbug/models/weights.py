@@ -1,0 +1,160 @@
+"""Weights to and from safetensors files: strict unless told otherwise, and every load says what it loaded.
+
+Foreign PyTorch files are read with `weights_only=True`, so no code runs from a file.
+"""
+
+import pickle
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from clipbug.errors import CheckpointError
+from clipbug.runtime.files import atomic_write
+
+NAMES_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What a load did, by tensor name.
+
+    Attributes:
+        loaded: copied into the model.
+        missing: of the model, not in the file.
+        unexpected: in the file, not of the model.
+        mismatched: of both, with different shapes (shown behind the name); not copied.
+    """
+
+    loaded: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    mismatched: tuple[str, ...]
+
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """Write all weights and persistent buffers; a tensor of several names is stored once, under the first."""
+    state = model.state_dict()
+    tensors = {names[0]: state[names[0]].detach().cpu().contiguous() for names in _names_by_storage(state)}
+    atomic_write(path, save(tensors, metadata={"format": "pt"}))
+
+
+def load_weights(
+    model: nn.Module, path: Path, *, allow_missing: Sequence[str] = (), allow_unexpected: Sequence[str] = ()
+) -> LoadReport:
+    """Copy a file's tensors into the model by name.
+
+    Args:
+        model: changed in place; untouched if this raises.
+        path: .safetensors, or a PyTorch state dict.
+        allow_missing: patterns (`head.*`) of names that may keep their value, also where shapes differ.
+        allow_unexpected: patterns of names in the file that may go unused.
+
+    Raises:
+        CheckpointError: no such file, not a weights file, or names or shapes beyond what is allowed.
+    """
+    return load_tensors(
+        model,
+        read_tensors(path),
+        source=str(path),
+        allow_missing=allow_missing,
+        allow_unexpected=allow_unexpected,
+    )
+
+
+def load_tensors(
+    model: nn.Module,
+    tensors: Mapping[str, Tensor],
+    *,
+    source: str,
+    allow_missing: Sequence[str] = (),
+    allow_unexpected: Sequence[str] = (),
+) -> LoadReport:
+    """As `load_weights`, from tensors in memory; `source` is named in errors."""
+    report = _compare(model.state_dict(), tensors)
+    problems = {
+        "missing": _not_matching(report.missing, allow_missing),
+        "unexpected": _not_matching(report.unexpected, allow_unexpected),
+        "of another shape": _not_matching(report.mismatched, allow_missing),
+    }
+    if any(problems.values()) or not report.loaded:
+        raise CheckpointError(
+            f"the weights in {source} do not fit ({len(report.loaded)} tensors do): {_summary(problems)}",
+            hint="use the config that the weights were made with, or another weights file",
+        )
+    model.load_state_dict({name: tensors[name] for name in report.loaded}, strict=False)
+    return report
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a .safetensors file or a PyTorch state dict, also under its key `model` or `state_dict`.
+
+    Raises:
+        CheckpointError: no such file, a damaged one, or a pickle of more than tensors.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"no weights file {path}", hint="name a .safetensors, .pt or .pth file")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"{path} cannot be read as weights: {first_line}",
+            hint="clipbug reads .safetensors files, and PyTorch files of tensors only: save the state dict",
+        ) from error
+    for key in ("model", "state_dict"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping):
+        raise CheckpointError(
+            f"{path} holds {type(content).__name__}, not a state dict", hint="save the state dict alone"
+        )
+    return {str(name): tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
+
+
+def _compare(state: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> LoadReport:
+    loaded = [name for name in state if name in tensors and state[name].shape == tensors[name].shape]
+    covered = {
+        name for names in _names_by_storage(state) if not set(names).isdisjoint(loaded) for name in names
+    }
+    return LoadReport(
+        loaded=tuple(loaded),
+        missing=tuple(name for name in state if name not in tensors and name not in covered),
+        unexpected=tuple(name for name in tensors if name not in state),
+        mismatched=tuple(
+            f"{name} {tuple(tensors[name].shape)} for {tuple(state[name].shape)}"
+            for name in state
+            if name in tensors and state[name].shape != tensors[name].shape
+        ),
+    )
+
+
+def _names_by_storage(state: Mapping[str, Tensor]) -> list[list[str]]:
+    groups: defaultdict[tuple[object, ...], list[str]] = defaultdict(list)
+    for name, tensor in state.items():
+        place = (tensor.data_ptr(), tensor.shape, tensor.stride()) if tensor.numel() else (name,)
+        groups[place].append(name)
+    return list(groups.values())
+
+
+def _not_matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
+    return [
+        name for name in names if not any(fnmatchcase(name.split(" ")[0], pattern) for pattern in patterns)
+    ]
+
+
+def _summary(problems: Mapping[str, Sequence[str]]) -> str:
+    parts = []
+    for what, names in problems.items():
+        if names:
+            more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+            parts.append(f"{len(names)} {what}: {', '.join(names[:NAMES_SHOWN])}{more}")
+    return "; ".join(parts) or "no tensor in common"

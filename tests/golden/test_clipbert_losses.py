@@ -1,0 +1,34 @@
+"""Clip aggregation and the multi-clip loss against the original's, with gradients."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from clipbug.models.aggregation import ClipAggregation, aggregate_clips, multi_clip_cross_entropy
+
+TOLERANCE = 2e-6
+"""float32 rounding: the original's two formulas for logsumexp differ by 1e-6 between themselves."""
+
+
+@pytest.mark.parametrize("num_clips", [1, 4, 8])
+@pytest.mark.parametrize(("theirs", "ours"), [("mean", "mean"), ("max", "max"), ("lse", "logsumexp")])
+def test_multi_clip_cross_entropy(num_clips: int, theirs: str, ours: ClipAggregation) -> None:
+    with np.load(Path(__file__).with_name("model") / "losses.npz") as file:
+        prefix = f"qa_ce/clips{num_clips}/"
+        inputs = {key: torch.from_numpy(file[prefix + key]) for key in ("logits", "labels")}
+        names = ("loss_per_example", "loss", "grad", "eval_logits")
+        expected = {name: torch.from_numpy(file[f"{prefix}{theirs}/{name}"]) for name in names}
+    # The original stacks clips first: (N, Q, K).
+    logits = inputs["logits"].transpose(0, 1).contiguous().requires_grad_()
+    losses = multi_clip_cross_entropy(logits, inputs["labels"].long(), ours)
+    (gradient,) = torch.autograd.grad(losses.mean(), logits)
+
+    def assert_close(actual: torch.Tensor, name: str) -> None:
+        torch.testing.assert_close(actual.detach(), expected[name], atol=TOLERANCE, rtol=TOLERANCE)
+
+    assert_close(losses, "loss_per_example")
+    assert_close(losses.mean(), "loss")
+    assert_close(gradient.transpose(0, 1), "grad")
+    assert_close(aggregate_clips(logits, ours), "eval_logits")
