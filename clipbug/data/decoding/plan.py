@@ -23,12 +23,11 @@ def plan_stretches(table: PacketTable, wanted: Iterable[int]) -> list[Stretch]:
     """
     stretches: list[Stretch] = []
     for place in sorted(set(wanted)):
-        start = _start_for(table, place)
-        if stretches and start <= stretches[-1].last + 1:
-            previous = stretches.pop()
-            stretches.append(Stretch(previous.first, place, previous.wanted | {place}))
-        else:
-            stretches.append(Stretch(start, place, frozenset({place})))
+        stretch = Stretch(_start_for(table, place), place, frozenset({place}))
+        while stretches and stretch.first <= stretches[-1].last + 1:
+            before = stretches.pop()
+            stretch = Stretch(min(before.first, stretch.first), place, before.wanted | stretch.wanted)
+        stretches.append(stretch)
     return stretches
 
 
