@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
@@ -25,6 +26,7 @@ from clipbug.data.targets import single_label_targets, soft_label_targets
 from clipbug.data.tokenization import load_tokenizer, train_wordpiece
 from clipbug.errors import DataError
 from clipbug.models.build import build_model
+from clipbug.models.clipbert import ClipBert
 from clipbug.recipes.storage import FAMILY_OF_TASK, Storage
 from clipbug.runtime.distributed import Distributed
 from clipbug.tasks.base import Task
@@ -112,6 +114,12 @@ def build_task_model(config: RunConfig, text: TextParts) -> Task:
     )
 
 
+def model_of(task: Task) -> ClipBert:
+    """The model of a task that `build_task_model` made."""
+    assert isinstance(task.model, ClipBert), "tasks know their model by its outputs only; it is always this"
+    return task.model
+
+
 def _encode_targets(config: RunConfig, answers: AnswerVocabulary) -> EncodeTargets:
     return soft_label_targets(answers) if config.task.name == "vqa" else single_label_targets(answers)
 
@@ -126,7 +134,7 @@ def build_dataset(
     num_clips: int,
 ) -> VisualTextDataset | PretrainingDataset:
     """Samples of the rows, drawn anew each epoch in training and always the same otherwise."""
-    common = {
+    common: dict[str, Any] = {
         "groups": group_records(records, texts_per_visual=config.data.texts_per_visual if training else None),
         "media": media,
         "clip_sampler": build_clip_sampler(
@@ -158,7 +166,7 @@ def _build_collate(config: RunConfig, text: TextParts, task: Task) -> Callable[[
         collate,
         padding=config.padding,
         max_frame_size=config.max_frame_size,
-        frame_multiple=task.model.frame_multiple,
+        frame_multiple=model_of(task).frame_multiple,
         pad_token_id=text.tokenizer.pad_token_id,
     )
 

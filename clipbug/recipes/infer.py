@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from clipbug.config import RunConfig
+from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
 from clipbug.data.tokenization import load_tokenizer
 from clipbug.engine.predictor import predict
@@ -25,7 +26,7 @@ from clipbug.recipes.assembly import (
 )
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.storage import Storage, split_of
-from clipbug.runtime.distributed import init_distributed
+from clipbug.runtime.distributed import Distributed, joined_processes
 from clipbug.runtime.files import atomic_write
 from clipbug.tasks.base import Prediction
 
@@ -79,26 +80,13 @@ def infer(
     started = time.monotonic()
     place_of_data = Storage(storage)
     folder = RunFolder.open(run) if run is not None else RunFolder.newest(place_of_data)
-    config = _with_overrides(folder.config(), media, num_clips, batch_size)
+    config = _with_overrides(folder.self_contained_config(), media, num_clips, batch_size)
     weights = folder.weights(step)
     files = (data,) if data is not None else default_data(config)
     media_source = open_media(_stores(config), place_of_data)
     records = records_with_media(files, config.task.name, media_source)
-    text = TextParts(load_tokenizer(folder.tokenizer), folder.answers())
-    task = build_task_model(_without_pretrained_weights(config), text)
-    load_weights(task.model, weights)
-    processes = init_distributed()
-    task.to(processes.device)
-    batches = build_evaluation_batches(config, records, media_source, text, task, processes)
-    pairs = predict(
-        task,
-        batches,
-        device=processes.device,
-        precision=config.precision,
-        distributed=processes,
-        description="infer",
-    )
-    predictions = _in_order(records, pairs)
+    with joined_processes() as processes:
+        predictions = _predict(config, folder, weights, records, media_source, processes)
     target = output or folder.path / "predictions" / f"{'+'.join(Path(file).stem for file in files)}-{step}"
     report = InferenceReport(
         run=str(folder.path.resolve()),
@@ -113,6 +101,31 @@ def infer(
     if processes.is_main:
         _write(predictions, report, scores)
     return report
+
+
+def _predict(
+    config: RunConfig,
+    folder: RunFolder,
+    weights: Path,
+    records: Sequence[Record],
+    media: MediaSource,
+    processes: Distributed,
+) -> list[Prediction]:
+    """A prediction for each record, in order."""
+    text = TextParts(load_tokenizer(folder.tokenizer), folder.answers())
+    task = build_task_model(config, text)
+    load_weights(task.model, weights)
+    task.to(processes.device)
+    pairs = predict(
+        task,
+        build_evaluation_batches(config, records, media, text, task, processes),
+        device=processes.device,
+        precision=config.precision,
+        distributed=processes,
+        description="infer",
+    )
+    by_id = {prediction.record_id: prediction for _, prediction in pairs}
+    return [by_id[record.record_id] for record in records]
 
 
 def default_data(config: RunConfig) -> tuple[Path, ...]:
@@ -153,20 +166,6 @@ def _with_overrides(
 def _stores(config: RunConfig) -> tuple[str, ...]:
     """The run's stores if they are still there, else those of the storage: a run folder can move."""
     return config.data.media if all(Path(path).exists() for path in config.data.media) else ()
-
-
-def _without_pretrained_weights(config: RunConfig) -> RunConfig:
-    """The run's own weights are loaded, so files that training started from need not exist any more."""
-    backbone = config.model.backbone
-    if getattr(backbone, "weights", None) is None:
-        return config
-    model = config.model.model_copy(update={"backbone": backbone.model_copy(update={"weights": None})})
-    return config.model_copy(update={"model": model})
-
-
-def _in_order(records: Sequence[Record], pairs: Sequence[tuple[Record, Prediction]]) -> list[Prediction]:
-    by_id = {prediction.record_id: prediction for _, prediction in pairs}
-    return [by_id[record.record_id] for record in records]
 
 
 def _write(predictions: Sequence[Prediction], report: InferenceReport, scores: Path | None) -> None:

@@ -1,6 +1,7 @@
 """A run folder holds all that inference needs.
 
     config.yaml             resolved config
+    model.json              sizes of the model, so that no pretrained weights are needed to rebuild it
     tokenizer/              tokenizer files
     answers.json            answer vocabulary (QA tasks)
     training_answers.json   what baselines know of the training answers (QA tasks)
@@ -25,6 +26,7 @@ import yaml
 
 from clipbug.config import RunConfig
 from clipbug.config.loading import dump_config, load_config
+from clipbug.config.model import ModelConfig
 from clipbug.data.answers import AnswerVocabulary
 from clipbug.engine.checkpoint import checkpoint_steps
 from clipbug.errors import CheckpointError
@@ -79,6 +81,11 @@ class RunFolder:
         """The resolved config of the run."""
         return load_config(self.path / "config.yaml", overrides=(), flags={}, task=None)
 
+    def self_contained_config(self) -> RunConfig:
+        """The config with what is needed to rebuild the model for the run's own weights."""
+        text = (self.path / "model.json").read_text(encoding="utf-8")
+        return self.config().model_copy(update={"model": ModelConfig.model_validate_json(text)})
+
     def answers(self) -> AnswerVocabulary | None:
         """The answer vocabulary, or None for tasks without one."""
         path = self.path / "answers.json"
@@ -129,7 +136,12 @@ class RunFolder:
         return f"to make it: clipbug {command} --max-steps {int(step)}"
 
     def write_start(
-        self, config: RunConfig, answers: AnswerVocabulary | None, statistics: TrainingAnswers | None
+        self,
+        config: RunConfig,
+        *,
+        model: ModelConfig,
+        answers: AnswerVocabulary | None,
+        statistics: TrainingAnswers | None,
     ) -> None:
         """Write what is known before the first step. config.yaml comes last: it marks a usable folder."""
         self.path.mkdir(parents=True, exist_ok=True)
@@ -140,6 +152,7 @@ class RunFolder:
                 self.path / "training_answers.json",
                 json.dumps(statistics.to_json(), ensure_ascii=False, indent=1),
             )
+        atomic_write(self.path / "model.json", model.model_dump_json(indent=1))
         atomic_write(self.path / "environment.json", json.dumps(_environment(), indent=1))
         atomic_write(self.path / "config.yaml", dump_config(config))
 

@@ -19,6 +19,7 @@ from clipbug.engine.tracking import Tracker
 from clipbug.engine.trainer import Trainer
 from clipbug.errors import CheckpointError, ClipbugError
 from clipbug.metrics.baselines import TrainingAnswers
+from clipbug.models.build import self_contained_config
 from clipbug.models.weights import load_weights
 from clipbug.recipes.assembly import (
     TextParts,
@@ -26,13 +27,14 @@ from clipbug.recipes.assembly import (
     build_task_model,
     build_text_parts,
     build_train_batches,
+    model_of,
     open_media,
     records_with_media,
 )
 from clipbug.recipes.resolve import Resume, RunPlace, place_run, resolve_data
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.storage import Storage
-from clipbug.runtime.distributed import Distributed, broadcast_object, init_distributed
+from clipbug.runtime.distributed import Distributed, broadcast_object, joined_processes
 from clipbug.runtime.files import atomic_write
 from clipbug.runtime.seeding import seed_everything
 from clipbug.tasks.base import Task
@@ -86,18 +88,18 @@ def train(
         ClipbugError: for all that a user can cause; what is already written stays usable.
     """
     started = time.monotonic()
-    processes = init_distributed()
     place_of_data = Storage(storage)
     config = resolve_data(config, place_of_data)
     if init is not None:
         config = _with_model_of(RunFolder.open(init), config)
-    place = _agree_on_place(config, place_of_data, output, resume, processes)
-    if place.is_begun and place.folder.summary.exists():
-        logger.info("%s is complete already", place.folder.path)
-        return TrainingReport(**json.loads(place.folder.summary.read_text(encoding="utf-8")))
-    report = _run(config, place, init, place_of_data, processes, started)
-    if processes.is_main:
-        atomic_write(place.folder.summary, json.dumps(report.to_json(), indent=1))
+    with joined_processes() as processes:
+        place = _agree_on_place(config, place_of_data, output, resume, processes)
+        if place.is_begun and place.folder.summary.exists():
+            logger.info("%s is complete already", place.folder.path)
+            return TrainingReport(**json.loads(place.folder.summary.read_text(encoding="utf-8")))
+        report = _run(config, place, init, place_of_data, processes, started)
+        if processes.is_main:
+            atomic_write(place.folder.summary, json.dumps(report.to_json(), indent=1))
     return report
 
 
@@ -120,7 +122,7 @@ def _agree_on_place(
 
 def _with_model_of(source: RunFolder, config: RunConfig) -> RunConfig:
     """Weights only fit the model and tokenizer that they were trained with."""
-    stored = source.config()
+    stored = source.self_contained_config()
     if stored.model != config.model:
         logger.info("model settings are taken from %s", source.path)
     return config.model_copy(update={"model": stored.model, "tokenizer": stored.tokenizer})
@@ -146,7 +148,12 @@ def _run(
         _load_init(task, init)
     if processes.is_main and not place.is_begun:
         save_tokenizer(text.tokenizer, place.folder.tokenizer)
-        place.folder.write_start(config, text.answers, _statistics(records))
+        place.folder.write_start(
+            config,
+            model=self_contained_config(config.model, model_of(task)),
+            answers=text.answers,
+            statistics=_statistics(records),
+        )
     trainer = _build_trainer(config, place.folder, task, text, media, records, val_records, processes)
     state = trainer.fit()
     return TrainingReport(

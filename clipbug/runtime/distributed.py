@@ -1,7 +1,8 @@
 """Processes that work together: one alone, or those that torchrun started; callers need not know which."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -46,6 +47,16 @@ def init_distributed() -> Distributed:
         # gloo beside nccl, so that objects and counts travel without touching the GPU
         dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     return Distributed(rank, local_rank, world_size, device)
+
+
+@contextmanager
+def joined_processes() -> Iterator[Distributed]:
+    """The processes of this command, left again at its end."""
+    processes = init_distributed()
+    try:
+        yield processes
+    finally:
+        shutdown()
 
 
 def shutdown() -> None:
