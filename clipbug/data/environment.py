@@ -41,16 +41,26 @@ def reading_environment(path: Path) -> lmdb.Environment:
         raise DataError(f"there is no store at {path}", f"Make one: clipbug ingest FOLDER --out {path}")
     process, name = os.getpid(), str(path.resolve())
     for (other_process, other_name), inherited in list(_shared.items()):
-        if (
-            other_process != process and other_name == name
-        ):  # from before the fork; the parent's own stays open
-            inherited.close()
+        if other_process != process and other_name == name:
+            inherited.close()  # it is from before a fork; the parent's own stays open
     environment = _shared.get((process, name))
     if environment is None:
         with store_errors(path, "it cannot be opened"):
             environment = lmdb.open(str(path), readonly=True, lock=False, max_dbs=1, readahead=False)
+        check_is_whole(path, environment)
         _shared[process, name] = environment
     return environment
+
+
+def check_is_whole(path: Path, environment: lmdb.Environment) -> None:
+    """Raise DataError if the file is shorter than what has been committed to it: reading on would kill us."""
+    needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+    size = (path / DATA_FILE).stat().st_size
+    if size < needed:
+        raise DataError(
+            f"store {path} is cut off: {DATA_FILE} has {size} of {needed} bytes",
+            "Copy the store again, or ingest the files again into a new one (--out).",
+        )
 
 
 def open_manifest(environment: lmdb.Environment) -> Any:
@@ -76,9 +86,9 @@ def from_key(key: bytes) -> str:
 
 def _hint(error: Exception) -> str:
     text = str(error)
-    if any(words in text for words in ("No space left", "File too large", "quota")):
+    if any(words in text for words in ("No space left", "File too large", "quota", "Input/output")):
         return (
-            "The disk is full. All that was stored before is safe: free some space and run the command again."
+            "The disk is full or failing. What was stored before is safe: free some space and run it again."
         )
     if "already open" in text:
         return "Close the store's other reader or writer in this program first."

@@ -8,7 +8,7 @@ from typing import Self
 
 import lmdb
 
-from clipbug.data.environment import DATA_FILE, MANIFEST, from_key, store_errors, to_key
+from clipbug.data.environment import DATA_FILE, MANIFEST, check_is_whole, from_key, store_errors, to_key
 from clipbug.data.manifest import decode_entry, encode_entry
 from clipbug.data.media import MediaEntry
 from clipbug.errors import DataError
@@ -116,9 +116,15 @@ class StoreWriter:
             self.path.mkdir(parents=True, exist_ok=True)
             file = self.path / DATA_FILE
             size = _whole_pages((file.stat().st_size if file.is_file() else 0) + _FREE_BYTES)
-            self._environment = lmdb.open(str(self.path), map_size=size, max_dbs=1)
-            self._manifest = self._environment.open_db(MANIFEST)
-        return self._environment
+            environment = lmdb.open(str(self.path), map_size=size, max_dbs=1)
+            try:
+                check_is_whole(self.path, environment)
+                self._manifest = environment.open_db(MANIFEST)
+            except BaseException:
+                environment.close()
+                raise
+        self._environment = environment
+        return environment
 
 
 def _whole_pages(num_bytes: int) -> int:
