@@ -1,0 +1,362 @@
+"""From folders to a store: what gets in, what does not and why, and what a second run does."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import pytest
+
+from clipbug.data.environment import DATA_FILE
+from clipbug.data.store import MediaStore
+from clipbug.errors import DataError
+from clipbug.recipes.ingest import IngestReport, ingest
+from clipbug.recipes.media_files import find_media_files
+from tests.video_factory import draw_index, make_video, read_index
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return make_video(tmp_path_factory.mktemp("v") / "v.mp4", num_frames=8).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def other_video(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return make_video(tmp_path_factory.mktemp("v") / "v.mp4", num_frames=12).read_bytes()
+
+
+def picture(index: int) -> bytes:
+    return cv2.imencode(".png", draw_index(index))[1].tobytes()
+
+
+def fill(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def run(*paths: Path, store: Path, extensions: tuple[str, ...] = (), **options: object) -> IngestReport:
+    arguments: dict[str, object] = {"file_type": "auto", **options}
+    return ingest(paths, extensions=extensions, store=store, **arguments)  # type: ignore[arg-type]
+
+
+def contents(store: Path) -> dict[str, bytes]:
+    with MediaStore(store) as opened:
+        return {media_id: opened.read(media_id) for media_id in opened.ids()}
+
+
+def test_folders_are_walked_and_bytes_kept(tmp_path: Path, video: bytes, other_video: bytes) -> None:
+    folder = fill(
+        tmp_path / "in",
+        {
+            "a.mp4": video,
+            "deep/er/b.MP4": other_video,
+            "deep/c.png": picture(5),
+            "notes.txt": b"x",
+            "DS": b"x",
+        },
+    )
+    report = run(folder, store=tmp_path / "s", extensions=(".mp4", "PNG"))
+    assert contents(tmp_path / "s") == {"a": video, "b": other_video, "c": picture(5)}
+    assert (report.added, report.already_there, report.bad, report.num_other_files) == (3, 0, (), 2)
+    assert report.video_seconds == pytest.approx(0.8 + 1.2)
+    assert report.num_bytes == len(video) + len(other_video) + len(picture(5))
+    assert report.kinds["video"].files == 2
+    assert report.kinds["image"].num_bytes == len(picture(5))
+    with MediaStore(tmp_path / "s") as store:
+        assert store.entry("b").file_name == "b.MP4"
+        assert read_index(store.open("b").frames_at([11]).data[0]) == 11
+
+
+@pytest.mark.parametrize("extensions", [("mp4",), (".mp4",), ("MP4",), (".Mp4",), ("*.mp4",), ("avi", "mp4")])
+def test_ways_to_write_an_extension(extensions: tuple[str, ...], tmp_path: Path) -> None:
+    fill(
+        tmp_path,
+        {"a.mp4": b"", "b.Mp4": b"", "c.avi.txt": b"", "foomp4": b"", ".mp4": b"", ".hidden.mp4": b""},
+    )
+    found = find_media_files([tmp_path], extensions=extensions, file_type="auto")
+    assert [file.name for file in found.files] == ["a.mp4", "b.Mp4"]
+
+
+def test_known_extensions_by_default(tmp_path: Path) -> None:
+    fill(tmp_path, {"a.mp4": b"", "b.png": b"", "c.txt": b"", "d.gif": b"", "e.unknown": b""})
+
+    def names(*paths: Path, file_type: str) -> list[str]:
+        found = find_media_files(paths, extensions=(), file_type=file_type)  # type: ignore[arg-type]
+        return [file.name for file in found.files]
+
+    assert names(tmp_path, file_type="auto") == ["a.mp4", "b.png", "d.gif"]
+    assert names(tmp_path, file_type="video") == ["a.mp4", "d.gif"]
+    assert names(tmp_path, file_type="image") == ["b.png", "d.gif"]
+    assert names(tmp_path / "e.unknown", file_type="video") == ["e.unknown"]  # named, so wanted
+
+
+def test_second_run_adds_only_what_is_new(tmp_path: Path, video: bytes, other_video: bytes) -> None:
+    folder, store = fill(tmp_path / "in", {"a.mp4": video}), tmp_path / "s"
+    assert run(folder, store=store).added == 1
+    before = (store / DATA_FILE).read_bytes()
+    again = run(folder, store=store)
+    assert (again.added, again.already_there) == (0, 1)
+    assert again.video_seconds == pytest.approx(0.8)
+    assert (store / DATA_FILE).read_bytes() == before
+    fill(folder, {"b.mp4": other_video})
+    third = run(folder, store=store)
+    assert (third.added, third.already_there) == (1, 1)
+    assert contents(store) == {"a": video, "b": other_video}
+
+
+def test_what_is_stored_is_not_decoded_again(
+    tmp_path: Path, video: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = fill(tmp_path / "in", {"a.mp4": video})
+    run(folder, store=tmp_path / "s")
+    monkeypatch.setattr("clipbug.recipes.file_loading.probe", None)
+    assert run(folder, store=tmp_path / "s").already_there == 1
+
+
+def test_two_files_with_one_id(tmp_path: Path, video: bytes, other_video: bytes) -> None:
+    folder = fill(tmp_path / "in", {"x/a.mp4": video, "y/a.avi": other_video, "b.mp4": video})
+    with pytest.raises(DataError) as caught:
+        run(folder, store=tmp_path / "s")
+    for name in ("x/a.mp4", "y/a.avi"):
+        assert str(folder / name) in caught.value.message
+    assert "Rename" in caught.value.hint
+    assert not (tmp_path / "s").exists()
+
+
+def test_the_same_file_named_twice_counts_once(tmp_path: Path, video: bytes) -> None:
+    folder = fill(tmp_path / "in", {"a.mp4": video})
+    (tmp_path / "link").symlink_to(folder)
+    (folder / "loop").symlink_to(folder)
+    report = run(folder, folder / "a.mp4", tmp_path / "link", store=tmp_path / "s")
+    assert (report.added, report.already_there) == (1, 0)
+
+
+def test_linked_folders_are_walked(tmp_path: Path, video: bytes) -> None:
+    fill(tmp_path / "elsewhere", {"a.mp4": video})
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "elsewhere")
+    assert run(tmp_path / "in", store=tmp_path / "s").added == 1
+
+
+@pytest.mark.parametrize("same_size", [True, False])
+def test_stored_id_with_other_bytes(
+    same_size: bool, tmp_path: Path, video: bytes, other_video: bytes
+) -> None:
+    store = tmp_path / "s"
+    run(fill(tmp_path / "one", {"a.mp4": video}), store=store)
+    changed = video[:-1] + b"?" if same_size else other_video
+    folder = fill(tmp_path / "two", {"0.mp4": other_video, "a.mp4": changed})
+    with pytest.raises(DataError) as caught:
+        run(folder, store=store)
+    for part in (str(folder / "a.mp4"), str(store), "a.mp4,"):
+        assert part in caught.value.message
+    assert "Rename" in caught.value.hint
+    assert contents(store) == {"a": video}, "nothing was stored, not even what came before the clash"
+
+
+def test_bad_files_are_named_and_never_stored(tmp_path: Path, video: bytes) -> None:
+    folder = fill(
+        tmp_path / "in",
+        {
+            "a_good.mp4": video,
+            "b_text.mp4": b"<html>not found</html>",
+            "c_empty.mp4": b"",
+            "d_garbage.mp4": b"\x00\x01" * 5000,
+            "e_cut.mp4": video[: len(video) // 2],
+            "f_cut.png": picture(3)[:-30],
+            "g_good.png": picture(7),
+        },
+    )
+    report = run(folder, store=tmp_path / "s")
+    assert contents(tmp_path / "s") == {"a_good": video, "g_good": picture(7)}
+    reasons = {bad.path.stem: bad.reason for bad in report.bad}
+    assert list(reasons) == ["b_text", "c_empty", "d_garbage", "e_cut", "f_cut"]
+    for name, words in {
+        "b_text": "text file",
+        "c_empty": "empty",
+        "d_garbage": "not a recording",
+        "e_cut": "cut off",
+        "f_cut": "cut off",
+    }.items():
+        assert words in reasons[name]
+        assert not reasons[name].startswith(name)
+    assert report.to_json()["bad"][0] == {"file": str(folder / "b_text.mp4"), "reason": reasons["b_text"]}
+    again = run(folder, store=tmp_path / "s")
+    assert (again.added, again.already_there, len(again.bad)) == (0, 2, 5)
+
+
+def test_only_bad_files_make_no_store(tmp_path: Path) -> None:
+    report = run(fill(tmp_path / "in", {"a.mp4": b""}), store=tmp_path / "s")
+    assert (report.added, len(report.bad), report.num_bytes) == (0, 1, 0)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_bad_file_that_was_mended_gets_in(tmp_path: Path, video: bytes) -> None:
+    folder = fill(tmp_path / "in", {"a.mp4": video[:100]})
+    assert len(run(folder, store=tmp_path / "s").bad) == 1
+    fill(folder, {"a.mp4": video})
+    assert run(folder, store=tmp_path / "s").added == 1
+
+
+def test_file_type_is_checked_against_the_content(tmp_path: Path, video: bytes) -> None:
+    gif = make_video(tmp_path / "moving.gif", num_frames=3, codec="gif").read_bytes()
+    still = make_video(tmp_path / "still.gif", num_frames=1, codec="gif").read_bytes()
+    folder = fill(
+        tmp_path / "in",
+        {"a.mp4": video, "b.png": picture(1), "c.mp4": picture(2), "d.gif": gif, "e.gif": still},
+    )
+    extensions = ("mp4", "png", "gif")
+    videos = run(folder, store=tmp_path / "v", extensions=extensions, file_type="video")
+    assert sorted(contents(tmp_path / "v")) == ["a", "d"]
+    assert [bad.path.name for bad in videos.bad] == ["b.png", "c.mp4", "e.gif"]
+    assert "still picture" in videos.bad[0].reason
+    images = run(folder, store=tmp_path / "i", extensions=extensions, file_type="image")
+    assert sorted(contents(tmp_path / "i")) == ["b", "c", "e"]
+    assert "a recording (h264)" in images.bad[0].reason
+    assert run(folder, store=tmp_path / "all", extensions=extensions).added == 5
+
+
+def test_broken_link_is_a_bad_file(tmp_path: Path, video: bytes) -> None:
+    folder = fill(tmp_path / "in", {"a.mp4": video})
+    (folder / "b.mp4").symlink_to(tmp_path / "gone.mp4")
+    report = run(folder, store=tmp_path / "s")
+    assert [(bad.path.name, bad.reason) for bad in report.bad] == [
+        ("b.mp4", "the file cannot be read: No such file or directory")
+    ]
+
+
+def test_nothing_to_ingest(tmp_path: Path, video: bytes) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no file with extension mp4") as caught:
+        run(tmp_path / "empty", store=tmp_path / "s", extensions=("mp4",))
+    assert "no files at all" in caught.value.hint
+    folder = fill(tmp_path / "in", {"a.avi": video, "b.avi": video, "c.txt": b"x", "Makefile": b"x"})
+    with pytest.raises(DataError) as caught:
+        run(folder, store=tmp_path / "s", extensions=("mp4", "webm"))
+    assert "mp4, webm" in caught.value.message
+    assert str(folder) in caught.value.message
+    assert "avi (2)" in caught.value.hint
+    assert "none (1)" in caught.value.hint
+    assert f"clipbug ingest {folder} --ext avi" in caught.value.hint
+    with pytest.raises(DataError, match="there is no file or folder"):
+        run(tmp_path / "absent", store=tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+def test_store_in_a_folder_of_videos_is_refused(tmp_path: Path, video: bytes) -> None:
+    folder = fill(tmp_path / "in", {"a.mp4": video})
+    with pytest.raises(DataError, match="is not a store"):
+        run(folder, store=folder)
+
+
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Ctrl-C while the file `name` is looked at."""
+    from clipbug.recipes import file_loading
+
+    load_file: Callable[..., object] = file_loading.load_file
+
+    def interrupted(file: Path, file_type: str) -> object:
+        if file.name == name:
+            raise KeyboardInterrupt
+        return load_file(file, file_type)
+
+    monkeypatch.setattr(file_loading, "load_file", interrupted)
+
+
+def test_interrupt_keeps_what_is_done_and_the_next_run_goes_on(
+    tmp_path: Path, video: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, store = fill(tmp_path / "in", {f"{name}.mp4": video for name in "abcdef"}), tmp_path / "s"
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, "d.mp4")
+        with pytest.raises(KeyboardInterrupt):
+            run(folder, store=store)
+    assert contents(store) == dict.fromkeys("abc", video)
+    report = run(folder, store=store)
+    assert (report.added, report.already_there) == (3, 3)
+    assert contents(store) == dict.fromkeys("abcdef", video)
+
+
+def test_batches_are_committed_as_they_fill(
+    tmp_path: Path, video: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in full batches is in the store even if the process is killed without a chance to clean up."""
+    from clipbug.data.store import StoreWriter
+
+    sizes: list[int] = []
+    original = StoreWriter.put_many
+
+    def counting(writer: StoreWriter, items: object) -> None:
+        rows = list(items)  # type: ignore[call-overload]
+        sizes.append(len(rows))
+        original(writer, rows)
+
+    monkeypatch.setattr(StoreWriter, "put_many", counting)
+    monkeypatch.setattr("clipbug.recipes.ingest._MAX_BATCH_ITEMS", 2)
+    folder = fill(tmp_path / "in", {f"{name}.mp4": video for name in "abcde"})
+    run(folder, store=tmp_path / "s")
+    assert sizes == [2, 2, 1]
+    sizes.clear()
+    monkeypatch.setattr("clipbug.recipes.ingest._MAX_BATCH_ITEMS", 1000)
+    monkeypatch.setattr("clipbug.recipes.ingest._MAX_BATCH_BYTES", 3 * len(video))
+    run(folder, store=tmp_path / "t")
+    assert sizes == [3, 2]
+
+
+def test_several_processes_give_the_same_store(tmp_path: Path, video: bytes, other_video: bytes) -> None:
+    folder = fill(tmp_path / "in", {"a.mp4": video, "b.mp4": other_video, "c.mp4": b"", "d.png": picture(1)})
+    one = run(folder, store=tmp_path / "one")
+    two = run(folder, store=tmp_path / "two", num_workers=2)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert {**one.to_json(), "store": ""} == {**two.to_json(), "store": ""}
+    with MediaStore(tmp_path / "one") as first, MediaStore(tmp_path / "two") as second:
+        assert [first.entry(media_id) for media_id in "abd"] == [second.entry(media_id) for media_id in "abd"]
+
+
+INGEST = """
+import sys
+from pathlib import Path
+from clipbug.recipes.ingest import ingest
+ingest([Path(sys.argv[1])], extensions=["mp4"], file_type="video", store=Path(sys.argv[2]))
+"""
+
+
+def test_killed_and_run_again(tmp_path: Path, video: bytes) -> None:
+    folder, store = fill(tmp_path / "in", {f"v{index:04}.mp4": video for index in range(400)}), tmp_path / "s"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    process = subprocess.Popen([sys.executable, "-c", INGEST, str(folder), str(store)], env=environment)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    if (store / DATA_FILE).exists():
+        assert set(contents(store).values()) <= {video}
+    report = run(folder, store=store)
+    assert report.added + report.already_there == 400
+    assert len(contents(store)) == 400
+
+
+def test_progress_and_report_say_what_was_done(
+    tmp_path: Path, video: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "clipbug")
+    report = run(fill(tmp_path / "in", {"a.mp4": video, "b.mp4": b""}), store=tmp_path / "s")
+    assert "ingest: 2/2 files" in caplog.text
+    assert report.to_json() == {
+        "store": str(tmp_path / "s"),
+        "added": 1,
+        "already_there": 0,
+        "num_bytes": len(video),
+        "video_seconds": pytest.approx(0.8),
+        "kinds": {"video": {"files": 1, "num_bytes": len(video), "video_seconds": pytest.approx(0.8)}},
+        "bad": [{"file": str(tmp_path / "in" / "b.mp4"), "reason": "the file is empty (0 bytes)"}],
+        "num_other_files": 0,
+    }
