@@ -42,7 +42,7 @@ FORMATS: dict[str, dict[str, Any]] = {
     "hevc.ts": H265,
     "vp9.webm": {"codec": "libvpx-vp9", "options": {"g": "8", "auto-alt-ref": "1", "lag-in-frames": "16"}},
     "vp8.webm": {"codec": "libvpx", "options": {"g": "8", "auto-alt-ref": "1", "lag-in-frames": "16"}},
-    "av1.mp4": {"codec": "libsvtav1", "options": {"g": "8"}},
+    "av1.mp4": {"codec": "libsvtav1"},
     "mpeg4.avi": {"codec": "mpeg4", "options": {"bf": "2", "g": "8"}},
     "mpeg4.mp4": {"codec": "mpeg4", "options": {"bf": "2", "g": "8"}},
     "h264.avi": {"options": {"bf": "3", "g": "8"}},
@@ -92,6 +92,8 @@ def test_all_pictures_in_order_with_their_times(name: str, recordings: Callable[
         assert decoder.metadata.num_frames == count
         assert np.array_equal(batch.pts_seconds, decoder.pts_seconds)
         # 1 ms: Matroska rounds times to it; the other containers are finer.
+        if name.endswith((".avi", ".gif", ".webm")):
+            assert decoder.pts_seconds[0] == 0
         shown = decoder.pts_seconds - decoder.pts_seconds[0]
         np.testing.assert_allclose(shown, expected_seconds(name), atol=1e-3)
         assert decoder.metadata.is_variable_rate == (name == "variable_rate.mp4")
@@ -117,10 +119,20 @@ def test_seeking_gives_the_same_pictures(
     name: str, recordings: Callable[[str], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("clipbug.data.decoding.packet_reader._MIN_PACKETS_FOR_SEEK", 1)
+    opened: list[PacketReader] = []
+    original = PacketReader._open
+
+    def counting(reader: PacketReader) -> None:
+        opened.append(reader)
+        original(reader)
+
+    monkeypatch.setattr(PacketReader, "_open", counting)
     reference = decode_everything(recordings(name))
     with open_media(recordings(name), media_id=name) as decoder:
-        for index in (23, 0, 12, 22, 5, 17):  # forward and back
+        for index in (23, 12, 22, 17, 23):  # forward and back
             assert np.array_equal(decoder.frames_at([index]).data[0], reference[index])
+        assert len(opened) == 1, "it went there by seeking"
+        assert np.array_equal(decoder.frames_at([0]).data[0], reference[0])
 
 
 @pytest.mark.parametrize("name", ["b_frames.mp4", "mpeg4.avi", "animation.gif"])
@@ -219,6 +231,29 @@ def test_length_includes_the_last_picture(recordings: Callable[[str], bytes]) ->
         with open_media(recordings(name), media_id=name) as decoder:
             assert decoder.metadata.duration_seconds == pytest.approx(2.4), name
             assert decoder.metadata.average_fps == pytest.approx(10), name
+
+
+def test_length_includes_a_long_last_picture(recordings: Callable[[str], bytes]) -> None:
+    """A still screen makes no new pictures: the last one may stay for long."""
+    data = bytearray(recordings("animation.gif"))
+    delay = data.rindex(b"\x21\xf9\x04") + 4
+    struct.pack_into("<H", data, delay, 500)
+    with open_media(bytes(data), media_id="r") as decoder:
+        assert decoder.metadata.duration_seconds == pytest.approx(2.3 + 5)
+
+
+def test_packets_that_are_not_shown(recordings: Callable[[str], bytes]) -> None:
+    """VP8 may keep pictures that only help to decode others: packet 8 is made one by its header's bit."""
+    data = bytearray(recordings("vp8.webm"))
+    with av.open(io.BytesIO(bytes(data)), "r") as container:
+        packets = [bytes(packet) for packet in container.demux(video=0)]
+    assert data.count(packets[8]) == 1
+    data[data.index(packets[8])] &= ~0x10
+    with open_media(bytes(data), media_id="r") as decoder:
+        shown = [read_index(picture) for picture in decoder.frames_at(range(23)).data]
+        assert shown == [index for index in range(24) if index != 8]
+        assert [read_index(picture) for picture in decoder.frames_at([20, 8]).data] == [21, 9]
+        assert decoder.metadata.num_frames == 23
 
 
 def test_known_packets_give_the_same_pictures(recordings: Callable[[str], bytes]) -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from clipbug.data.decoding.plan import plan_stretches
+from clipbug.data.decoding.plan import is_before_start, plan_stretches
 from clipbug.data.media import PacketTable
 
 
@@ -61,3 +61,5 @@ def test_shown_before_the_keyframe_in_front_of_it() -> None:
     assert [(s.first, s.last) for s in plan_stretches(packets, [6])] == [(0, 6)]
     assert [(s.first, s.last) for s in plan_stretches(packets, [8])] == [(5, 8)]
     assert [(s.first, s.last) for s in plan_stretches(packets, [2, 5, 6])] == [(0, 6)]
+    (stretch,) = plan_stretches(packets, [8])
+    assert [place for place in range(5, 9) if is_before_start(packets, stretch, place)] == [6, 7]

@@ -1,11 +1,13 @@
 """What ingest learns of a file, and which files it refuses, each with a reason that a user understands."""
 
 import hashlib
+import io
 import struct
 import zlib
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -215,6 +217,22 @@ def test_damaged_end_is_found(tmp_path: Path) -> None:
             media_id="login",
             file_name="r",
         )
+
+
+def test_picture_that_never_comes_out(tmp_path: Path) -> None:
+    """The last packet of a VP9 recording is made one that is not shown; the container still counts it."""
+    data = bytearray(
+        make_video(
+            tmp_path / "r.webm", num_frames=10, codec="libvpx-vp9", options={"lag-in-frames": "0"}
+        ).read_bytes()
+    )
+    with av.open(io.BytesIO(bytes(data)), "r") as container:
+        last = [bytes(packet) for packet in container.demux(video=0) if packet.size][-1]
+    data[data.rindex(last)] &= ~0x02  # the bit that shows it
+    entry = probe(bytes(data), media_id="r", file_name="r.webm")
+    assert entry.num_frames == 9
+    with open_media(bytes(data), media_id="r", packets=entry.packets) as decoder:
+        assert [read_index(picture) for picture in decoder.frames_at(range(9)).data] == list(range(9))
 
 
 @pytest.mark.parametrize(

@@ -219,9 +219,12 @@ from pathlib import Path
 from clipbug.data.store import MediaStore
 stores = [MediaStore(Path(sys.argv[1])), MediaStore(Path(sys.argv[1]))]
 print([store.read("a") for store in stores], flush=True)
+parents = stores[0]._environment
 for _ in range(2):
     child = os.fork()
     if not child:
+        stores[0].read("a")
+        assert stores[0]._environment is not parents
         print([store.read("a") for store in stores], list(stores[0].ids()), flush=True)
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0

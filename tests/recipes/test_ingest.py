@@ -133,10 +133,11 @@ def test_two_files_with_one_id(tmp_path: Path, video: bytes, other_video: bytes)
 
 
 def test_the_same_file_named_twice_counts_once(tmp_path: Path, video: bytes) -> None:
-    folder = fill(tmp_path / "in", {"a.mp4": video})
-    (tmp_path / "link").symlink_to(folder)
+    folder = fill(tmp_path / "in", {"a.mp4": video, "notes.txt": b"x"})
     (folder / "loop").symlink_to(folder)
-    report = run(folder, folder / "a.mp4", tmp_path / "link", store=tmp_path / "s")
+    assert run(folder, store=tmp_path / "s").num_other_files == 1
+    (tmp_path / "link").symlink_to(folder)
+    report = run(folder, folder / "a.mp4", tmp_path / "link", store=tmp_path / "t")
     assert (report.added, report.already_there) == (1, 0)
 
 

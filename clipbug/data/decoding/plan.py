@@ -31,10 +31,18 @@ def plan_stretches(table: PacketTable, wanted: Iterable[int]) -> list[Stretch]:
     return stretches
 
 
+def is_before_start(table: PacketTable, stretch: Stretch, place: int) -> bool:
+    """Whether a packet's picture is shown before the keyframe that the stretch starts with.
+
+    Such a picture (open GOP) may need what is in front of the keyframe, and nothing in the stretch needs it.
+    """
+    return table.is_shown[place] and table.pts[place] < table.pts[stretch.first]
+
+
 def _start_for(table: PacketTable, place: int) -> int:
     """The nearest keyframe before a packet that is not shown later than it.
 
-    A picture that is decoded after a keyframe but shown before it (open GOP) may need what is in front of it.
+    A picture that is decoded after a keyframe but shown before it needs an earlier one (`is_before_start`).
     """
     for start in range(place, 0, -1):
         if table.is_keyframe[start] and table.pts[start] <= table.pts[place]:

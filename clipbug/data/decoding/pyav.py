@@ -15,7 +15,7 @@ from clipbug.data.decoding.container import HINT, decode_errors
 from clipbug.data.decoding.packet_reader import PacketReader
 from clipbug.data.decoding.packets import read_packet_table
 from clipbug.data.decoding.pixels import blend_on_white, turn
-from clipbug.data.decoding.plan import Stretch, plan_stretches
+from clipbug.data.decoding.plan import Stretch, is_before_start, plan_stretches
 from clipbug.data.media import PacketTable
 from clipbug.errors import DecodeError
 
@@ -108,8 +108,8 @@ class PyAvDecoder:
             if place == stretch.first:
                 self._reader.context.flush_buffers()
                 is_wanted = True  # some decoders (AV1) read skip_frame once, at the first packet
-            elif table.is_shown[place] and table.pts[place] < table.pts[stretch.first]:
-                continue  # shown before the keyframe: needs pictures from in front of it
+            elif is_before_start(table, stretch, place):
+                continue
             self._reader.context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
             if not table.has_container_times:
                 packet.pts = place
