@@ -11,7 +11,7 @@ from transformers import AutoConfig, BertConfig, BertModel
 
 from clipbug.config.model import EncoderConfig
 from clipbug.errors import CheckpointError
-from clipbug.models.initialization import initial_std
+from clipbug.models.initialization import init_linear
 
 logger = logging.getLogger(__name__)
 
@@ -41,9 +41,8 @@ def build_bert(config: EncoderConfig, *, vocabulary_size: int) -> BertModel:
         layer_norm_eps=LAYER_NORM_EPS,
         hidden_dropout_prob=config.dropout,
         attention_probs_dropout_prob=config.dropout,
-        initializer_range=initial_std(config.hidden_size),
     )
-    return BertModel(sizes)
+    return BertModel(sizes).apply(init_linear)
 
 
 def _pretrained_bert(source: str, *, dropout: float, vocabulary_size: int) -> BertModel:

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from clipbug.errors import ConfigError
-from clipbug.models.initialization import initial_std
 
 CLIP_FREQUENCIES = 8
+TOKEN_TYPE_STD = 0.02
 POSITION_STD = 0.3
 """Grid features are of order 1: beside them, positions of BERT's 0.02 would stay unseen for long."""
 
@@ -41,7 +41,7 @@ class VisualEmbeddings(nn.Module):
         self.dropout = nn.Dropout(dropout)
         nn.init.normal_(self.row_position_embeddings.weight, std=POSITION_STD)
         nn.init.normal_(self.col_position_embeddings.weight, std=POSITION_STD)
-        nn.init.normal_(self.token_type_embeddings.weight, std=initial_std(hidden_size))
+        nn.init.normal_(self.token_type_embeddings.weight, std=TOKEN_TYPE_STD)
 
     def forward(self, grid: Tensor, clip_positions: Tensor | None = None) -> Tensor:
         """Visual tokens, row by row.

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertLMPredictionHead
 
-from clipbug.models.initialization import initial_std
+from clipbug.models.initialization import init_linear
 from clipbug.models.outputs import FusionOutput, PretrainingOutput
 
 
@@ -33,7 +33,7 @@ class ClassificationHead(Head):
         self.classifier = nn.Sequential(
             nn.Linear(hidden_size, 2 * hidden_size), nn.ReLU(), nn.Linear(2 * hidden_size, num_classes)
         )
-        self.apply(_init_linear)
+        self.apply(init_linear)
 
     def forward(self, fusion: FusionOutput, *, num_text_tokens: int) -> Tensor:
         """Class scores of every clip. Shape: pooled (Q, N, D) -> (Q, N, K)."""
@@ -53,7 +53,7 @@ class PretrainingHead(Head):
         super().__init__()
         self.predictions = BertLMPredictionHead(config)  # type: ignore[no-untyped-call]
         self.seq_relationship = nn.Linear(config.hidden_size, 2)
-        self.apply(_init_linear)
+        self.apply(init_linear)
         self.predictions.decoder.weight = word_embeddings.weight
         self.predictions.decoder.bias = self.predictions.bias
 
@@ -68,9 +68,3 @@ class PretrainingHead(Head):
             mlm_logits=self.predictions(fusion.sequence[:, :, :num_text_tokens]),
             matching_logits=self.seq_relationship(fusion.pooled),
         )
-
-
-def _init_linear(module: nn.Module) -> None:
-    if isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, std=initial_std(module.in_features))
-        nn.init.zeros_(module.bias)

@@ -93,9 +93,9 @@ class ResNetBackbone(ResNetTrunk):
         frozen_batch_norm: bool = True,
     ) -> None:
         norm: Callable[[int], nn.Module] = FrozenBatchNorm2d if frozen_batch_norm else nn.BatchNorm2d
-        net = get_model(architecture, norm_layer=norm)
-        if not isinstance(net, ResNet):
+        if not architecture.startswith("resnet"):
             raise ValueError(f"{architecture} is not a ResNet")
+        net = get_model(architecture, norm_layer=norm)
         super().__init__(net, frozen_stages=frozen_stages)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
         if weights is not None:
