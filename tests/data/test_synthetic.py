@@ -34,7 +34,7 @@ from clipbug.data.synthetic.writing import WRONG_COUNTERS, Writer
 CODEC_TOLERANCE = (
     60  # of 255, largest channel: H.264 at this quality, with half the colour resolution, blurs edges
 )
-SIZES = {"num_train": 11, "num_heldout": 3, "num_train_images": 8, "num_heldout_images": 4}
+SIZES = {"num_train": 6, "num_heldout": 2, "num_train_images": 8, "num_heldout_images": 4}
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,8 @@ def test_styles_and_words_come_from_their_pool() -> None:
             assert style.layout.row_height in pool.row_heights
             assert style.layout.padding in pool.paddings
             assert style.layout.radius in pool.radii
+            assert style.theme.tints == pool.tints
+            assert style.theme.is_dark or style.theme.accent in pool.accents
             assert style.theme.background in (*pool.light_backgrounds, *pool.dark_backgrounds)
             assert style.theme.background not in (*other.light_backgrounds, *other.dark_backgrounds)
         words = " ".join(Writer(pool, np.random.default_rng(0)).phrases(40)).split()
@@ -341,3 +343,28 @@ def test_files_read_as_annotations(dataset: SyntheticDataset) -> None:
             assert isinstance(record, QuestionRecord)
             assert record.media_id in media
             assert record.labels
+
+
+def test_answers_agree_with_the_script(dataset: SyntheticDataset) -> None:
+    """The answers, worked out once more from actions.jsonl alone."""
+    scripts = {row["video_id"]: row for row in _lines(dataset.train.actions)}
+    checked = set()
+    for row in _lines(dataset.train.video_qa):
+        script = scripts[row["video_id"]]
+        actions = script["actions"]
+        taps = [place_of(each["y"]) for each in actions if each["action"] in ("tap", "back")]
+        expected = {
+            "what is the problem in this recording?": script["bug_type"],
+            "what color is the touch dot?": script["touch_dot"],
+            "where is the first tap?": taps[0],
+            "where is the last tap?": taps[-1],
+            "which way does the user scroll?": next(
+                (a["direction"] for a in actions if a["action"] == "scroll"), None
+            ),
+            "is something typed?": "yes" if any(each["action"] == "type" for each in actions) else "no",
+            "is the app in dark mode?": "yes" if script["theme"] == "dark" else "no",
+        }
+        if row["question"] in expected:
+            assert row["answer"] == expected[row["question"]], row
+            checked.add(row["question"])
+    assert len(checked) == len(expected)

@@ -73,7 +73,7 @@ def plan_recordings(count: int, generator: np.random.Generator) -> list[Recordin
         spread(PLACES, count, generator),
         spread(directions, count, generator),
         spread((True, False), count, generator),
-        spread((True, False, False), count, generator),
+        spread((True, False), count, generator),
         spread((True, False), count, generator),
         spread(FRAME_RATES, count, generator),
         strict=True,

@@ -59,7 +59,8 @@ def video_rows(video_id: str, truth: Truth, app: str) -> list[Row]:
         "where is the first tap?": truth.first_tap,
         "where is the last tap?": truth.last_tap,
         "which way does the user scroll?": plan.scroll,
-        "is something typed?": "yes" if truth.typed else "no",
+        "is something typed?": _yes(bool(truth.typed)),
+        "is the app in dark mode?": _yes(plan.is_dark),
     }
     return [
         {
