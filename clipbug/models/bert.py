@@ -63,7 +63,8 @@ def _pretrained_bert(source: str, *, dropout: float, vocabulary_size: int) -> Be
             output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise CheckpointError(f"cannot load the BERT {source}: {error}", hint=_fetch_hint(source)) from error
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"cannot load the BERT {source}: {reason}", hint=_fetch_hint(source)) from error
     bert: BertModel = loaded[0]
     _require_complete(source, loaded[1]["missing_keys"])
     _fit_vocabulary(source, bert, vocabulary_size)
@@ -71,9 +72,10 @@ def _pretrained_bert(source: str, *, dropout: float, vocabulary_size: int) -> Be
 
 
 def _fetch_hint(source: str) -> str:
-    name = Path(source).name
+    folder = Path(source).name
+    name = folder if Path(source).is_absolute() or source.startswith(".") else source
     return (
-        f"on a machine with network run `hf download {name} --local-dir {name}` and set "
+        f"on a machine with network run `hf download {name} --local-dir {folder}` and set "
         "model.encoder.pretrained to that folder; or leave it null to train the encoder from scratch"
     )
 

@@ -81,7 +81,8 @@ class ResidualBlock(nn.Module):
 def frame_norm(channels: int) -> nn.GroupNorm:
     """Zero mean and unit variance of each channel over each frame, then a learnt scale and shift.
 
-    On a CPU its backward pass is seven times slower on channels-last tensors, so this network keeps to plain ones.
+    On a CPU its backward pass is seven times slower on channels-last tensors, so this network keeps to
+    plain ones.
     """
     return nn.GroupNorm(channels, channels)
 
