@@ -16,19 +16,20 @@ from numpy.typing import NDArray
 
 from clipbug.data.annotations.read import read_annotations
 from clipbug.data.records import QuestionRecord
+from clipbug.data.synthetic.balance import without_surplus
 from clipbug.data.synthetic.canvas import Rect
 from clipbug.data.synthetic.dataset import SyntheticDataset, make_dataset
 from clipbug.data.synthetic.drawing import DOT_COLORS, DOT_RADIUS, draw_screen
 from clipbug.data.synthetic.plan import plan_recordings, spread
 from clipbug.data.synthetic.pools import HELDOUT_POOL, TRAIN_POOL, Pool
-from clipbug.data.synthetic.questions import image_rows, video_rows, without_surplus
+from clipbug.data.synthetic.questions import image_rows, video_rows
 from clipbug.data.synthetic.recorder import draw_shots
 from clipbug.data.synthetic.screen import KINDS, PLACES, Screen, place_of
 from clipbug.data.synthetic.script import Truth, perform
 from clipbug.data.synthetic.session import Session
 from clipbug.data.synthetic.stills import draw_stills
 from clipbug.data.synthetic.style import SCREEN_HEIGHT, SCREEN_WIDTH, Style, draw_style
-from clipbug.data.synthetic.widgets import KEYBOARD, tab_marker
+from clipbug.data.synthetic.widgets import KEYBOARD
 from clipbug.data.synthetic.writing import WRONG_COUNTERS, Writer
 
 CODEC_TOLERANCE = (
@@ -148,12 +149,13 @@ def test_touch_dot_has_its_color_at_tap_time(dataset: SyntheticDataset) -> None:
     assert seen == set(DOT_COLORS)
 
 
-def test_only_the_selected_tab_has_the_accent_bar() -> None:
+def test_only_the_selected_tab_has_the_accent_color() -> None:
     for style in _styles(TRAIN_POOL):
         for selected in range(3):
             drawing = draw_screen(_screen(style, selected_tab=selected), style)
-            bars = [tab_marker(style, drawing.regions[f"tab {index}"]) for index in range(3)]
-            accents = [_is_filled(drawing.image, bar, style.theme.accent) for bar in bars]
+            tabs = [drawing.regions[f"tab {index}"] for index in range(3)]
+            edges = [Rect(tab.left, tab.top, tab.right, tab.top + 4) for tab in tabs]  # above the text
+            accents = [_is_filled(drawing.image, edge, style.theme.accent) for edge in edges]
             assert accents == [index == selected for index in range(3)]
 
 
@@ -192,18 +194,27 @@ def test_button_keyboard_and_rows_are_where_the_state_says() -> None:
                 assert changed[KEYBOARD.top :].all()
 
 
-def test_stills_show_all_items_they_count() -> None:
+def test_stills_show_what_is_asked_about_them() -> None:
     counted = 0
     for pool in (TRAIN_POOL, HELDOUT_POOL):
-        for number, (screen, style) in enumerate(draw_stills(100, pool, np.random.default_rng(2))):
-            for row in image_rows(number, screen, style):
-                if row["question"].startswith("How many"):
-                    regions = draw_screen(screen, style).regions
-                    in_view = sum(name.startswith("row") for name in regions)
-                    assert row["labels"] == {str(in_view): 1.0}
-                    assert screen.counter.split()[0] == str(in_view)
-                    counted += 1
-    assert counted > 20
+        for number, still in enumerate(draw_stills(100, pool, np.random.default_rng(2))):
+            screen = still.screen
+            labels = {row["question"]: row["labels"] for row in image_rows(number, still)}
+            regions = draw_screen(screen, still.style).regions
+            if "How many items are in the list" in labels:
+                in_view = sum(name.startswith("row") for name in regions)
+                assert labels["How many items are in the list"] == {str(in_view): 1.0}
+                assert screen.counter.split()[0] == str(in_view)
+                counted += 1
+            if still.touch is not None:
+                middle = still.image[still.touch.y, still.touch.x + DOT_RADIUS * (still.touch.color == "red")]
+                assert (middle == DOT_COLORS[still.touch.color]).all()
+                assert labels["What color is the touch dot"] == {still.touch.color: 1.0}
+                assert labels["Where is the tap"] == {place_of(still.touch.y): 1.0}
+            assert ("What color is the touch dot" in labels) == (still.touch is not None)
+            assert (labels["Is a dialog open"] == {"yes": 1.0}) == ("What dialog is open" in labels)
+            assert ("Where is the button" in labels) == ("button" in regions and not screen.has_keyboard)
+    assert counted > 15
 
 
 def test_sessions_do_what_their_truth_says(played: list[tuple[Session, Truth]]) -> None:
@@ -282,7 +293,7 @@ def test_answers_cannot_be_guessed_from_the_question(played: list[tuple[Session,
     _assert_balanced(kept)
     assert len(kept) > 0.75 * len(rows)
     stills = draw_stills(200, HELDOUT_POOL, np.random.default_rng(1))
-    rows = [row for number, still in enumerate(stills) for row in image_rows(number, *still)]
+    rows = [row for number, still in enumerate(stills) for row in image_rows(number, still)]
     kept = without_surplus(rows, generator)
     _assert_balanced(kept)
     assert len(kept) > 0.75 * len(rows)

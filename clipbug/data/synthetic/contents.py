@@ -76,9 +76,9 @@ def _label(
     """A label; with the fault "overlapping text", two others on top of it."""
     canvas.text(screen.labels[index], anchor, color, height=8, max_width=width)
     if screen.fault == "overlapping text":
-        x, y = anchor
-        canvas.text(screen.labels[index - 1], (x + 7, y + 5), color, height=9, bold=True)
-        canvas.text(screen.labels[index - 2], (x - 4, y - 5), color, height=9, bold=True)
+        (x, y), others = anchor, screen.labels * 2
+        canvas.text(others[index - 1], (x + 7, y + 5), color, height=9, bold=True)
+        canvas.text(others[index - 2], (x - 4, y - 5), color, height=9, bold=True)
 
 
 def _row_background(canvas: Canvas, style: Style, slot: Rect, *, is_new: bool) -> None:

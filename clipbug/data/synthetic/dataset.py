@@ -9,10 +9,10 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from clipbug.data.synthetic.drawing import draw_screen
+from clipbug.data.synthetic.balance import without_surplus
 from clipbug.data.synthetic.plan import plan_recordings
 from clipbug.data.synthetic.pools import HELDOUT_POOL, TRAIN_POOL, Pool
-from clipbug.data.synthetic.questions import caption_row, image_rows, video_rows, without_surplus
+from clipbug.data.synthetic.questions import caption_row, image_rows, video_rows
 from clipbug.data.synthetic.recorder import write_recording
 from clipbug.data.synthetic.script import Truth, perform
 from clipbug.data.synthetic.session import Session
@@ -139,13 +139,10 @@ def _write_screens(
 ) -> None:
     generator = _generator(seed, name, "image")
     rows = []
-    for number, (screen, style) in zip(
-        numbers, draw_stills(len(numbers), POOLS[name], generator), strict=True
-    ):
-        image = draw_screen(screen, style).image
-        _, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    for number, still in zip(numbers, draw_stills(len(numbers), POOLS[name], generator), strict=True):
+        _, png = cv2.imencode(".png", cv2.cvtColor(still.image, cv2.COLOR_RGB2BGR))
         atomic_write(split.screens / f"{number}.png", png.tobytes())
-        rows += image_rows(number, screen, style)
+        rows += image_rows(number, still)
         progress.update()
     _write_rows(split.image_qa, without_surplus(rows, generator))
 

@@ -17,7 +17,7 @@ from clipbug.data.synthetic.style import SCREEN_HEIGHT, SCREEN_WIDTH, STATUS_HEI
 DotColor = Literal["gray", "blue", "red"]
 
 DOT_COLORS: dict[DotColor, Color] = {"gray": (128, 128, 128), "blue": (25, 90, 255), "red": (240, 20, 30)}
-DOT_RADIUS = 13
+DOT_RADIUS = 15
 WHITE: Color = (255, 255, 255)
 
 

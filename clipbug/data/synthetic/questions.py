@@ -1,21 +1,20 @@
 """Rows of the annotation files, in the formats of real data, with answers known from the script."""
 
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
 from clipbug.data.synthetic.plan import NO_PROBLEM
-from clipbug.data.synthetic.screen import Screen
+from clipbug.data.synthetic.screen import Screen, place_of
 from clipbug.data.synthetic.script import Truth
+from clipbug.data.synthetic.stills import Still
 from clipbug.data.synthetic.style import Style, pick
 
 Row = dict[str, Any]
 
 ORDINALS = ("first", "second", "third")
-MAX_SHARE_OF_TWO = 0.55
-MAX_SHARE = 0.4
+EMPTY_PAGES = ("blank page", "endless spinner")
+PROBLEM_DIALOGS = {"crash": "crash", "error": "error message"}
 CAPTIONS: dict[str, tuple[str, ...]] = {
     "crash": ("the app crashes when {button} is tapped", "tapping {button} closes the app with a crash"),
     "error message": ("an error appears after tapping {button}", "{button} only gives an error message"),
@@ -88,26 +87,48 @@ def caption_row(video_id: str, truth: Truth, generator: np.random.Generator) -> 
     return {"caption": before + sentence, "clip_name": video_id}
 
 
-def image_rows(image_id: int, screen: Screen, style: Style) -> list[Row]:
+def image_rows(image_id: int, still: Still) -> list[Row]:
     """Questions about one screen, in the format of VQA and RICO: labels are weights of answers."""
+    screen, touch = still.screen, still.touch
     answers: dict[str, tuple[str, ...]] = {
         "Is a dialog open": (_yes(screen.dialog is not None),),
-        "Is the dark theme on": (_yes(style.theme.is_dark),),
+        "Is the dark theme on": (_yes(still.style.theme.is_dark),),
         "Is the keyboard shown": (_yes(screen.has_keyboard),),
+        "What is the problem": (_problem(screen),),
         "What will be your tap": _plausible_taps(screen),
     }
-    if screen.dialog is None:
-        answers["What screen is this"] = (screen.kind,)
-        if screen.tabs and not (screen.has_keyboard and style.layout.has_tabs_below):
-            answers["Which tab is selected"] = (ORDINALS[screen.selected_tab],)
-    if screen.dialog is None and not screen.has_keyboard:
-        answers["Where is the button"] = (screen.button_place,)
-        if screen.kind == "list":
-            answers["How many items are in the list"] = (str(len(screen.labels)),)
+    if touch is not None:
+        answers["What color is the touch dot"] = (touch.color,)
+        answers["Where is the tap"] = (place_of(touch.y),)
+    if screen.dialog is not None:
+        answers["What dialog is open"] = (screen.dialog,)
+    else:
+        answers |= _content_answers(screen, still.style)
     return [
         _image_row(image_id, number, *item, app=screen.app_name)
         for number, item in enumerate(answers.items())
     ]
+
+
+def _content_answers(screen: Screen, style: Style) -> dict[str, tuple[str, ...]]:
+    """What can be asked about the parts of a screen that nothing covers."""
+    answers: dict[str, tuple[str, ...]] = {}
+    if screen.tabs and not (screen.has_keyboard and style.layout.has_tabs_below):
+        answers["Which tab is selected"] = (ORDINALS[screen.selected_tab],)
+    if screen.fault in EMPTY_PAGES:
+        return answers
+    answers["What screen is this"] = (screen.kind,)
+    if not screen.has_keyboard:
+        answers["Where is the button"] = (screen.button_place,)
+        if screen.kind == "list":
+            answers["How many items are in the list"] = (str(len(screen.labels)),)
+    return answers
+
+
+def _problem(screen: Screen) -> str:
+    if screen.dialog in PROBLEM_DIALOGS:
+        return PROBLEM_DIALOGS[screen.dialog]
+    return screen.fault or "nothing"
 
 
 def _image_row(image_id: int, number: int, question: str, answers: tuple[str, ...], *, app: str) -> Row:
@@ -118,7 +139,7 @@ def _image_row(image_id: int, number: int, question: str, answers: tuple[str, ..
         "image_id": image_id,
         "file_id": image_id,
         "labels": {answer: 1.0 / len(answers) for answer in answers},
-        "question_id": image_id * 10 + number,
+        "question_id": image_id * 100 + number,
         "answer_type": answer_type,
         "question_type": question.split()[0].lower(),
         "question": question,
@@ -130,39 +151,10 @@ def _plausible_taps(screen: Screen) -> tuple[str, ...]:
     """What a user may well touch next; several things are equally likely."""
     if screen.dialog is not None:
         return DIALOG_TAPS[screen.dialog]
+    if screen.fault in EMPTY_PAGES:
+        return ("back",)
     return ("keyboard",) if screen.has_keyboard else SCREEN_TAPS[screen.kind]
 
 
 def _yes(is_so: bool) -> str:
     return "yes" if is_so else "no"
-
-
-def without_surplus(rows: Sequence[Row], generator: np.random.Generator) -> list[Row]:
-    """Leave out random rows until no answer to a question is given away by being frequent.
-
-    The most frequent answer keeps at most 55 % of a question's rows where there are two answers, 40 % where
-    there are more.
-    """
-    groups: dict[str, dict[Hashable, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for index, row in enumerate(rows):
-        answer = row["answer"] if "answer" in row else tuple(row["labels"])
-        groups[row["question"]][answer].append(index)
-    kept: list[int] = []
-    for answers in groups.values():
-        limits = _limits(Counter({answer: len(indices) for answer, indices in answers.items()}))
-        for answer, indices in answers.items():
-            order = generator.permutation(len(indices))[: limits[answer]]
-            kept.extend(indices[position] for position in order.tolist())
-    return [rows[index] for index in sorted(kept)]
-
-
-def _limits(counts: Counter[Hashable]) -> Counter[Hashable]:
-    """How many rows each answer keeps."""
-    share = MAX_SHARE_OF_TWO if len(counts) == 2 else MAX_SHARE
-    limits = counts.copy()
-    while len(limits) > 1:
-        (answer, most), (_, second) = limits.most_common(2)
-        if most <= max(share * limits.total(), 1) or most == second == 1:
-            break
-        limits[answer] -= 1
-    return limits

@@ -1,44 +1,69 @@
 """Single screens for image questions, their properties spread evenly."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
+from clipbug.data.synthetic.drawing import DotColor, Touch, draw_screen, draw_spinner, draw_touch
 from clipbug.data.synthetic.plan import spread
 from clipbug.data.synthetic.pools import Pool
-from clipbug.data.synthetic.screen import KINDS, PLACES, DialogKind, Kind, Screen
-from clipbug.data.synthetic.style import Style, draw_style
+from clipbug.data.synthetic.screen import KINDS, PLACES, DialogKind, Fault, Kind, Screen
+from clipbug.data.synthetic.style import Style, draw_style, pick
 from clipbug.data.synthetic.writing import Writer, counter
 
-DIALOGS: tuple[DialogKind, ...] = ("information", "error", "confirm", "permission")
+State = Literal["plain", "dialog", "keyboard", "fault"]
+
+STATES: tuple[State, ...] = ("plain",) * 4 + ("dialog",) * 3 + ("keyboard",) * 2 + ("fault",) * 2
 LIST_LENGTHS = (1, 2, 3, 4)
 
 
-def draw_stills(count: int, pool: Pool, generator: np.random.Generator) -> Iterator[tuple[Screen, Style]]:
-    """Screens of as many different apps. A third has a dialog, and half of the forms the keyboard."""
+@dataclass(frozen=True, slots=True)
+class Still:
+    """One screen as a user would attach it to a report.
+
+    Shape:
+        image: (H, W, 3) uint8, RGB.
+    """
+
+    screen: Screen
+    style: Style
+    touch: Touch | None
+    image: NDArray[np.uint8]
+
+
+def draw_stills(count: int, pool: Pool, generator: np.random.Generator) -> Iterator[Still]:
+    """Screens of as many different apps, half of them with a finger on something."""
     kinds: tuple[Kind, ...] = (*KINDS, "list")  # lists twice: only they have items to count
+    dots: tuple[DotColor, ...] = get_args(DotColor)
     columns = zip(
         spread(kinds, count, generator),
         spread(PLACES, count, generator),
         spread((True, False), count, generator),
         spread((True, True, False), count, generator),
-        spread((True, False, False), count, generator),
-        spread(DIALOGS, count, generator),
+        spread(STATES, count, generator),
+        spread(get_args(DialogKind), count, generator),
+        spread(get_args(Fault), count, generator),
         spread(LIST_LENGTHS, count, generator),
-        spread((True, False), count, generator),
+        spread((*dots, None, None, None), count, generator),
         strict=True,
     )
-    for kind, place, is_dark, has_tabs, has_dialog, dialog, length, has_keyboard in columns:
+    for kind, place, is_dark, has_tabs, state, dialog, fault, length, dot in columns:
         writer = Writer(pool, generator)
         style = draw_style(pool, generator, is_dark=is_dark)
         num_rows = length if kind == "list" else None
         screen = writer.screen(kind, place, num_rows=num_rows, has_tabs=has_tabs)
-        if has_dialog:
-            screen = replace(screen, dialog=dialog, message=writer.phrases(1)[0])
-        elif has_keyboard:
-            screen = _with_keyboard(screen, writer)
-        yield screen, style
+        yield _still(_in_state(screen, state, dialog, fault, writer), style, dot, generator)
+
+
+def _in_state(screen: Screen, state: State, dialog: DialogKind, fault: Fault, writer: Writer) -> Screen:
+    if state == "dialog":
+        return replace(screen, dialog=dialog, message=writer.phrases(1)[0])
+    if state == "fault":
+        return replace(screen, fault=fault)
+    return _with_keyboard(screen, writer) if state == "keyboard" else screen
 
 
 def _with_keyboard(screen: Screen, writer: Writer) -> Screen:
@@ -49,3 +74,15 @@ def _with_keyboard(screen: Screen, writer: Writer) -> Screen:
     if screen.kind == "list":  # of the rows, only those above the keyboard are sure to show
         screen = replace(screen, labels=screen.labels[:1], counter=counter(1))
     return replace(screen, has_search=True)
+
+
+def _still(screen: Screen, style: Style, dot: DotColor | None, generator: np.random.Generator) -> Still:
+    drawing = draw_screen(screen, style)
+    if screen.fault == "endless spinner":
+        draw_spinner(drawing.image, style, float(generator.uniform(0, 360)))
+    touch = None
+    if dot is not None:
+        x, y = pick(generator, tuple(drawing.regions.values())).center
+        touch = Touch(dot, x, y)
+        draw_touch(drawing.image, touch)
+    return Still(screen, style, touch, drawing.image)

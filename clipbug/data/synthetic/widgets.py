@@ -46,7 +46,7 @@ def app_bar(canvas: Canvas, style: Style, title: str) -> Rect:
 
 
 def tab_bar(canvas: Canvas, style: Style, tabs: tuple[str, ...], selected: int) -> list[Rect]:
-    """Tabs below the app bar or at the foot of the screen; the selected one has an accent bar."""
+    """Tabs below the app bar or at the foot of the screen; the selected one has the accent colour."""
     theme, layout = style.theme, style.layout
     top = SCREEN_HEIGHT - TAB_HEIGHT if layout.has_tabs_below else STATUS_HEIGHT + layout.bar_height
     canvas.box(Rect(0, top, SCREEN_WIDTH, top + TAB_HEIGHT), theme.surface)
@@ -58,18 +58,10 @@ def tab_bar(canvas: Canvas, style: Style, tabs: tuple[str, ...], selected: int) 
         boxes.append(box)
         is_selected = index == selected
         if is_selected:
-            canvas.box(box, mix(theme.surface, theme.accent, 0.25))
-            canvas.box(tab_marker(style, box), theme.accent)
-        color = theme.accent if is_selected else theme.muted
+            canvas.box(box, theme.accent)
+        color = theme.on_accent if is_selected else theme.muted
         canvas.text(tab, box.center, color, bold=is_selected, align="center", max_width=box.width - 8)
     return boxes
-
-
-def tab_marker(style: Style, tab: Rect) -> Rect:
-    """Where a selected tab has its bar."""
-    if style.layout.has_tabs_below:
-        return Rect(tab.left + 6, tab.top, tab.right - 6, tab.top + 4)
-    return Rect(tab.left + 6, tab.bottom - 4, tab.right - 6, tab.bottom)
 
 
 def button(canvas: Canvas, style: Style, label: str, center_y: int, *, is_pressed: bool) -> Rect:
