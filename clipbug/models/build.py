@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from transformers import BertModel
+
 from clipbug.config.model import (
     BackboneConfig,
     ClipBertResNetConfig,
@@ -41,27 +43,32 @@ def build_model(
     """
     backbone = build_backbone(config.backbone)
     bert = build_bert(config.encoder, vocabulary_size=vocabulary_size)
-    hidden_size = bert.config.hidden_size
     top: Head
     if head == "pretraining":
         top = PretrainingHead(bert.config, bert.embeddings.word_embeddings)
     elif num_classes is not None:
-        top = ClassificationHead(hidden_size, num_classes, dropout=config.head_dropout)
+        top = ClassificationHead(bert.config.hidden_size, num_classes, dropout=config.head_dropout)
     else:
         raise ValueError("a classification head needs num_classes")
+    return ClipBert(
+        visual=_visual_encoder(config, backbone, bert), bert=_fusion_encoder(config, bert), head=top
+    )
+
+
+def _visual_encoder(config: ModelConfig, backbone: VisualBackbone, bert: BertModel) -> VisualEncoder:
+    grid_encoder = GridEncoder(backbone.out_channels, bert.config.hidden_size, pool=config.grid_pool)
+    return VisualEncoder(backbone=backbone, grid_encoder=grid_encoder)
+
+
+def _fusion_encoder(config: ModelConfig, bert: BertModel) -> FusionEncoder:
     visual_embeddings = VisualEmbeddings(
-        hidden_size,
+        bert.config.hidden_size,
         max_grid_size=config.max_grid_size,
         layer_norm_eps=bert.config.layer_norm_eps,
         dropout=config.encoder.dropout,
         clip_positions=config.clip_position_embedding,
     )
-    grid_encoder = GridEncoder(backbone.out_channels, hidden_size, pool=config.grid_pool)
-    return ClipBert(
-        visual=VisualEncoder(backbone=backbone, grid_encoder=grid_encoder),
-        bert=FusionEncoder(bert=bert, visual_embeddings=visual_embeddings),
-        head=top,
-    )
+    return FusionEncoder(bert=bert, visual_embeddings=visual_embeddings)
 
 
 def build_backbone(config: BackboneConfig) -> VisualBackbone:
