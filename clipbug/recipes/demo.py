@@ -59,7 +59,7 @@ class _Size:
     overrides: tuple[str, ...]
 
 
-_FULL = _Size(240, 60, 700, 150, ())
+_FULL = _Size(240, 60, 500, 120, ())
 _QUICK = _Size(6, 3, 12, 6, ("train.max_steps=3", "max_frame_size=64", "train.batch_size=2"))
 
 
