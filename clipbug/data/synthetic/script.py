@@ -57,7 +57,7 @@ def perform(plan: RecordingPlan, pool: Pool, generator: np.random.Generator) -> 
     session = Session(screen, style, dot=plan.dot, fps=plan.fps, generator=generator)
     if plan.scroll == "up":
         session.screen = replace(screen, scroll=min(session.drawing.max_scroll, SWIPE_PIXELS))
-    session.wait(float(generator.uniform(0.5, 0.8)))
+    session.wait(float(generator.uniform(0.5, 0.7)))
     typed = _prepare(session, plan, writer, generator)
     button = session.screen.button.lower()
     _tap_button(session, button, generator)
@@ -97,7 +97,7 @@ def _prepare(session: Session, plan: RecordingPlan, writer: Writer, generator: n
 def _scroll(session: Session, plan: RecordingPlan, generator: np.random.Generator) -> None:
     assert plan.scroll is not None
     session.swipe(plan.scroll, float(generator.uniform(0.6, 0.8)))
-    session.wait(float(generator.uniform(0.2, 0.4)))
+    session.wait(float(generator.uniform(0.2, 0.3)))
 
 
 def _type(session: Session, plan: RecordingPlan, text: str, generator: np.random.Generator) -> None:
@@ -105,10 +105,11 @@ def _type(session: Session, plan: RecordingPlan, text: str, generator: np.random
     assert region is not None
     index = int(region.split()[1])
     target = "search" if session.screen.has_search else session.screen.labels[index].lower()
-    session.tap(region, target, float(generator.uniform(0.65, 0.95)))
+    session.tap(region, target, float(generator.uniform(0.65, 0.9)))
     session.type_text(index, text)
+    session.wait(0.4)
     session.screen = replace(session.screen, has_keyboard=False)
-    session.wait(0.3)
+    session.wait(0.2)
 
 
 def _tap_around(
@@ -122,7 +123,7 @@ def _tap_around(
     kind, number = region.split()
     index, before = int(number), session.screen
     target = (before.tabs if kind == "tab" else before.labels)[index].lower()
-    session.tap(region, target, float(generator.uniform(0.65, 0.95)))
+    session.tap(region, target, float(generator.uniform(0.65, 0.9)))
     if kind == "row":
         session.screen = writer.screen("settings", plan.button_place, has_tabs=False)
         session.wait(float(generator.uniform(0.4, 0.6)))
@@ -144,7 +145,7 @@ def _nearest(session: Session, kinds: tuple[str, ...], place: Place) -> str | No
 
 
 def _tap_button(session: Session, target: str, generator: np.random.Generator) -> None:
-    session.tap("button", target, float(generator.uniform(0.65, 0.95)))
+    session.tap("button", target, float(generator.uniform(0.6, 0.8)))
 
 
 def _react(
@@ -153,7 +154,7 @@ def _react(
     """What the app does after the button, until the end. Returns the last screen if it is in full view."""
     if plan.outcome == "frozen button":
         for _ in range(2):
-            session.wait(0.25)
+            session.wait(0.4)
             _tap_button(session, button, generator)
         session.wait(0.3)
         return session.screen.kind
@@ -170,6 +171,6 @@ def _react(
         if fault == "blank page":
             screen = replace(screen, has_bar=bool(generator.integers(2)))
         session.screen = replace(screen, has_note=plan.outcome == "done", message=f"{screen.title} saved")
-    session.wait(float(generator.uniform(2.4, 2.9)))
+    session.wait(float(generator.uniform(2.3, 2.6)))
     is_hidden = dialog is not None or fault in ("blank page", "endless spinner")
     return None if is_hidden else end_kind

@@ -13,6 +13,7 @@ from clipbug.data.synthetic.style import SCREEN_HEIGHT, SCREEN_WIDTH, Style
 SPINNER_DEGREES_PER_SECOND = 400.0
 TRAIL_LENGTH = 6
 SWIPE_PIXELS = 180
+LINGER_SECONDS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Session:
         self.actions: list[Action] = []
         self._dot: DotColor = dot
         self._generator = generator
+        self._last_touch: Touch | None = None
         self._drawn: tuple[Screen, Drawing] | None = None
 
     @property
@@ -76,14 +78,20 @@ class Session:
         return self.num_frames / self.fps
 
     def wait(self, seconds: float) -> None:
-        """Leave the app alone; the spinner turns if there is one."""
+        """Leave the app alone; a spinner turns, and the dot of a tap just made stays a moment."""
         count = self._frames(seconds)
-        if self.screen.fault != "endless spinner":
-            self.shots.append(Shot(self.screen, count))
-            return
-        for index in range(count):
-            angle = index * SPINNER_DEGREES_PER_SECOND / self.fps
-            self.shots.append(Shot(self.screen, 1, spinner_angle=round(angle, 1)))
+        lingering = min(count, self._frames(LINGER_SECONDS)) if self._last_touch is not None else 0
+        if self.screen.fault == "endless spinner":
+            degrees = SPINNER_DEGREES_PER_SECOND / self.fps
+            for index in range(count):
+                touch = self._last_touch if index < lingering else None
+                self.shots.append(Shot(self.screen, 1, touch, spinner_angle=round(index * degrees, 1)))
+        else:
+            if lingering:
+                self.shots.append(Shot(self.screen, lingering, self._last_touch))
+            if count > lingering:
+                self.shots.append(Shot(self.screen, count - lingering))
+        self._last_touch = None
 
     def tap(
         self, region: str, target: str, seconds: float, *, action: Literal["tap", "back"] = "tap"
@@ -98,15 +106,16 @@ class Session:
         pressed = replace(self.screen, is_pressed=region == "button")
         self.shots.append(Shot(pressed, count // 2, touch))
         self.shots.append(Shot(self.screen, count - count // 2, touch))
+        self._last_touch = touch
 
     def type_text(self, field: int, text: str) -> None:
         """Write into a field letter by letter; the keyboard stays open."""
         self.screen = replace(self.screen, focus=(field, ""), has_keyboard=True)
-        self.wait(0.2)
+        self.wait(0.5)
         self.actions.append(Action(round(self.seconds, 3), "type", text=text))
         for end in range(1, len(text) + 1):
             self.screen = replace(self.screen, focus=(field, text[:end]))
-            self.wait(float(self._generator.uniform(0.08, 0.15)))
+            self.wait(float(self._generator.uniform(0.08, 0.14)))
 
     def swipe(self, direction: Direction, seconds: float) -> None:
         """Scroll the content; the finger moves the other way and drags a tail."""
