@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from clipbug.data.synthetic.plan import NO_PROBLEM
-from clipbug.data.synthetic.screen import Screen, place_of
+from clipbug.data.synthetic.screen import Screen
 from clipbug.data.synthetic.script import Truth
 from clipbug.data.synthetic.stills import Still
 from clipbug.data.synthetic.style import Style, pick
@@ -89,7 +89,7 @@ def caption_row(video_id: str, truth: Truth, generator: np.random.Generator) -> 
 
 def image_rows(image_id: int, still: Still) -> list[Row]:
     """Questions about one screen, in the format of VQA and RICO: labels are weights of answers."""
-    screen, touch = still.screen, still.touch
+    screen = still.screen
     answers: dict[str, tuple[str, ...]] = {
         "Is a dialog open": (_yes(screen.dialog is not None),),
         "Is the dark theme on": (_yes(still.style.theme.is_dark),),
@@ -97,9 +97,6 @@ def image_rows(image_id: int, still: Still) -> list[Row]:
         "What is the problem": (_problem(screen),),
         "What will be your tap": _plausible_taps(screen),
     }
-    if touch is not None:
-        answers["What color is the touch dot"] = (touch.color,)
-        answers["Where is the tap"] = (place_of(touch.y),)
     if screen.dialog is not None:
         answers["What dialog is open"] = (screen.dialog,)
     else:

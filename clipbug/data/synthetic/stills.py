@@ -7,11 +7,11 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbug.data.synthetic.drawing import DotColor, Touch, draw_screen, draw_spinner, draw_touch
+from clipbug.data.synthetic.drawing import draw_screen, draw_spinner
 from clipbug.data.synthetic.plan import spread
 from clipbug.data.synthetic.pools import Pool
 from clipbug.data.synthetic.screen import KINDS, PLACES, DialogKind, Fault, Kind, Screen
-from clipbug.data.synthetic.style import Style, draw_style, pick
+from clipbug.data.synthetic.style import Style, draw_style
 from clipbug.data.synthetic.writing import Writer, counter
 
 State = Literal["plain", "dialog", "keyboard", "fault"]
@@ -30,14 +30,12 @@ class Still:
 
     screen: Screen
     style: Style
-    touch: Touch | None
     image: NDArray[np.uint8]
 
 
 def draw_stills(count: int, pool: Pool, generator: np.random.Generator) -> Iterator[Still]:
-    """Screens of as many different apps, half of them with a finger on something."""
+    """Screens of as many different apps; some with a dialog, the keyboard or a bug."""
     kinds: tuple[Kind, ...] = (*KINDS, "list")  # lists twice: only they have items to count
-    dots: tuple[DotColor, ...] = get_args(DotColor)
     columns = zip(
         spread(kinds, count, generator),
         spread(PLACES, count, generator),
@@ -47,15 +45,14 @@ def draw_stills(count: int, pool: Pool, generator: np.random.Generator) -> Itera
         spread(get_args(DialogKind), count, generator),
         spread(get_args(Fault), count, generator),
         spread(LIST_LENGTHS, count, generator),
-        spread((*dots, None, None, None), count, generator),
         strict=True,
     )
-    for kind, place, is_dark, has_tabs, state, dialog, fault, length, dot in columns:
+    for kind, place, is_dark, has_tabs, state, dialog, fault, length in columns:
         writer = Writer(pool, generator)
         style = draw_style(pool, generator, is_dark=is_dark)
         num_rows = length if kind == "list" else None
         screen = writer.screen(kind, place, num_rows=num_rows, has_tabs=has_tabs)
-        yield _still(_in_state(screen, state, dialog, fault, writer), style, dot, generator)
+        yield _still(_in_state(screen, state, dialog, fault, writer), style, generator)
 
 
 def _in_state(screen: Screen, state: State, dialog: DialogKind, fault: Fault, writer: Writer) -> Screen:
@@ -76,13 +73,8 @@ def _with_keyboard(screen: Screen, writer: Writer) -> Screen:
     return replace(screen, has_search=True)
 
 
-def _still(screen: Screen, style: Style, dot: DotColor | None, generator: np.random.Generator) -> Still:
-    drawing = draw_screen(screen, style)
+def _still(screen: Screen, style: Style, generator: np.random.Generator) -> Still:
+    image = draw_screen(screen, style).image
     if screen.fault == "endless spinner":
-        draw_spinner(drawing.image, style, float(generator.uniform(0, 360)))
-    touch = None
-    if dot is not None:
-        x, y = pick(generator, tuple(drawing.regions.values())).center
-        touch = Touch(dot, x, y)
-        draw_touch(drawing.image, touch)
-    return Still(screen, style, touch, drawing.image)
+        draw_spinner(image, style, float(generator.uniform(0, 360)))
+    return Still(screen, style, image)
