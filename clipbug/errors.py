@@ -1,7 +1,8 @@
 """The errors a user can cause. Each says what happened, with the value and the place, and what to do.
 
-Library code raises `ValueError` for wrong arguments and uses `assert` for its own invariants; everything that a
-user's file, flag or config can bring about is a `ClipbugError`, which the command line prints without a traceback.
+Library code raises `ValueError` for wrong arguments and uses `assert` for its own invariants; everything
+that a user's file, flag or config can bring about is a `ClipbugError`, which the command line prints without
+a traceback.
 """
 
 

@@ -78,10 +78,10 @@ def build_app() -> typer.Typer:
     app = _app(title, _start, "clipbug demo", _COMMANDS)
     configs = _app("Look at configs.", _help_without_subcommand, "clipbug config list", _CONFIG_COMMANDS)
     app.add_typer(configs, name="config")
-    datas = _app(
+    annotations = _app(
         "Work on annotation files.", _help_without_subcommand, "clipbug data split --help", _DATA_COMMANDS
     )
-    app.add_typer(datas, name="data")
+    app.add_typer(annotations, name="data")
     return app
 
 

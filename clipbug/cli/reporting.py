@@ -98,7 +98,8 @@ def _print_failure(failure: _Failure, as_json: bool) -> None:
     else:
         hint = f"\nhint: {failure.hint}" if failure.hint else ""
         rank = f"[rank {_rank()}] " if _rank() else ""
-        print(f"{rank}error: {failure.message}{hint}", file=sys.stderr)
+        kind = "error" if failure.exit_code else "note"  # SIGTERM saves, and then all is well
+        print(f"{rank}{kind}: {failure.message}{hint}", file=sys.stderr)
 
 
 def _describe(error: BaseException) -> _Failure:

@@ -29,9 +29,7 @@ def demo_view(report: Mapping[str, Any]) -> RenderableType:
     commands = "\n".join(f"  {command}" for command in report["next_commands"])
     return Group(
         table,
-        Text(
-            f"\n{report['recordings']} recordings and {report['screens']} screens drawn, in {report['storage']}"
-        ),
+        Text(f"\n{report['recordings']} recordings, {report['screens']} screens: {report['storage']}"),
         Text(f"runs:\n{places}"),
         Text(f"next:\n{commands}"),
         Text(f"\n{report['seconds']:.0f} s in all"),

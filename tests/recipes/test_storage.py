@@ -6,7 +6,7 @@ import pytest
 from clipbug.errors import DataError
 from clipbug.recipes.storage import Storage, split_of
 
-VQA_ROW = {"image_id": 1, "question": "what?", "question_id": 10, "labels": {"yes": 1.0}, "answer_type": "other"}
+VQA_ROW = {"image_id": 1, "question": "what?", "question_id": 10, "labels": {"yes": 1.0}}
 VIDEO_ROW = {"video_id": "video1", "question": "what?", "answer": "yes", "answer_type": "what"}
 
 
@@ -49,7 +49,7 @@ def test_missing_and_ambiguous_data_say_what_there_is_and_what_to_do(tmp_path: P
         storage.find_data("vqa")
     assert "clipbug finetune --task vqa --train" in nothing.value.hint
     write(storage.text / "tango" / "train.jsonl", VIDEO_ROW)
-    with pytest.raises(DataError, match="tango/train.jsonl"):
+    with pytest.raises(DataError, match=r"tango/train\.jsonl"):
         storage.find_data("vqa")
     write(storage.text / "other" / "train.jsonl", VIDEO_ROW)
     with pytest.raises(DataError, match="2 data sets") as several:

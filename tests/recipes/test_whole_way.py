@@ -1,4 +1,4 @@
-"""The whole way on a few recordings: draw, ingest, train, resume, answer, score; each step through the command line."""
+"""The whole way on a few recordings, each step through the command line."""
 
 import json
 import shutil
