@@ -15,7 +15,7 @@ class QuestionRecord:
         question_id: as the file gives it (as text), or `record_id` where it has none.
         media_id: key of the image or recording in the store.
         question: the question as the file words it.
-        labels: answer -> weight in [0, 1]; one answer of weight 1 for open-ended QA; empty where none is known.
+        labels: answer -> weight in [0, 1]; one answer of weight 1 for open-ended QA; empty where unknown.
         answer_type: lower-cased; "unknown" where the file has none.
         app: the app's name where the file gives one.
         source: "file:line", for messages.
