@@ -144,7 +144,7 @@ def _run(
     seed_everything(config.seed)
     text = _text_parts(config, place, init, records)
     task = build_task_model(config, text).to(processes.device)
-    if init is not None and not place.is_begun:
+    if init is not None:  # a checkpoint of a begun run comes on top; it may have died before its first
         _load_init(task, init)
     if processes.is_main and not place.is_begun:
         save_tokenizer(text.tokenizer, place.folder.tokenizer)
