@@ -1,5 +1,6 @@
 """Processes that work together: one alone, or those that torchrun started; callers need not know which."""
 
+import gc
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -55,6 +56,7 @@ def joined_processes() -> Iterator[Distributed]:
     processes = init_distributed()
     try:
         yield processes
+        barrier(processes)  # a process that leaves while another still talks to it can abort the other
     finally:
         shutdown()
 
@@ -62,6 +64,7 @@ def joined_processes() -> Iterator[Distributed]:
 def shutdown() -> None:
     """Leave the other processes; nothing where there are none."""
     if dist.is_initialized():
+        gc.collect()  # wrapped models in reference cycles hold the group's threads beyond its end
         dist.destroy_process_group()
 
 

@@ -17,11 +17,12 @@ from clipbug.engine.interruption import TerminatedError
 from clipbug.engine.predictor import predict
 from clipbug.errors import CheckpointError
 from clipbug.runtime.distributed import (
+    Distributed,
     all_reduce_sums,
     broadcast_object,
     gather_objects,
     init_distributed,
-    shutdown,
+    joined_processes,
 )
 from clipbug.runtime.tensors import load_tensors
 from tests.engine.building import FakeValidation, lines_without_times, make_trainer
@@ -45,8 +46,13 @@ def _work(rank: int, port: int, folder: Path) -> None:
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
     )
     torch.set_num_threads(1)
-    processes = init_distributed()
-    assert init_distributed() == processes  # again, as a second recipe in one program does
+    with joined_processes() as processes:
+        assert init_distributed() == processes  # again, as a second recipe in one program does
+        told = _tell(rank, folder, processes)
+        (folder / f"told{rank}.json").write_text(json.dumps(told))
+
+
+def _tell(rank: int, folder: Path, processes: Distributed) -> dict[str, Any]:
     told: dict[str, Any] = {
         "gathered": gather_objects([f"{rank}a", f"{rank}b"], processes),
         "sums": all_reduce_sums({"both": rank + 1.0, f"only{rank}": 5.0}, processes),
@@ -71,8 +77,7 @@ def _work(rank: int, port: int, folder: Path) -> None:
     told["predicted"] = [
         [record.record_id, prediction.pooled_logits.tolist()] for record, prediction in pairs
     ]
-    (folder / f"told{rank}.json").write_text(json.dumps(told))
-    shutdown()
+    return told
 
 
 @pytest.fixture(scope="module")
