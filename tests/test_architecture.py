@@ -24,7 +24,8 @@ ALLOWED = {
     "engine": {"errors", "config", "runtime", "metrics", "data", "tasks"},
     "report": {"errors", "config", "runtime", "metrics", "data", "tasks"},
     "recipes": {"errors", "config", "runtime", "metrics", "data", "models", "tasks", "engine", "report"},
-    "cli": {"errors", "config", "runtime", "recipes", "report"},
+    "benchmarks": {"errors", "config", "runtime", "metrics", "data", "models", "tasks", "engine", "recipes"},
+    "cli": {"errors", "config", "runtime", "recipes", "report", "benchmarks"},
 }
 # Where a part may look at a few modules of another part only.
 NARROW = {

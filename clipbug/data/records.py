@@ -57,4 +57,29 @@ class CaptionRecord:
         return self.caption
 
 
-Record = QuestionRecord | CaptionRecord
+@dataclass(frozen=True, slots=True)
+class ChoiceRecord:
+    """One question about one image or recording, or one caption of it, with the answers to choose from.
+
+    Attributes:
+        options: at least two, in the file's order.
+        answer: index of the right option; None where unknown.
+    """
+
+    record_id: str
+    question_id: str
+    media_id: str
+    question: str
+    options: tuple[str, ...]
+    answer: int | None = None
+    answer_type: str = UNKNOWN_TYPE
+    app: str | None = None
+    source: str = ""
+
+    @property
+    def text(self) -> str:
+        """What is asked, without the options."""
+        return self.question
+
+
+Record = QuestionRecord | CaptionRecord | ChoiceRecord
