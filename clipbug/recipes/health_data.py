@@ -24,10 +24,11 @@ def check_decoders() -> Iterator[Finding]:
     import av
 
     missing = [name for name in _DECODERS if name not in av.codecs_available]
-    status, fix = ("warning", _REINSTALL_AV) if missing else ("ok", "")
     found = ", ".join(f"{name}{' (missing)' if name in missing else ''}" for name in _DECODERS)
-    yield Finding("codecs", status, f"PyAV {av.__version__}: {found}", fix)
-    good, bad = [], []
+    found = f"PyAV {av.__version__}: {found}"
+    yield Finding("codecs", "warning", found, _REINSTALL_AV) if missing else Finding("codecs", "ok", found)
+    good: list[str] = []
+    bad: list[str] = []
     with tempfile.TemporaryDirectory(prefix="clipbug-doctor-") as folder:
         for suffix, encoder, pixel_format in _RECORDINGS:
             if encoder not in av.codecs_available:

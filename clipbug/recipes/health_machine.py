@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from clipbug.recipes.health import Finding, gigabytes
+from clipbug.recipes.health import Finding, Status, gigabytes
 
 OLDEST_PYTHON = (3, 11)
 _PACKAGES = (
@@ -94,7 +94,7 @@ def check_memory() -> Iterator[Finding]:
     """Memory that is free, within the limit of the container, and shared memory for loader processes."""
     free = _available_memory()
     if free is not None:
-        low = "error" if free < 0.8e9 else "warning" if free < 3e9 else "ok"
+        low: Status = "error" if free < 0.8e9 else "warning" if free < 3e9 else "ok"
         fix = "close other programs, or --set max_frame_size=224 --set train.batch_size=1"
         yield Finding("memory", low, f"{gigabytes(free)} free", "" if low == "ok" else fix)
     if _SHARED_MEMORY.is_dir():
@@ -112,7 +112,7 @@ def check_disk(storage: Path) -> Iterator[Finding]:
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
-    low = "error" if free < 0.2e9 else "warning" if free < 5e9 else "ok"
+    low: Status = "error" if free < 0.2e9 else "warning" if free < 5e9 else "ok"
     fix = "free some space, or name another folder with --storage"
     yield Finding("disk", low, f"{gigabytes(free)} free at {place}", "" if low == "ok" else fix)
 
