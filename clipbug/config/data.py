@@ -25,7 +25,15 @@ class ClipBertSampling(StrictModel):
     name: Literal["clipbert"] = "clipbert"
 
 
-SamplingConfig = Annotated[RegularSampling | RandomSampling | ClipBertSampling, Field(discriminator="name")]
+class ScreenChangesSampling(StrictModel):
+    """Clips centred where the screen changes, so that a short burst in a long still recording is seen."""
+
+    name: Literal["screen_changes"] = "screen_changes"
+
+
+SamplingConfig = Annotated[
+    RegularSampling | RandomSampling | ClipBertSampling | ScreenChangesSampling, Field(discriminator="name")
+]
 
 
 class DataConfig(StrictModel):
