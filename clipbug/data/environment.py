@@ -12,6 +12,7 @@ import lmdb
 from clipbug.errors import DataError
 
 DATA_FILE = "data.mdb"
+LOCK_FILE = "lock.mdb"
 # Names of the sub-databases, which LMDB keeps among the ids. No id can be equal: file names have no slash.
 MANIFEST = b"clipbug/manifest"
 PREPARED = b"clipbug/prepared"
@@ -36,7 +37,7 @@ def reading_environment(path: Path) -> lmdb.Environment:
     """The environment of a store for reading, shared by all its readers in this process.
 
     It takes no lock, so it works on read-only disks and after a fork. That is safe because a file only gets
-    more items (removing makes a new file, `store_rewrite`), and because a transaction here lasts for one item:
+    more items (removing makes a new file, `store_rewrite`), and a transaction here lasts for one item:
     LMDB reuses a page two commits after it was given up, and a writer commits a batch at a time.
 
     Raises:
@@ -71,10 +72,12 @@ def check_is_whole(path: Path, environment: lmdb.Environment) -> None:
         )
 
 
-def open_existing(environment: lmdb.Environment, name: bytes) -> Any:
+def open_existing(
+    environment: lmdb.Environment, name: bytes, transaction: lmdb.Transaction | None = None
+) -> Any:
     """A sub-database, or None in a store that has none of this name."""
     try:
-        return environment.open_db(name, create=False)
+        return environment.open_db(name, txn=transaction, create=False)
     except lmdb.NotFoundError:
         return None
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from clipbug.data.decoding.changes import change_between
 from clipbug.data.decoding.prepared import Picture, decode_picture, encode_picture, join_form
 from clipbug.data.decoding.pyav import PyAvDecoder
+from clipbug.data.frame_size import resized_size
 from clipbug.data.media import MediaEntry, PreparedInfo
-from clipbug.data.transforms import resized_size
 
 _ALMOST_A_CHECK = 0.999  # of the time between checks: timestamps are rounded
 

@@ -10,6 +10,7 @@ import lmdb
 
 from clipbug.data.environment import (
     DATA_FILE,
+    LOCK_FILE,
     MANIFEST,
     PREPARED,
     SUB_DATABASES,
@@ -23,7 +24,7 @@ from clipbug.data.media import MediaEntry
 from clipbug.errors import DataError
 
 _FREE_BYTES = 64 << 20
-_ALLOWED_FILES = {DATA_FILE, "lock.mdb"}
+_ALLOWED_FILES = {DATA_FILE, LOCK_FILE}
 _Row = tuple[bytes, bytes, bytes | None]  # key, value, name of the sub-database (None: the main one)
 
 
@@ -95,13 +96,21 @@ class StoreWriter:
             rows.extend(self._rows_beside(entry, (forms or {}).get(entry.media_id)))
         self._put(rows)
 
-    def put_forms(self, items: Iterable[tuple[MediaEntry, bytes]]) -> None:
-        """Add prepared forms to files that are stored, and change their entries, in one transaction.
+    def put_beside(self, items: Iterable[tuple[MediaEntry, bytes | None]]) -> None:
+        """Give files that are stored new entries and, unless None, prepared forms, in one transaction.
 
         Raises:
             DataError: as of `put_many`.
         """
         self._put([row for entry, form in items for row in self._rows_beside(entry, form)])
+
+    def put_raw(self, items: Iterable[tuple[str, bytes]]) -> None:
+        """Add files by id without entries: they are looked at when they are first used.
+
+        Raises:
+            DataError: as of `put_many`.
+        """
+        self._put([(self._key(media_id), data, None) for media_id, data in items])
 
     def _rows_beside(self, entry: MediaEntry, form: bytes | None) -> list[_Row]:
         key = self._key(entry.media_id)
@@ -113,7 +122,6 @@ class StoreWriter:
             return
         environment = self._environment or self._open()
         with store_errors(self.path, f"{len(rows)} values cannot be written"):
-            self._check_is_in_place()
             for name in {name for _, _, name in rows if name is not None} - self._databases.keys():
                 self._databases[name] = environment.open_db(name)
             while not self._try_put(environment, rows):
@@ -125,6 +133,7 @@ class StoreWriter:
         """Whether the rows fitted into the map; if not, nothing has been written."""
         try:
             with environment.begin(write=True) as transaction:
+                self._check_is_in_place()  # here, since another process may have kept this one waiting
                 for key, value, name in rows:
                     transaction.put(key, value, db=None if name is None else self._databases[name])
         except lmdb.MapFullError:

@@ -10,8 +10,9 @@ from torch import Tensor
 from clipbug.data.clip_plan import ClipPlan
 from clipbug.data.clip_sampling import ClipSampler
 from clipbug.data.decoding.base import FrameBatch, VideoDecoder
+from clipbug.data.frame_size import resized_size
 from clipbug.data.media import MediaKind, MediaSource
-from clipbug.data.transforms import augment, resized_size, scale_as_clipbert
+from clipbug.data.transforms import augment, scale_as_clipbert
 from clipbug.errors import DataError
 
 

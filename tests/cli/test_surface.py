@@ -24,7 +24,10 @@ TRAINING = {
     *("--dry-run", "--print-config", "--storage"),
 }
 SURFACE = {
-    "ingest": {"PATH...", "--ext", "--file-type", "--name", "--out", "--workers", "--storage"},
+    "ingest": {
+        *("PATH...", "--ext", "--file-type", "--name", "--out", "--workers", "--storage"),
+        *("--prepare", "--prepare-size", "--prepare-fps", "--drop-original", "--raw"),
+    },
     "pretrain": TRAINING,
     "finetune": TRAINING | {"--task", "--answers", "--init"},
     "infer": {
