@@ -8,7 +8,7 @@ import typer
 from typer.main import get_command
 
 from clipbug import __version__
-from clipbug.cli import config, data, demo, evaluate, finetune, infer, ingest, pretrain
+from clipbug.cli import config, data, demo, evaluate, finetune, infer, ingest, pretrain, weights
 from clipbug.cli.multi_value import MultiValueCommand
 from clipbug.cli.reporting import run
 
@@ -27,6 +27,19 @@ _CONFIG_COMMANDS: _Commands = (
     ("list", config.list_presets, "clipbug config list"),
     ("show", config.show, "clipbug config show gui_vqa --set train.batch_size=4"),
     ("validate", config.validate, "clipbug config validate my.yaml"),
+)
+_WEIGHTS_COMMANDS: _Commands = (
+    (
+        "import",
+        weights.import_weights,
+        "clipbug weights import model_step_500.pt --task video-qa --answers ans2label.json"
+        " --tokenizer bert-base-uncased --output models/msrvtt_qa",
+    ),
+    (
+        "export",
+        weights.export_weights,
+        "clipbug weights export models/msrvtt_qa --format clipbert --output model_step_500.pt",
+    ),
 )
 _DATA_COMMANDS: _Commands = (
     (
@@ -78,6 +91,13 @@ def build_app() -> typer.Typer:
     app = _app(title, _start, "clipbug demo", _COMMANDS)
     configs = _app("Look at configs.", _help_without_subcommand, "clipbug config list", _CONFIG_COMMANDS)
     app.add_typer(configs, name="config")
+    models = _app(
+        "Weights of other projects, and for them.",
+        _help_without_subcommand,
+        "clipbug weights import --help",
+        _WEIGHTS_COMMANDS,
+    )
+    app.add_typer(models, name="weights")
     annotations = _app(
         "Work on annotation files.", _help_without_subcommand, "clipbug data split --help", _DATA_COMMANDS
     )

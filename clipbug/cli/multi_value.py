@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -13,6 +14,7 @@ from clipbug.cli.options import is_extension
 _BELONGS_TO_OPTION: Mapping[str, Callable[[str], bool]] = {
     "--ext": is_extension,
     "--set": lambda word: "=" in word,
+    "--allow-missing": lambda word: not Path(word).exists(),
 }
 
 

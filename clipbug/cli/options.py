@@ -35,6 +35,11 @@ def check_task(task: str | None) -> str | None:
     return None if task is None else task.replace("-", "_")
 
 
+def check_model_task(task: str | None) -> str | None:
+    """As `check_task`, pre-training included."""
+    return "pretraining" if task in ("pretrain", "pretraining") else check_task(task)
+
+
 def check_step(step: str) -> str:
     """Refuse what is neither a number nor a link's name."""
     if not _STEP.fullmatch(step):

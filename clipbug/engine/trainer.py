@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -55,6 +55,8 @@ class Trainer:
         accumulation_steps: micro-batches per optimizer step.
         eval_every, save_every, log_every: optimizer steps in between; a new best score is always saved.
         max_gradient_norm: larger gradients are scaled down to it; None: never.
+        part_schedules: schedule of a part of the optimizer ("backbone", "transformer") where it has its own.
+        milestones: steps of a part's schedule "multi_step".
         state: where the training stands.
     """
 
@@ -75,6 +77,8 @@ class Trainer:
     save_every: int
     log_every: int
     max_gradient_norm: float | None
+    part_schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    milestones: Mapping[str, Sequence[int]] = field(default_factory=dict)
     state: TrainState = field(default_factory=TrainState, init=False)
     _saved_step: int = field(default=0, init=False)
 
@@ -153,11 +157,18 @@ class Trainer:
 
     def _prepare(self, step: int) -> None:
         """Learning rate and random numbers depend on the step alone, so a resumed run has the same."""
-        factor = learning_rate_factor(
-            step, schedule=self.schedule, warmup_steps=self.warmup_steps, total_steps=self.max_steps
-        )
-        set_learning_rates(self.optimizer, factor)
+        factors = {part: self._rate_factor(part, step) for part in learning_rates(self.optimizer)}
+        set_learning_rates(self.optimizer, factors)
         seed_everything(step_seed(self.seed, step=step, rank=self.distributed.rank))
+
+    def _rate_factor(self, part: str, step: int) -> float:
+        return learning_rate_factor(
+            step,
+            schedule=self.part_schedules.get(part, self.schedule),
+            milestones=self.milestones.get(part, ()),
+            warmup_steps=self.warmup_steps,
+            total_steps=self.max_steps,
+        )
 
     def _after_step(self, meter: StepMeter, update: OptimizerStep) -> dict[str, str]:
         """Log, validate and save where it is due; returns what the progress bar shows."""

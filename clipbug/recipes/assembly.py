@@ -143,6 +143,7 @@ def build_dataset(
             num_clips=num_clips,
             num_frames_per_clip=config.num_frames_per_clip,
             fps=config.fps,
+            single_clip=config.sampling.single_clip if config.sampling.name == "clipbert" else "start",
         ),
         "max_frame_size": config.max_frame_size,
         "exact_resize": config.sampling.name == "clipbert",

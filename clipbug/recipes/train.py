@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clipbug.config import RunConfig
+from clipbug.config.train import OptimConfig
 from clipbug.data.media import MediaSource
 from clipbug.data.records import QuestionRecord, Record
 from clipbug.data.tokenization import load_tokenizer, save_tokenizer
@@ -230,7 +231,18 @@ def _build_trainer(
         save_every=config.train.save_every or eval_every,
         log_every=config.train.log_every,
         max_gradient_norm=config.optim.max_gradient_norm,
+        **_part_schedules(config.optim, steps_per_epoch),
     )
+
+
+def _part_schedules(config: OptimConfig, steps_per_epoch: int) -> dict[str, Any]:
+    parts = {"backbone": config.backbone, "transformer": config.transformer}
+    return {
+        "part_schedules": {name: part.schedule for name, part in parts.items() if part.schedule is not None},
+        "milestones": {
+            name: tuple(epoch * steps_per_epoch for epoch in part.milestones) for name, part in parts.items()
+        },
+    }
 
 
 def count_steps(config: RunConfig, num_groups: int, world_size: int) -> tuple[int, int]:
