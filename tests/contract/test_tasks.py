@@ -190,6 +190,7 @@ def expected_answers(batch: Batch, given: list[str]) -> list[str]:
     ]
 
 
+@torch.no_grad()
 def test_evaluation_is_prediction_and_loss_of_one_run_of_the_model(case: Case) -> None:
     task, batch = case
     task.eval()
