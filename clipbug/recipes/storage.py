@@ -23,7 +23,14 @@ _SPLIT_WORDS: dict[Split, tuple[str, ...]] = {
     "val": ("val", "valid", "validation", "dev"),
     "test": ("test", "heldout"),
 }
-FAMILY_OF_TASK: dict[str, Family] = {"vqa": "vqa", "video_qa": "video_qa", "pretraining": "captions"}
+FAMILY_OF_TASK: dict[str, Family] = {
+    "vqa": "vqa",
+    "video_qa": "video_qa",
+    "count": "video_qa",  # whose answers are numbers
+    "multiple_choice": "multiple_choice",
+    "retrieval": "captions",
+    "pretraining": "captions",
+}
 
 
 def split_of(path: Path) -> Split | None:

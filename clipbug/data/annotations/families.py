@@ -2,38 +2,50 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 from clipbug.data.annotations.fields import (
     Row,
     RowError,
     answer_type_field,
+    has_any,
     id_field,
     label_fields,
+    option_fields,
     optional_id_field,
     optional_text_field,
     text_field,
 )
-from clipbug.data.records import CaptionRecord, QuestionRecord, Record
+from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
 
-Family = Literal["vqa", "video_qa", "captions"]
+Family = Literal["vqa", "video_qa", "multiple_choice", "captions"]
 
-# `image_id` is the key of the picture in the store; RICO rows have a `file_id` beside it, of the same value.
-MEDIA_FIELDS: dict[Family, tuple[str, ...]] = {
-    "vqa": ("image_id", "file_id"),
-    "video_qa": ("video_id", "gif_name"),
-    "captions": ("clip_name", "coco_id", "vg_id", "image_id", "video_id", "id"),
-}
-TEXT_FIELDS: dict[Family, str] = {"vqa": "question", "video_qa": "question", "captions": "caption"}
 _QUESTION_ID_FIELDS = ("question_id", "qid")
+_RECORDING_FIELDS = ("video_id", "gif_name", "clip_name")
+# RICO rows have a `file_id` beside `image_id`, of the same value.
+_PICTURE_FIELDS = ("image_id", "file_id")
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyFields:
+    """The fields that make a row one of a family: one of `media`, and one of `text`.
+
+    Attributes:
+        media: names of the field that holds the key of the picture or recording, the first present counts.
+        text: names of the field that tells the family, the first present counts.
+        parse: a row to its record.
+    """
+
+    media: tuple[str, ...]
+    text: tuple[str, ...]
+    parse: Callable[[Row, "FamilyFields", str], Record]
 
 
 def family_of_row(row: Row) -> Family | None:
-    """The family whose fields the row has, or None. Rows with `options` are multiple choice: none."""
-    if "options" in row:
-        return None
-    for family, text in TEXT_FIELDS.items():
-        if text in row and any(name in row for name in MEDIA_FIELDS[family]):
+    """The family whose fields the row has, or None."""
+    for family, fields in FAMILIES.items():
+        if any(name in row for name in fields.text) and any(name in row for name in fields.media):
             return family
     return None
 
@@ -47,7 +59,8 @@ def family_of_rows(rows: Iterable[Row]) -> Family | None:
 def describe_families() -> str:
     """One line per family: the fields it needs."""
     return "\n".join(
-        f"  {family}: {TEXT_FIELDS[family]} + {' | '.join(fields)}" for family, fields in MEDIA_FIELDS.items()
+        f"  {family}: {' | '.join(fields.text)} + {' | '.join(fields.media)}"
+        for family, fields in FAMILIES.items()
     )
 
 
@@ -57,17 +70,18 @@ def parse_row(row: Row, family: Family, source: str) -> Record:
     Raises:
         RowError: a field is missing or cannot be used.
     """
-    return _PARSERS[family](row, family, source)
+    fields = FAMILIES[family]
+    return fields.parse(row, fields, source)
 
 
-def _parse_question(row: Row, family: Family, source: str) -> Record:
+def _parse_question(row: Row, fields: FamilyFields, source: str) -> Record:
     if "options" in row:  # its answer is the number of an option, not a text
-        raise RowError("field 'options' makes it multiple choice, which is not read yet")
+        raise RowError("field 'options' makes it multiple choice")
     return QuestionRecord(
         record_id="",
         question_id=optional_id_field(row, _QUESTION_ID_FIELDS) or "",
-        media_id=id_field(row, MEDIA_FIELDS[family]),
-        question=text_field(row, TEXT_FIELDS[family]),
+        media_id=id_field(row, fields.media),
+        question=text_field(row, fields.text),
         labels=label_fields(row),
         answer_type=answer_type_field(row),
         app=optional_text_field(row, "app"),
@@ -75,18 +89,39 @@ def _parse_question(row: Row, family: Family, source: str) -> Record:
     )
 
 
-def _parse_caption(row: Row, family: Family, source: str) -> Record:
-    return CaptionRecord(
+def _parse_choice(row: Row, fields: FamilyFields, source: str) -> Record:
+    options, answer = option_fields(row)
+    return ChoiceRecord(
         record_id="",
-        media_id=id_field(row, MEDIA_FIELDS[family]),
-        caption=text_field(row, TEXT_FIELDS[family]).strip(),
+        question_id=optional_id_field(row, _QUESTION_ID_FIELDS) or "",
+        media_id=id_field(row, fields.media),
+        question=text_field(row, ("question",)) if has_any(row, ("question",)) else "",
+        options=options,
+        answer=answer,
+        answer_type=answer_type_field(row),
         app=optional_text_field(row, "app"),
         source=source,
     )
 
 
-_PARSERS: dict[Family, Callable[[Row, Family, str], Record]] = {
-    "vqa": _parse_question,
-    "video_qa": _parse_question,
-    "captions": _parse_caption,
+def _parse_caption(row: Row, fields: FamilyFields, source: str) -> Record:
+    return CaptionRecord(
+        record_id="",
+        media_id=id_field(row, fields.media),
+        caption=text_field(row, fields.text).strip(),
+        app=optional_text_field(row, "app"),
+        source=source,
+    )
+
+
+# In this order: the rows of a family may have the fields of a later one too.
+FAMILIES: dict[Family, FamilyFields] = {
+    "multiple_choice": FamilyFields((*_RECORDING_FIELDS, *_PICTURE_FIELDS), ("options",), _parse_choice),
+    "vqa": FamilyFields(_PICTURE_FIELDS, ("question",), _parse_question),
+    "video_qa": FamilyFields(_RECORDING_FIELDS, ("question",), _parse_question),
+    "captions": FamilyFields(
+        ("clip_name", "coco_id", "vg_id", "image_id", "video_id", "gif_name", "id"),
+        ("caption",),
+        _parse_caption,
+    ),
 }

@@ -15,23 +15,25 @@ class RowError(Exception):
     """Why one row cannot be used. Collected over the file, then reported as one DataError."""
 
 
-def text_field(row: Row, name: str) -> str:
-    """A string that is not blank, as the file has it."""
-    value = row.get(name)
-    if value is None:
-        raise _missing(row, (name,))
+def has_any(row: Row, names: Sequence[str]) -> bool:
+    """Whether the row has a value, other than null, in one of the fields."""
+    return any(row.get(name) is not None for name in names)
+
+
+def text_field(row: Row, names: Sequence[str]) -> str:
+    """The first of `names` that the row has: a string that is not blank, as the file has it."""
+    given = _given(row, names)
+    value = row[given]
     if not isinstance(value, str):
-        raise _wrong_type(name, value, "a string")
+        raise _wrong_type(given, value, "a string")
     if not value.strip():
-        raise RowError(f"field {name!r} is empty")
+        raise RowError(f"field {given!r} is empty")
     return value
 
 
 def id_field(row: Row, names: Sequence[str]) -> str:
     """The first of `names` that the row has: a string or a whole number, as text."""
-    given = next((name for name in names if row.get(name) is not None), None)
-    if given is None:
-        raise _missing(row, names)
+    given = _given(row, names)
     value = row[given]
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise _wrong_type(given, value, "a string or a whole number")
@@ -42,7 +44,7 @@ def id_field(row: Row, names: Sequence[str]) -> str:
 
 def optional_id_field(row: Row, names: Sequence[str]) -> str | None:
     """As `id_field`, or None where the row has none of `names`."""
-    return id_field(row, names) if any(row.get(name) is not None for name in names) else None
+    return id_field(row, names) if has_any(row, names) else None
 
 
 def optional_text_field(row: Row, name: str) -> str | None:
@@ -90,6 +92,42 @@ def _soft_labels(labels: object) -> dict[str, float]:
             raise RowError("field 'labels' has an empty answer")
         merged[answer.strip()] = min(1.0, merged.get(answer.strip(), 0.0) + float(weight))
     return merged
+
+
+def option_fields(row: Row) -> tuple[tuple[str, ...], int | None]:
+    """The answers to choose from, and the index of the right one (None where the row does not say).
+
+    The answer may be an index from 0 on, or the text of an option.
+    """
+    options = row.get("options")
+    if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
+        raise _wrong_type("options", options, "a list of strings")
+    if len(options) < 2:
+        raise RowError(f"field 'options' has {len(options)} answers to choose from, at least 2 are needed")
+    if not all(option.strip() for option in options):
+        raise RowError("field 'options' has an empty answer")
+    return tuple(options), _index_of_option(row.get("answer"), options)
+
+
+def _index_of_option(answer: object, options: Sequence[str]) -> int | None:
+    if answer is None:
+        return None
+    if isinstance(answer, str) and options.count(answer) == 1:
+        return options.index(answer)
+    if isinstance(answer, str) and answer.strip().isdecimal():
+        answer = int(answer)
+    if isinstance(answer, bool) or not isinstance(answer, int):
+        raise _wrong_type("answer", answer, "the index of an option or its text")
+    if not 0 <= answer < len(options):
+        raise RowError(f"field 'answer' is {answer}, but the last option is number {len(options) - 1}")
+    return answer
+
+
+def _given(row: Row, names: Sequence[str]) -> str:
+    given = next((name for name in names if row.get(name) is not None), None)
+    if given is None:
+        raise _missing(row, names)
+    return given
 
 
 def _missing(row: Row, names: Sequence[str]) -> RowError:

@@ -10,7 +10,7 @@ from typing import Literal
 from clipbug.data.annotations.families import Family, describe_families, family_of_rows, parse_row
 from clipbug.data.annotations.fields import RowError
 from clipbug.data.annotations.lines import Line, iter_lines
-from clipbug.data.records import QuestionRecord, Record
+from clipbug.data.records import CaptionRecord, Record
 from clipbug.errors import DataError
 
 _NUM_DETECTION_LINES = 50
@@ -68,12 +68,9 @@ def _family(path: Path, lines: Sequence[Line]) -> Family:
         return found
     if not rows:
         raise _bad_lines(path, [f"{path}:{line.number}: {line.problem}" for line in lines], lines, None)
-    multiple_choice = (
-        " ('options' makes them multiple choice, which is not read yet)" if "options" in rows[0] else ""
-    )
     raise DataError(
-        f"the rows of {path} are of no known family; the first has the fields: {', '.join(rows[0]) or 'none'}"
-        f"{multiple_choice}",
+        f"the rows of {path} are of no known family;"
+        f" the first has the fields: {', '.join(rows[0]) or 'none'}",
         f"fields that the families need:\n{describe_families()}",
     )
 
@@ -95,7 +92,7 @@ def _bad_lines(
 
 def _with_ids(records: Sequence[Record]) -> list[Record]:
     """Every record under a unique id: the file's question id, else "<media_id>#<n>" for its n-th row."""
-    given = [record.question_id if isinstance(record, QuestionRecord) else "" for record in records]
+    given = ["" if isinstance(record, CaptionRecord) else record.question_id for record in records]
     uses = Counter(given)
     position: Counter[str] = Counter()
     numbered = []
@@ -109,6 +106,6 @@ def _with_ids(records: Sequence[Record]) -> list[Record]:
 
 
 def _with_id(record: Record, record_id: str) -> Record:
-    if isinstance(record, QuestionRecord):
-        return replace(record, record_id=record_id, question_id=record.question_id or record_id)
-    return replace(record, record_id=record_id)
+    if isinstance(record, CaptionRecord):
+        return replace(record, record_id=record_id)
+    return replace(record, record_id=record_id, question_id=record.question_id or record_id)

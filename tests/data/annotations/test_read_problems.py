@@ -22,7 +22,7 @@ from tests.data.annotations.rows import VIDEO_ROW, write_lines
             "no field 'question'; fields of the row: video_id, qestion; nearest: qestion",
         ),
         ('{"vidio_id": "v", "question": "q?"}', "nearest: vidio_id"),
-        ('{"video_id": null, "question": "q?"}', "no field 'video_id' or 'gif_name' (null)"),
+        ('{"video_id": null, "question": "q?"}', "no field 'video_id' or 'gif_name' or 'clip_name' (null)"),
         (
             '{"video_id": true, "question": "q?"}',
             "field 'video_id' is true, expected a string or a whole number",
@@ -129,13 +129,11 @@ def test_rows_of_no_family_list_what_families_need(tmp_path: Path) -> None:
     assert "video_id | gif_name" in caught.value.hint
 
 
-def test_multiple_choice_is_refused_and_never_read_as_answers(tmp_path: Path) -> None:
+def test_the_index_of_an_option_is_never_read_as_an_answer(tmp_path: Path) -> None:
     row = {"gif_name": "v", "question": "what?", "options": ["a", "b"], "answer": 0}
     path = write_lines(tmp_path / "mc.jsonl", [row])
-    assert detect_family(path) is None
-    for family in ("auto", "video_qa"):
-        with pytest.raises(DataError, match="multiple choice"):
-            read_annotations(path, family=family)
+    with pytest.raises(DataError, match="multiple choice"):
+        read_annotations(path, family="video_qa")
 
 
 def test_a_file_of_another_family_is_said_to_be_one(tmp_path: Path) -> None:
