@@ -8,7 +8,7 @@ import typer
 from typer.main import get_command
 
 from clipbug import __version__
-from clipbug.cli import config, data, demo, evaluate, finetune, infer, ingest, pretrain
+from clipbug.cli import config, data, demo, doctor, evaluate, finetune, infer, ingest, pretrain
 from clipbug.cli.multi_value import MultiValueCommand
 from clipbug.cli.reporting import run
 
@@ -22,6 +22,7 @@ _COMMANDS: _Commands = (
     ("infer", infer.infer, "clipbug infer --step 20000 --n-clips 16"),
     ("evaluate", evaluate.evaluate, "clipbug evaluate --run storage/finetune/video-qa-001"),
     ("demo", demo.demo, "clipbug demo --keep storage"),
+    ("doctor", doctor.doctor, "clipbug doctor"),
 )
 _CONFIG_COMMANDS: _Commands = (
     ("list", config.list_presets, "clipbug config list"),

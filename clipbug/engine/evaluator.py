@@ -61,10 +61,10 @@ class Evaluator:
         device = self._processes.device
         on_device = batch.to(device)
         with memory_errors_explained([batch], "eval"), autocast(self._precision, device):
-            predictions = self._task.predict(on_device)
-            if batch.targets:
-                sums = self._task.training_step(on_device).sums
-                losses.add(
-                    {name: float(total) for name, total in sums.items()}, self._task.count_targets(batch)
-                )
+            if not batch.targets:
+                return self._task.predict(on_device)
+            predictions, output = self._task.evaluate(on_device)
+        losses.add(
+            {name: float(total) for name, total in output.sums.items()}, self._task.count_targets(batch)
+        )
         return predictions

@@ -24,6 +24,7 @@ from clipbug.recipes.storage import Storage
 from clipbug.recipes.train import count_steps
 from clipbug.runtime.distributed import init_distributed
 from clipbug.runtime.precision import Precision, autocast, resolve_precision
+from clipbug.runtime.seeding import seed_everything, step_seed
 from clipbug.tasks.base import Task
 
 _GIB = 2**30
@@ -76,12 +77,14 @@ def plan_run(config: RunConfig, *, storage: Path) -> RunPlan:
     media = open_media(config.data.media, Storage(storage))
     records = records_with_media(config.data.train, config.task.name, media)
     val_records = records_with_media(config.data.val, config.task.name, media)
+    seed_everything(config.seed)
     text = build_text_parts(config, records)
     task = build_task_model(config, text).to(processes.device)
     batches = build_train_batches(config, records, media, text, task, processes)
     steps_per_epoch, steps = count_steps(config, batches.num_groups, processes.world_size)
     precision = resolve_precision(config.precision, processes.device)
     batch = next(iter(batches.batches_from(0)))
+    seed_everything(step_seed(config.seed, step=1, rank=processes.rank))
     loss, seconds = _one_micro_batch(task, batch, processes.device, precision)
     return RunPlan(
         task=config.task.name,

@@ -117,6 +117,10 @@ class Task(nn.Module, ABC):
     def metric(self) -> Metric:
         """How predictions of this task are scored."""
 
+    def evaluate(self, batch: Batch) -> tuple[list[Prediction], StepOutput]:
+        """`predict` and `training_step` of one batch with targets; tasks that can run the model only once."""
+        return self.predict(batch), self.training_step(batch)
+
     def forward(self, batch: Batch) -> StepOutput:
         """The training step."""
         return self.training_step(batch)

@@ -57,7 +57,22 @@ class Pretraining(Task):
 
     def training_step(self, batch: Batch) -> StepOutput:
         """Both losses, each summed over its own targets."""
+        return self._losses(batch, self._outputs(batch))
+
+    def predict(self, batch: Batch) -> list[Prediction]:
+        """Answer "match" or "mismatch" for every row; `expected` where the batch has the label."""
+        return self._predictions(batch, self._outputs(batch))
+
+    def evaluate(self, batch: Batch) -> tuple[list[Prediction], StepOutput]:
+        """Answers and losses of the same outputs."""
         output = self._outputs(batch)
+        return self._predictions(batch, output), self._losses(batch, output)
+
+    def metric(self) -> Metric:
+        """Accuracy of matching."""
+        return MatchingAccuracy()
+
+    def _losses(self, batch: Batch, output: PretrainingOutput) -> StepOutput:
         return StepOutput(
             sums={
                 "mlm": _mlm_loss(output.mlm_logits, batch.targets["mlm"]),
@@ -65,9 +80,8 @@ class Pretraining(Task):
             }
         )
 
-    def predict(self, batch: Batch) -> list[Prediction]:
-        """Answer "match" or "mismatch" for every row; `expected` where the batch has the label."""
-        logits = self._outputs(batch).matching_logits.float()
+    def _predictions(self, batch: Batch, output: PretrainingOutput) -> list[Prediction]:
+        logits = output.matching_logits.float()
         labels = batch.targets.get("matching")
         return build_predictions(
             batch,
@@ -78,10 +92,6 @@ class Pretraining(Task):
             top_k=len(_ANSWERS),
             expected=None if labels is None else [_answer_of(label) for label in labels.tolist()],
         )
-
-    def metric(self) -> Metric:
-        """Accuracy of matching."""
-        return MatchingAccuracy()
 
     def _outputs(self, batch: Batch) -> PretrainingOutput:
         output: PretrainingOutput = self.model(

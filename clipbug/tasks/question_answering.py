@@ -70,16 +70,29 @@ class QuestionAnswering(Task):
 
     def training_step(self, batch: Batch) -> StepOutput:
         """The loss summed over rows with a target; zero, still with a gradient path, where there are none."""
+        return self._losses(batch, self._clip_logits(batch))
+
+    def predict(self, batch: Batch) -> list[Prediction]:
+        """The best answers of every row, and the answer of each of its clips."""
+        return self._predictions(batch, self._clip_logits(batch))
+
+    def evaluate(self, batch: Batch) -> tuple[list[Prediction], StepOutput]:
+        """Answers and loss of the same logits."""
         logits = self._clip_logits(batch)
+        return self._predictions(batch, logits), self._losses(batch, logits)
+
+    def metric(self) -> Metric:
+        """Accuracy, or the VQA score where labels are soft."""
+        return AnswerMetric("vqa_score" if self.soft_labels else "accuracy")
+
+    def _losses(self, batch: Batch, logits: Tensor) -> StepOutput:
         labels = batch.targets.get("labels")
         if labels is None:
             return StepOutput(sums={_LOSS: logits[:0].sum()})
         rows = self._has_target(labels)
         return StepOutput(sums={_LOSS: self._row_losses(logits[rows], labels[rows]).sum()})
 
-    def predict(self, batch: Batch) -> list[Prediction]:
-        """The best answers of every row, and the answer of each of its clips."""
-        logits = self._clip_logits(batch)
+    def _predictions(self, batch: Batch, logits: Tensor) -> list[Prediction]:
         return build_predictions(
             batch,
             pooled_logits=aggregate_clips(logits, self.clip_aggregation),
@@ -88,10 +101,6 @@ class QuestionAnswering(Task):
             answer_at=self.answers.answer_at,
             top_k=self.top_k,
         )
-
-    def metric(self) -> Metric:
-        """Accuracy, or the VQA score where labels are soft."""
-        return AnswerMetric("vqa_score" if self.soft_labels else "accuracy")
 
     def _clip_logits(self, batch: Batch) -> Tensor:
         """(Q, N, K) in fp32, whatever the model computes in: half precision rounds losses and overflows."""

@@ -24,6 +24,7 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "evaluate:evaluate",
         "demo:run_demo",
         "split:split_annotations",
+        "doctor:examine",
     )
     for name in names:
         fakes.install(monkeypatch, *name.split(":"))

@@ -19,6 +19,7 @@ ANY_REPORT: dict[str, Any] = {
     **{"by_type": {"yes/no": {"score": 0.5, "count": 3}}, "by_app": {}, "missing": 0, "unmatched": 0},
     **{"unlabelled": 0, "predictions": "predictions.jsonl", "data": ["test.jsonl"], "results": []},
     **{"recordings": 2, "screens": 2, "storage": "storage", "next_commands": [], "seconds": 1.0},
+    **{"version": "0", "usable": True, "findings": []},
 }
 
 
@@ -28,6 +29,7 @@ class FakeReport:
 
     payload: dict[str, Any]
     bad: tuple[Any, ...] = ()
+    is_usable: bool = True
 
     def to_json(self) -> dict[str, Any]:
         return self.payload

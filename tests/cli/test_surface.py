@@ -42,6 +42,7 @@ SURFACE = {
     },
     "evaluate": {"--run", "--predictions", "--data", "--storage"},
     "demo": {"--keep", "--quick", "--seed"},
+    "doctor": {"--storage"},
     "data split": {"FILE", "--output", "--groups", "--share", "--seed"},
     "config list": set(),
     "config show": {"FILE|PRESET", "--set"},

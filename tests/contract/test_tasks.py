@@ -188,3 +188,18 @@ def expected_answers(batch: Batch, given: list[str]) -> list[str]:
     return [
         answer if label < 0 else names[label] for label, answer in zip(labels.tolist(), given, strict=True)
     ]
+
+
+@torch.no_grad()
+def test_evaluation_is_prediction_and_loss_of_one_run_of_the_model(case: Case) -> None:
+    task, batch = case
+    task.eval()
+    expected, losses = task.predict(batch), task.training_step(batch).sums
+    calls = []
+    task.model.register_forward_hook(lambda *_: calls.append(1))
+    predictions, output = task.evaluate(batch)
+    assert len(calls) == 1
+    assert [one.to_json() for one in predictions] == [one.to_json() for one in expected]
+    assert {name: float(loss) for name, loss in output.sums.items()} == {
+        name: float(loss) for name, loss in losses.items()
+    }
