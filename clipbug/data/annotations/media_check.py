@@ -53,16 +53,6 @@ def match_media(
     return MediaMatch(found, missing, {name: str(store_id) for name, store_id in renamed.items()})
 
 
-def check_media(records: Sequence[Record], media: MediaSource) -> None:
-    """Pass if every row's media id is in `media`, as it stands.
-
-    Raises:
-        DataError: some are not; see `refuse_missing`.
-    """
-    missing = [record for record in records if record.media_id not in media]
-    refuse_missing(missing, len(records), media)
-
-
 def refuse_missing(missing: Sequence[Record], num_rows: int, media: MediaSource) -> None:
     """Pass if nothing is missing.
 
