@@ -18,6 +18,7 @@ from clipbug.data.annotations import (
 from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
 from clipbug.data.store import open_stores
+from clipbug.data.targets import number_in
 from clipbug.errors import ConfigError, DataError
 from clipbug.recipes.storage import FAMILY_OF_TASK, Storage
 
@@ -77,9 +78,13 @@ def match_records(paths: Sequence[str | Path], config: RunConfig, media: MediaSo
     """The rows of the files joined with the stores.
 
     Raises:
-        DataError: media is missing and `data.allow_missing` is not set.
+        DataError: an answer of a task that counts is no number; or media is missing and `data.allow_missing`
+            is not set.
     """
     records = read_records(paths, config.task.name, data_format=config.data.format)
+    if config.task.name == "count":
+        for record in records:
+            number_in(record)  # what is no number is named now, not by a worker in the middle of a training
     aliases = None if config.data.aliases is None else load_aliases(Path(config.data.aliases))
     match = match_media(records, media, aliases=aliases)
     if not config.data.allow_missing:
