@@ -47,7 +47,7 @@ def finetune(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Train a model that answers questions about screens (vqa) or recordings (video-qa).
+    """Train a model that answers questions about screens (vqa) or recordings (the other tasks).
 
     Files that are not named are looked for under the storage. An unfinished run of the same settings goes on.
     """

@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from clipbug.config import RunConfig
 from clipbug.config.model import WordPieceConfig
+from clipbug.config.task import VideoQaConfig, VqaConfig
 from clipbug.data.annotations import check_media, read_annotations
 from clipbug.data.answers import AnswerVocabulary
 from clipbug.data.batch import Batch, Sample
@@ -22,7 +23,13 @@ from clipbug.data.media import MediaSource
 from clipbug.data.pretraining_dataset import PretrainingDataset
 from clipbug.data.records import QuestionRecord, Record
 from clipbug.data.store import open_stores
-from clipbug.data.targets import single_label_targets, soft_label_targets
+from clipbug.data.targets import (
+    choice_targets,
+    count_targets,
+    number_in,
+    single_label_targets,
+    soft_label_targets,
+)
 from clipbug.data.tokenization import load_tokenizer, train_wordpiece
 from clipbug.errors import DataError
 from clipbug.models.build import build_model
@@ -37,7 +44,7 @@ EncodeTargets = Callable[[Record], Mapping[str, Tensor]]
 
 @dataclass(frozen=True, slots=True)
 class TextParts:
-    """What turns text into numbers: the tokenizer and, for question answering, the answer vocabulary."""
+    """What turns text into numbers: the tokenizer and, where one is chosen from, the answer vocabulary."""
 
     tokenizer: PreTrainedTokenizerBase
     answers: AnswerVocabulary | None
@@ -77,17 +84,20 @@ def records_with_media(paths: Sequence[str | Path], task: str, media: MediaSourc
     """`read_records`, every media id checked to be in the stores."""
     records = read_records(paths, task)
     check_media(records, media)
+    if task == "count":
+        for record in records:
+            number_in(record)  # what is no number is named now, not by a worker in the middle of a training
     return records
 
 
 def build_text_parts(config: RunConfig, records: Sequence[Record]) -> TextParts:
     """Tokenizer and answer vocabulary from the training rows (or from the files that the config names)."""
     if isinstance(config.tokenizer, WordPieceConfig):
-        texts = [record.text for record in records]
+        texts = [text for record in records for text in record.texts]
         tokenizer = train_wordpiece(texts, vocabulary_size=config.tokenizer.vocabulary_size)
     else:
         tokenizer = load_tokenizer(config.tokenizer.path)
-    if config.task.name == "pretraining":
+    if not isinstance(config.task, VqaConfig | VideoQaConfig):
         return TextParts(tokenizer, None)
     if config.data.answers is not None:
         return TextParts(tokenizer, AnswerVocabulary.load(Path(config.data.answers)))
@@ -101,8 +111,8 @@ def build_task_model(config: RunConfig, text: TextParts) -> Task:
     """The task around a newly initialized model."""
     model = build_model(
         config.model,
-        head="pretraining" if text.answers is None else "classification",
-        num_classes=None if text.answers is None else len(text.answers),
+        head="pretraining" if config.task.name == "pretraining" else "classification",
+        num_classes=_num_outputs(config, text),
         vocabulary_size=len(text.tokenizer),
     )
     return build_task(
@@ -114,13 +124,25 @@ def build_task_model(config: RunConfig, text: TextParts) -> Task:
     )
 
 
+def _num_outputs(config: RunConfig, text: TextParts) -> int | None:
+    """Outputs of the head per text: one for each answer, or one score."""
+    if config.task.name == "pretraining":
+        return None
+    return 1 if text.answers is None else len(text.answers)
+
+
 def model_of(task: Task) -> ClipBert:
     """The model of a task that `build_task_model` made."""
     assert isinstance(task.model, ClipBert), "tasks know their model by its outputs only; it is always this"
     return task.model
 
 
-def _encode_targets(config: RunConfig, answers: AnswerVocabulary) -> EncodeTargets:
+def _encode_targets(config: RunConfig, answers: AnswerVocabulary | None) -> EncodeTargets:
+    if config.task.name == "multiple_choice":
+        return choice_targets()
+    if config.task.name == "count":
+        return count_targets()
+    assert answers is not None, "the other tasks have an answer vocabulary"
     return soft_label_targets(answers) if config.task.name == "vqa" else single_label_targets(answers)
 
 
@@ -157,7 +179,6 @@ def build_dataset(
             mlm_probability=config.task.mlm_probability,
             mismatch_probability=config.task.mismatch_probability,
         )
-    assert text.answers is not None, "question answering always has an answer vocabulary"
     return VisualTextDataset(**common, encode_targets=_encode_targets(config, text.answers))
 
 
