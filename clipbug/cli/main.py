@@ -8,7 +8,7 @@ import typer
 from typer.main import get_command
 
 from clipbug import __version__
-from clipbug.cli import config, data, demo, evaluate, finetune, infer, ingest, pretrain, weights
+from clipbug.cli import config, data, demo, doctor, evaluate, finetune, infer, ingest, pretrain, weights
 from clipbug.cli.multi_value import MultiValueCommand
 from clipbug.cli.reporting import run
 
@@ -22,6 +22,7 @@ _COMMANDS: _Commands = (
     ("infer", infer.infer, "clipbug infer --step 20000 --n-clips 16"),
     ("evaluate", evaluate.evaluate, "clipbug evaluate --run storage/finetune/video-qa-001"),
     ("demo", demo.demo, "clipbug demo --keep storage"),
+    ("doctor", doctor.doctor, "clipbug doctor"),
 )
 _CONFIG_COMMANDS: _Commands = (
     ("list", config.list_presets, "clipbug config list"),
@@ -32,13 +33,12 @@ _WEIGHTS_COMMANDS: _Commands = (
     (
         "import",
         weights.import_weights,
-        "clipbug weights import model_step_500.pt --task video-qa --answers ans2label.json"
-        " --tokenizer bert-base-uncased --output models/msrvtt_qa",
+        "clipbug weights import msrvtt_qa_run/ --step 500 --output model",
     ),
     (
         "export",
         weights.export_weights,
-        "clipbug weights export models/msrvtt_qa --format clipbert --output model_step_500.pt",
+        "clipbug weights export model --format clipbert --output model_step_500.pt",
     ),
 )
 _DATA_COMMANDS: _Commands = (

@@ -108,7 +108,7 @@ SHARED: Mapping[str, Rule] = {
     "min_valid_steps": Dead("goes with num_valid; here: train.eval_every"),
     "save_steps_ratio": Dead("a share of the number of steps; here: train.save_every"),
     "num_train_epochs": Key("train.num_epochs"),
-    "optim": Key("optim.name", _optimizer),
+    "optim": Key("optim.algorithm", _optimizer),
     "betas": Key("optim.betas", _floats, "from the command line the original keeps them as text"),
     "decay": Key("optim.transformer.schedule", _schedule),
     "dropout": Dead("read by nobody: the dropout of model_config counts"),

@@ -31,7 +31,7 @@ class GroupConfig(StrictModel):
 class OptimConfig(StrictModel):
     """One optimizer with groups per part, and a schedule with warm-up."""
 
-    name: Literal["adamw", "adam", "adamax", "clipbert_adamw"] = Field(
+    algorithm: Literal["adamw", "adam", "adamax", "clipbert_adamw"] = Field(
         "adamw",
         description="clipbert_adamw: the original's, whose epsilon and decay come after the bias correction",
     )

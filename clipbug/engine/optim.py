@@ -52,7 +52,7 @@ def _settings(name: str, config: GroupConfig) -> dict[str, float]:
 
 
 def _optimizer(groups: list[dict[str, Any]], config: OptimConfig) -> Optimizer:
-    match config.name:
+    match config.algorithm:
         case "adamw":
             # fused: one pass over memory, 3 to 6 times the speed of the other ways, on CPUs too
             return AdamW(groups, betas=config.betas, eps=config.epsilon, fused=True)

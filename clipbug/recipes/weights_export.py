@@ -69,8 +69,8 @@ def export_weights(run: Path, *, format: Format, output: Path, step: str = "best
 
     Args:
         run: run or model folder.
-        format: "clipbert": one file that the original loads (`e2e_weights_path`); "huggingface": a folder with
-            weights, configs, tokenizer and model card; "onnx": one file from frames and token ids to logits.
+        format: "clipbert": one file that the original loads (`e2e_weights_path`); "huggingface": a folder
+            with weights, configs, tokenizer and card; "onnx": one file from frames and token ids to logits.
         output: file or folder to make; must not exist.
         step: of a run folder: a number, "best" or "last".
 
@@ -103,8 +103,8 @@ def _to_clipbert(model: _Model, output: Path) -> tuple[int, tuple[str, ...]]:
     """The original's names, in its order; what it stores without using comes back as it was imported."""
     if model.config.model.backbone.name != "clipbert":
         raise CheckpointError(
-            f"{model.folder.path} has the backbone {model.config.model.backbone.name}; the original has only its"
-            " own ResNet-50",
+            f"{model.folder.path} has the backbone {model.config.model.backbone.name}; the original has only"
+            " its own ResNet-50",
             hint="export with --format huggingface or onnx, or train with model.backbone.name=clipbert",
         )
     named = {clipbert_key(name): tensor for name, tensor in model.tensors().items()}
@@ -115,8 +115,8 @@ def _to_clipbert(model: _Model, output: Path) -> tuple[int, tuple[str, ...]]:
         tensors |= load_tensors(unused)
     else:
         notes = (
-            "without the detection heads and the second position table that the original stores and never uses:"
-            " it names them as missing and loads the rest",
+            "without the detection heads and the second position table, which the original stores and never"
+            " uses: it names them as missing and loads the rest",
         )
     order = {name: place for place, name in enumerate(origin.get("tensor_order", ()))}
     names = sorted(tensors, key=lambda name: order.get(name, len(order)))

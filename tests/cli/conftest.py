@@ -24,6 +24,9 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "evaluate:evaluate",
         "demo:run_demo",
         "split:split_annotations",
+        "doctor:examine",
+        "weights_import:import_weights",
+        "weights_export:export_weights",
     )
     for name in names:
         fakes.install(monkeypatch, *name.split(":"))

@@ -1,0 +1,22 @@
+"""`clipbug doctor`."""
+
+from clipbug.cli import options
+from clipbug.cli.reporting import Outcome, start_logging
+
+
+def doctor(
+    storage: options.StorageRoot = options.DEFAULT_STORAGE,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> Outcome:
+    """Look at Python, device, codecs, disk, memory and storage; name a fix for each finding.
+
+    Ends with exit code 1 if clipbug cannot be used as it is.
+    """
+    start_logging(quiet=quiet, verbose=verbose)
+    from clipbug.recipes.doctor import examine
+    from clipbug.report.health_table import health_table
+
+    report = examine(storage=storage)
+    return Outcome(report.to_json(), health_table(report.to_json()), exit_code=0 if report.is_usable else 1)

@@ -1,0 +1,55 @@
+"""`clipbug doctor`: whether this machine can run clipbug, and what to do where it cannot."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial, update_wrapper
+from pathlib import Path
+from typing import Any
+
+from clipbug import __version__
+from clipbug.recipes.health import Check, Finding, run_check
+from clipbug.recipes.health_data import check_decoders, check_lmdb, check_presets, check_storage
+from clipbug.recipes.health_machine import (
+    check_device,
+    check_disk,
+    check_memory,
+    check_packages,
+    check_python,
+    check_threads,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorReport:
+    """All findings, in the order in which one builds on the other."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether no finding is an error."""
+        return all(finding.status != "error" for finding in self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that --json prints."""
+        rows: Sequence[Mapping[str, Any]] = [finding.to_json() for finding in self.findings]
+        return {"version": __version__, "usable": self.is_usable, "findings": rows}
+
+
+def examine(*, storage: Path) -> DoctorReport:
+    """Look at everything that clipbug needs. Raises nothing: what breaks is a finding.
+
+    Args:
+        storage: storage root; nothing is left behind in it.
+    """
+    checks: tuple[Check, ...] = (
+        *(check_python, check_packages, check_device, check_threads, check_memory),
+        *(_of(check_disk, storage), check_decoders, _of(check_lmdb, storage), check_presets),
+        _of(check_storage, storage),
+    )
+    return DoctorReport(tuple(finding for check in checks for finding in run_check(check)))
+
+
+def _of(check: Any, storage: Path) -> Check:
+    bound: Check = update_wrapper(partial(check, storage), check)
+    return bound

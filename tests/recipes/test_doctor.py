@@ -1,0 +1,86 @@
+"""`clipbug doctor` finds what is wrong, says what to do, and leaves nothing behind."""
+
+import json
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from clipbug.data.environment import DATA_FILE
+from clipbug.recipes import health_machine
+from clipbug.recipes.doctor import examine
+from clipbug.recipes.health import Finding
+from tests.cli.fakes import exit_code_of
+
+Usage = namedtuple("Usage", ["total", "used", "free"])
+
+
+def finding(findings: tuple[Finding, ...], check: str) -> Finding:
+    return next(found for found in findings if found.check == check)
+
+
+def test_a_sound_machine(tmp_path: Path) -> None:
+    storage = tmp_path / "storage"
+    storage.mkdir()
+    report = examine(storage=storage)
+    errors = [found for found in report.findings if found.status == "error"]
+    assert errors == []
+    assert report.is_usable
+    assert "mp4" in finding(report.findings, "decoding").found
+    assert "tiny/vqa" in finding(report.findings, "presets").found
+    assert str(storage) in finding(report.findings, "lmdb").found
+    assert list(storage.iterdir()) == []
+
+
+def test_a_cut_off_store_is_an_error_with_exit_code_1(
+    synthetic_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "vis_db" / "calls"
+    store.mkdir(parents=True)
+    data = (synthetic_store / DATA_FILE).read_bytes()
+    (store / DATA_FILE).write_bytes(data[: len(data) // 2])
+    assert exit_code_of("doctor", "--storage", str(tmp_path), "--json") == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["usable"] is False
+    [broken] = [found for found in report["findings"] if found["status"] == "error"]
+    assert broken["check"] == "store"
+    assert "cut off" in broken["found"]
+    assert broken["fix"]
+
+
+def test_what_is_in_the_storage(synthetic_store: Path, tmp_path: Path) -> None:
+    shutil.copytree(synthetic_store, tmp_path / "vis_db" / "calls")
+    (tmp_path / "txt_db").mkdir()
+    (tmp_path / "txt_db" / "train.jsonl").write_text("{}")
+    found = finding(examine(storage=tmp_path).findings, "storage").found
+    assert "6 recordings and screenshots in 1 stores, 1 annotation files, 0 runs" in found
+
+
+def test_little_disk_and_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(health_machine.shutil, "disk_usage", lambda place: Usage(64e6, 0, 64e6))
+    monkeypatch.setattr(health_machine, "_available_memory", lambda: 2e9)
+    findings = examine(storage=tmp_path).findings
+    assert finding(findings, "disk").status == "error"
+    assert finding(findings, "memory").status == "warning"
+    assert "--shm-size" in finding(findings, "shared memory").fix
+    assert all(found.fix for found in findings if found.status != "ok")
+
+
+def test_a_missing_package_is_named_with_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health_machine, "_PACKAGES", ("numpy", "no-such-package"))
+    monkeypatch.setattr(health_machine, "requires", lambda name: ['no-such-package>=3; extra == "x"', "a>1"])
+    missing, there = health_machine.check_packages()
+    assert missing.status == "error"
+    assert missing.fix == 'pip install "no-such-package"'
+    assert there.found.startswith("numpy ")
+
+
+def test_a_check_that_breaks_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken() -> None:
+        raise ImportError("libcuda.so: no such file")
+
+    monkeypatch.setattr("clipbug.recipes.doctor.check_device", broken)
+    findings = examine(storage=tmp_path).findings
+    assert any("libcuda.so" in found.found and found.status == "error" for found in findings)
+    assert finding(findings, "presets").status == "ok"
