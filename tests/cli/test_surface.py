@@ -42,6 +42,7 @@ SURFACE = {
     },
     "evaluate": {"--run", "--predictions", "--data", "--storage"},
     "demo": {"--keep", "--quick", "--seed"},
+    "report": {"DIR", "--output", "--data", "--media", "--storage"},
     "doctor": {"--storage"},
     "data split": {"FILE", "--output", "--groups", "--share", "--seed"},
     "config list": set(),
