@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clipbug.errors import DataError
-from clipbug.recipes.assembly import open_media, read_records
+from clipbug.recipes.evaluate import evaluate
 from clipbug.recipes.prediction_source import (
     PredictionSource,
     predictions_in_file,
@@ -19,8 +19,8 @@ from clipbug.recipes.prediction_source import (
 )
 from clipbug.recipes.report_cards import make_cards
 from clipbug.recipes.report_frames import make_filmstrips
+from clipbug.recipes.rows import open_media, read_records
 from clipbug.recipes.run_folder import RunFolder
-from clipbug.recipes.scoring import score_predictions
 from clipbug.recipes.storage import Storage
 from clipbug.report.contents import Card, Curve, Group, ReportContents
 from clipbug.report.groups import groups_of
@@ -76,12 +76,14 @@ def make_report(
         )
     run = None if found.run is None else RunFolder.open(Path(found.run))
     task = run.config().task.name if run is not None else task_of_file(files[0])
-    rows, records = read_predictions(Path(found.predictions)), read_records(files, task)
-    cards = make_cards(rows, records)
+    read_as = "auto" if run is None else run.config().data.format
+    cards = make_cards(
+        read_predictions(Path(found.predictions)), read_records(files, task, data_format=read_as)
+    )
     stores = _stores(run, media)
     strips, notes = make_filmstrips(cards, lambda: open_media(stores, Storage(storage)))
     is_scored = any(card.score is not None for card in cards)
-    scores = _scores(rows, records, task, run) if is_scored else None
+    scores = _scores(storage, found, data) if is_scored else None
     contents = ReportContents(
         title=run.path.resolve().name if run is not None else Path(found.predictions).parent.resolve().name,
         facts=_facts(task, found, files, cards),
@@ -128,17 +130,10 @@ def _stores(run: RunFolder | None, media: Sequence[Path]) -> tuple[str, ...]:
     return named if all(Path(path).exists() for path in named) else ()
 
 
-def _scores(
-    rows: Sequence[dict[str, Any]], records: Sequence[Any], task: str, run: RunFolder | None
-) -> dict[str, Any]:
-    answers = None if run is None else run.answers()
-    return score_predictions(
-        rows,
-        records,
-        task_name=task,
-        answers=None if answers is None else answers.answers,
-        training_answers=None if run is None else run.training_answers(),
-    )
+def _scores(storage: Path, found: PredictionSource, data: Path | None) -> dict[str, Any]:
+    """As `clipbug evaluate` gives them."""
+    run = None if found.run is None else Path(found.run)
+    return dict(evaluate(storage=storage, run=run, predictions=Path(found.predictions), data=data).to_json())
 
 
 def _facts(
@@ -218,7 +213,7 @@ def _counted(scores: dict[str, Any] | None) -> list[str]:
         "unlabelled": "questions have no answer to score against",
     }
     notes = [f"{scores[key]} {text}." for key, text in explained.items() if scores.get(key)]
-    if scores.get("out_of_vocabulary"):
-        share = 100 * scores["out_of_vocabulary"]
+    if scores.get("oov_share"):
+        share = 100 * scores["oov_share"]
         notes.append(f"{share:.1f} % of the questions have an answer that the vocabulary lacks.")
     return notes

@@ -30,7 +30,7 @@ def _card(record: QuestionRecord | ChoiceRecord, row: Mapping[str, Any]) -> Card
     labels = _labels(record)
     return Card(
         record_id=record.record_id,
-        media_id=record.media_id,
+        media_id=str(row.get("media_id", record.media_id)),  # as the store names it, where they differ
         question=record.question,
         answer=answer if isinstance(answer, str) else NO_ANSWER,
         probability=float(row.get("probability") or 0.0),

@@ -13,7 +13,7 @@ from clipbug.report.pictures import make_filmstrip
 from clipbug.runtime.progress import ProgressBar
 
 # Longer side in pixels by the number of frames on the page, so that the file stays below some 40 MB.
-_SIDES = ((600, 420), (2_000, 288), (6_000, 180), (20_000, 112))
+_SIDES = ((600, 420), (2_000, 288), (6_000, 180), (20_000, 128))
 MAX_FRAMES = 20_000
 _MAX_STRIP_PIXELS = 60_000  # a JPEG is at most 65,535 wide
 

@@ -15,6 +15,7 @@ from clipbug.report.confusion import confusion_of
 from clipbug.report.contents import Card, ReportContents
 
 _BASELINES = {"majority": "majority answer", "question_only": "question only"}
+_FRAME_PIXELS, _SMALL_FRAME_PIXELS, _MANY_FRAMES = 190, 130, 8  # height of frames, until somebody changes it
 
 
 def render_page(contents: ReportContents) -> bytes:
@@ -25,12 +26,14 @@ def render_page(contents: ReportContents) -> bytes:
     """
     environment = _environment()
     cards = sorted(contents.cards, key=lambda card: card.rank)
+    frames = max((len(strip.frame_seconds) for strip in contents.filmstrips.values()), default=1)
     strips = {media_id: number for number, media_id in enumerate(contents.filmstrips)}
     script = _template_text("script.js")
     text = environment.get_template("report.html").render(
         contents=contents,
         cards=cards,
         strips=strips,
+        frame_pixels=_FRAME_PIXELS if frames <= _MANY_FRAMES else _SMALL_FRAME_PIXELS,
         verdicts=_counts(cards),
         confusion=confusion_of(cards),
         ruler=None if contents.scores is None else _ruler(contents.scores),
