@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-FINETUNE_TASKS = ("vqa", "video-qa", "multiple-choice", "count")
+FINETUNE_TASKS = ("vqa", "video-qa", "multiple-choice", "retrieval", "count")
 DEFAULT_STORAGE = Path("storage")
 _EXTENSION = re.compile(r"[a-z0-9]{1,5}")
 _STEP = re.compile(r"[0-9]+|best|last")
