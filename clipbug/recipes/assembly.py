@@ -1,7 +1,7 @@
 """Joins config, data, model and task: the steps that training, inference and the plan share."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from transformers import PreTrainedTokenizerBase
 from clipbug.config import RunConfig
 from clipbug.config.model import WordPieceConfig
 from clipbug.config.task import RetrievalConfig, VideoQaConfig, VqaConfig
-from clipbug.data.annotations import check_media, read_annotations
 from clipbug.data.answers import AnswerVocabulary
 from clipbug.data.batch import Batch, Sample
 from clipbug.data.clip_sampling import build_clip_sampler
@@ -23,19 +22,15 @@ from clipbug.data.media import MediaSource
 from clipbug.data.pretraining_dataset import PretrainingDataset
 from clipbug.data.records import QuestionRecord, Record
 from clipbug.data.retrieval_dataset import RetrievalDataset
-from clipbug.data.store import open_stores
 from clipbug.data.targets import (
     choice_targets,
     count_targets,
-    number_in,
     single_label_targets,
     soft_label_targets,
 )
 from clipbug.data.tokenization import load_tokenizer, train_wordpiece
-from clipbug.errors import DataError
 from clipbug.models.build import build_model
 from clipbug.models.clipbert import ClipBert
-from clipbug.recipes.storage import FAMILY_OF_TASK, Storage
 from clipbug.runtime.distributed import Distributed
 from clipbug.tasks.base import Task
 from clipbug.tasks.build import build_task
@@ -49,46 +44,6 @@ class TextParts:
 
     tokenizer: PreTrainedTokenizerBase
     answers: AnswerVocabulary | None
-
-
-def read_records(paths: Sequence[str | Path], task: str) -> list[Record]:
-    """All rows of the files, in order. An id that an earlier file has too gets its file in front."""
-    records: list[Record] = []
-    taken: set[str] = set()
-    for number, path in enumerate(map(Path, paths)):
-        rows = read_annotations(path, family=FAMILY_OF_TASK[task])
-        prefix = f"{number}:{path.stem}/"
-        renamed = [
-            replace(row, record_id=prefix + row.record_id) if row.record_id in taken else row for row in rows
-        ]
-        taken.update(row.record_id for row in renamed)
-        records.extend(renamed)
-    return records
-
-
-def open_media(paths: Sequence[str | Path], storage: Storage) -> MediaSource:
-    """The named stores, or all stores under the storage.
-
-    Raises:
-        DataError: there is no store.
-    """
-    stores = [Path(path) for path in paths] or storage.stores()
-    if not stores:
-        raise DataError(
-            f"there is no store under {storage.visual}",
-            "make one: clipbug ingest FOLDER --ext mp4 avi (or png jpg)",
-        )
-    return open_stores(stores)
-
-
-def records_with_media(paths: Sequence[str | Path], task: str, media: MediaSource) -> list[Record]:
-    """`read_records`, every media id checked to be in the stores."""
-    records = read_records(paths, task)
-    check_media(records, media)
-    if task == "count":
-        for record in records:
-            number_in(record)  # what is no number is named now, not by a worker in the middle of a training
-    return records
 
 
 def build_text_parts(config: RunConfig, records: Sequence[Record]) -> TextParts:

@@ -16,10 +16,9 @@ from clipbug.recipes.assembly import (
     build_task_model,
     build_text_parts,
     build_train_batches,
-    open_media,
-    records_with_media,
 )
 from clipbug.recipes.resolve import resolve_data
+from clipbug.recipes.rows import open_media, records_with_media
 from clipbug.recipes.storage import Storage
 from clipbug.recipes.train import count_steps
 from clipbug.runtime.distributed import init_distributed
@@ -75,8 +74,8 @@ def plan_run(config: RunConfig, *, storage: Path) -> RunPlan:
     processes = init_distributed()
     config = resolve_data(config, Storage(storage))
     media = open_media(config.data.media, Storage(storage))
-    records = records_with_media(config.data.train, config.task.name, media)
-    val_records = records_with_media(config.data.val, config.task.name, media)
+    records = records_with_media(config.data.train, config, media)
+    val_records = records_with_media(config.data.val, config, media)
     seed_everything(config.seed)
     text = build_text_parts(config, records)
     task = build_task_model(config, text).to(processes.device)

@@ -28,10 +28,9 @@ from clipbug.recipes.assembly import (
     build_text_parts,
     build_train_batches,
     model_of,
-    open_media,
-    records_with_media,
 )
 from clipbug.recipes.resolve import Resume, RunPlace, place_run, resolve_data
+from clipbug.recipes.rows import open_media, records_with_media
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.distributed import Distributed, broadcast_object, joined_processes
@@ -137,8 +136,8 @@ def _run(
     started: float,
 ) -> TrainingReport:
     media = open_media(config.data.media, storage)
-    records = records_with_media(config.data.train, config.task.name, media)
-    val_records = records_with_media(config.data.val, config.task.name, media)
+    records = records_with_media(config.data.train, config, media)
+    val_records = records_with_media(config.data.val, config, media)
     if not val_records:
         logger.warning("no validation file: the last checkpoint is taken as the best (give one with --val)")
     seed_everything(config.seed)

@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[2]
 COMMON = {"--json", "--quiet", "-q", "--verbose", "-v"}
 TRAINING = {
     *("--config", "--set", "--train", "--val", "--media", "--output", "--max-steps", "--seed", "--resume"),
-    *("--dry-run", "--print-config", "--storage"),
+    *("--dry-run", "--print-config", "--storage", "--format", "--aliases", "--allow-missing"),
 }
 SURFACE = {
     "ingest": {"PATH...", "--ext", "--file-type", "--name", "--out", "--workers", "--storage"},
@@ -33,6 +33,9 @@ SURFACE = {
             "--step",
             "--data",
             "--media",
+            "--format",
+            "--aliases",
+            "--allow-missing",
             "--n-clips",
             "--batch-size",
             "--output",
@@ -40,7 +43,7 @@ SURFACE = {
             "--storage",
         ),
     },
-    "evaluate": {"--run", "--predictions", "--data", "--storage"},
+    "evaluate": {"--run", "--predictions", "--data", "--format", "--storage"},
     "demo": {"--keep", "--quick", "--seed"},
     "doctor": {"--storage"},
     "data split": {"FILE", "--output", "--groups", "--share", "--seed"},
