@@ -51,12 +51,14 @@ def make_trainer(
         "save_every": 5,
         "log_every": 2,
         "max_gradient_norm": 1.0,
+        "enlarge": lambda batch: batch,
     }
     return Trainer(
         task=task,
         optimizer=build_optimizer(task, _OPTIM),
         train_batches=stream or FakeStream(rank=processes.rank, world_size=processes.world_size),
         checkpoints=CheckpointManager(folder / "checkpoints", keep_last=2),
+        failures=folder / "failures",
         tracker=Tracker(folder) if processes.is_main else None,
         distributed=processes,
         precision="fp32",
