@@ -51,7 +51,8 @@ class Batch:
     """Several samples, padded to common sizes.
 
     Shape:
-        frames: (B, N, T, 3, H, W), uint8 or float32, RGB in [0, 255], zeros at the right and bottom.
+        frames: (B, N, T, 3, H, W), uint8 or float32, RGB in [0, 255], zeros at the right and bottom;
+            or (B, N, h, w, D), their grid, where they are encoded already (inference).
         frame_seconds: (B, N, T); clip_spans: (B, N, 2); clip_positions: (B, N).
         input_ids, attention_mask: (Q, L) int64; mask 1 on real tokens.
         visual_index: (Q,) int64, the row of `frames` that a text row looks at.
@@ -70,8 +71,10 @@ class Batch:
     targets: Mapping[str, Tensor]
 
     def __post_init__(self) -> None:
-        if self.frames.ndim != 6:
-            raise ValueError(f"frames must be (B, N, T, 3, H, W), got shape {tuple(self.frames.shape)}")
+        if self.frames.ndim not in (5, 6):
+            raise ValueError(
+                f"frames must be (B, N, T, 3, H, W), or their grid, got shape {tuple(self.frames.shape)}"
+            )
         if len(self.records) != len(self.input_ids):
             raise ValueError(f"{len(self.records)} records for {len(self.input_ids)} text rows")
 

@@ -115,7 +115,7 @@ class _Sampler:
         return clips_as_clipbert(
             decoder.pts_seconds,
             end_seconds=end_seconds,
-            average_fps=decoder.metadata.average_fps,
+            average_fps=decoder.metadata.declared_fps or decoder.metadata.average_fps,
             declared=decoder.metadata.declared,
             start_fractions=fractions.tolist(),
             num_frames_per_clip=self.num_frames_per_clip,

@@ -38,7 +38,12 @@ def collate(
     """
     rows = [row for sample in samples for row in sample.rows]
     clips = _common_clips(samples)
-    height, width = _canvas(samples, padding, max_frame_size, frame_multiple)
+    height, width = canvas_size(
+        [(sample.frames.shape[-2], sample.frames.shape[-1]) for sample in samples],
+        padding=padding,
+        max_frame_size=max_frame_size,
+        frame_multiple=frame_multiple,
+    )
     frames = torch.zeros(len(samples), *clips, 3, height, width, dtype=samples[0].frames.dtype)
     for sample, target in zip(samples, frames, strict=True):
         target[..., : sample.frames.shape[-2], : sample.frames.shape[-1]] = sample.frames
@@ -66,10 +71,11 @@ def _common_clips(samples: Sequence[Sample]) -> tuple[int, int]:
     return recordings.pop() if recordings else (1, 1)
 
 
-def _canvas(
-    samples: Sequence[Sample], padding: Padding, max_frame_size: int, frame_multiple: int
+def canvas_size(
+    sizes: Sequence[tuple[int, int]], *, padding: Padding, max_frame_size: int, frame_multiple: int
 ) -> tuple[int, int]:
-    height, width = (max(sample.frames.shape[axis] for sample in samples) for axis in (-2, -1))
+    """(height, width) that frames of these sizes are padded to; arguments and errors as of `collate`."""
+    height, width = (max(size[axis] for size in sizes) for axis in (0, 1))
     if max(height, width) > max_frame_size:
         raise ValueError(f"frames of {height}x{width} pixels exceed max_frame_size {max_frame_size}")
     if padding == "square":

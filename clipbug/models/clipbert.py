@@ -15,6 +15,7 @@ from clipbug.models.heads import Head
 from clipbug.models.outputs import FusionOutput, PretrainingOutput
 from clipbug.models.visual import VisualEncoder
 
+FRAME_DIMENSIONS = 6
 FRAMES_PER_CALL = 32
 SEQUENCES_PER_CALL = 256
 """Without gradients nothing has to be kept, so a batch goes through in portions and memory stays bounded."""
@@ -77,6 +78,24 @@ class ClipBert(nn.Module):
         sequence, pooled = _in_portions(self.bert, tensors, size=SEQUENCES_PER_CALL)
         return FusionOutput(sequence.unflatten(0, rows_and_clips), pooled.unflatten(0, rows_and_clips))
 
+    def score(
+        self,
+        grid: Tensor,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        visual_index: Tensor,
+        clip_positions: Tensor | None = None,
+    ) -> Tensor | PretrainingOutput:
+        """Per-clip outputs of the head for visuals that are encoded already.
+
+        Shape:
+            grid: (B, N, h, w, D), of `encode_frames`; others as `fuse`.
+            returns: (Q, N, K), or PretrainingOutput.
+        """
+        fusion = self.fuse(grid, input_ids, attention_mask, visual_index, clip_positions)
+        output: Tensor | PretrainingOutput = self.head(fusion, num_text_tokens=input_ids.shape[1])
+        return output
+
     def forward(
         self,
         frames: Tensor,
@@ -88,15 +107,13 @@ class ClipBert(nn.Module):
         """Per-clip outputs of the head.
 
         Shape:
-            frames: (B, N, T, 3, H, W) uint8 or float, RGB in [0, 255].
+            frames: (B, N, T, 3, H, W) uint8 or float, RGB in [0, 255]; or their grid (B, N, h, w, D), so
+                that a task can be asked again and again about visuals that are encoded once.
             input_ids, attention_mask: (Q, L); visual_index: (Q,); clip_positions: (B, N).
             returns: (Q, N, K), or PretrainingOutput.
         """
-        fusion = self.fuse(
-            self.encode_frames(frames), input_ids, attention_mask, visual_index, clip_positions
-        )
-        output: Tensor | PretrainingOutput = self.head(fusion, num_text_tokens=input_ids.shape[1])
-        return output
+        grid = self.encode_frames(frames) if frames.ndim == FRAME_DIMENSIONS else frames
+        return self.score(grid, input_ids, attention_mask, visual_index, clip_positions)
 
 
 def _in_portions(module: Callable[..., Any], tensors: Sequence[Tensor], *, size: int) -> Any:

@@ -85,7 +85,15 @@ def test_the_same_files_through_the_decoder_give_the_same_frames(name: str, tmp_
     make = {
         "v30fps_90.mp4": partial(make_video, num_frames=90, fps=30),
         "v30fps_90.mkv": partial(make_video, num_frames=90, fps=30),
-        "vfr_120.mp4": partial(make_video, num_frames=120, fps=30, pts=uneven, time_base=Fraction(1, 30)),
+        # Without B-frames, as the fixture's file: with them the header's mean rate would be another.
+        "vfr_120.mp4": partial(
+            make_video,
+            num_frames=120,
+            fps=30,
+            pts=uneven,
+            time_base=Fraction(1, 30),
+            options={"bf": "0"},
+        ),
         "v10fps_30.gif": partial(make_video, num_frames=30, codec="gif"),
     }[name]
     rows = [row for row in VIDEOS[name]["rows"] if row[1] == 4]

@@ -49,6 +49,7 @@ class VideoMetadata:
 
     Attributes:
         declared: None where the header leaves out the number of frames or the duration (mkv, webm, images).
+        declared_fps: the header's mean rate, which can differ from what its timestamps say; None without one.
     """
 
     codec: str
@@ -60,6 +61,7 @@ class VideoMetadata:
     rotation_degrees: int
     is_variable_rate: bool
     declared: DeclaredTiming | None = None
+    declared_fps: float | None = None
 
 
 class VideoDecoder(Protocol):

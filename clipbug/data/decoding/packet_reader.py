@@ -57,6 +57,11 @@ class PacketReader:
             return None
         return DeclaredTiming((time_base.numerator, time_base.denominator), frames, duration)
 
+    @property
+    def declared_fps(self) -> float | None:
+        """Mean rate by the file's header."""
+        return float(self._stream.average_rate) if self._stream.average_rate else None
+
     def packets(self, first: int, last: int) -> Iterator[tuple[int, Packet[VideoStream]]]:
         """Place and packet from `first` to `last`; fewer if the file ends."""
         self._go_to(first)

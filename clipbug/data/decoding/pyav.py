@@ -153,6 +153,7 @@ def _describe(table: PacketTable, reader: PacketReader) -> VideoMetadata:
         rotation_degrees=table.rotation_degrees,
         is_variable_rate=_is_variable(np.diff(times)),
         declared=reader.declared,
+        declared_fps=reader.declared_fps,
     )
 
 

@@ -1,6 +1,6 @@
 """Write a session as H.264, or as frames for whoever wants to look."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +15,7 @@ from clipbug.data.synthetic.session import Session, Shot
 from clipbug.data.synthetic.style import SCREEN_HEIGHT, SCREEN_WIDTH, Style
 from clipbug.runtime.files import atomic_write
 
-ENCODER_OPTIONS = {"preset": "superfast", "crf": "23", "g": "250", "threads": "1"}
+ENCODER_OPTIONS = {"preset": "superfast", "crf": "23", "threads": "1"}
 
 
 def draw_shots(session: Session) -> Iterator[tuple[Shot, NDArray[np.uint8]]]:
@@ -44,16 +44,39 @@ def write_recording(session: Session, path: Path) -> None:
     Raises:
         ClipbugError: the file cannot be written.
     """
-    file = BytesIO()
+    pictures = ((image, shot.num_frames) for shot, image in draw_shots(session))
+    atomic_write(
+        path, encode_h264(pictures, fps=session.fps, width=SCREEN_WIDTH, height=SCREEN_HEIGHT, gop=250)
+    )
+
+
+def encode_h264(
+    pictures: Iterable[tuple[NDArray[np.uint8], int]],
+    *,
+    fps: int,
+    width: int,
+    height: int,
+    gop: int,
+    options: Mapping[str, str] | None = None,
+) -> bytes:
+    """An mp4 file of pictures (H, W, 3), each with the number of frames that it stays.
+
+    Args:
+        width, height: even numbers, as yuv420p needs them.
+        gop: frames from one keyframe to the next.
+        options: of x264, beside `ENCODER_OPTIONS`.
+    """
+    file, index = BytesIO(), 0
     with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=session.fps, options=ENCODER_OPTIONS)
-        stream.width, stream.height, stream.pix_fmt = SCREEN_WIDTH, SCREEN_HEIGHT, "yuv420p"
-        index = 0
-        for shot, image in draw_shots(session):
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
-            for _ in range(shot.num_frames):
-                frame.pts, frame.time_base = index, Fraction(1, session.fps)
+        stream = container.add_stream(
+            "libx264", rate=fps, options={**ENCODER_OPTIONS, "g": str(gop), **(options or {})}
+        )
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for picture, num_frames in pictures:
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+            for _ in range(num_frames):
+                frame.pts, frame.time_base = index, Fraction(1, fps)
                 container.mux(stream.encode(frame))
                 index += 1
         container.mux(stream.encode())
-    atomic_write(path, file.getvalue())
+    return file.getvalue()
