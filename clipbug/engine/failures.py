@@ -61,8 +61,8 @@ def not_finite_error(problem: str, *, step: int, dump: Path) -> ClipbugError:
     return ClipbugError(
         f"step {step} is not finite: {problem}",
         f"Look at it: clipbug replay {dump}\n"
-        "Lower optim.transformer.learning_rate and optim.backbone.learning_rate, use precision=fp32, or leave "
-        "such steps out with --max-skipped-steps; the checkpoints before this step are as they were.",
+        "Lower optim.transformer.learning_rate and optim.backbone.learning_rate, use precision=fp32, or "
+        "leave such steps out with --max-skipped-steps; the checkpoints before this step are as they were.",
     )
 
 

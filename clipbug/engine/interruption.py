@@ -17,7 +17,7 @@ _SECONDS_UNTIL_REPEAT_COUNTS = 2.0
 
 
 class TerminatedError(ClipbugError):
-    """SIGTERM came or time is up, and the state is saved: an orderly end, so that a scheduler starts again."""
+    """SIGTERM came or time is up, and the state is saved: an orderly end; a scheduler may start again."""
 
     exit_code = 0
 

@@ -31,7 +31,9 @@ def data_fingerprint(config: RunConfig, records: Iterable[Record], media: MediaS
 
 def fingerprint_difference(stored: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Lines such as "file a.jsonl: changed", "media clip1: gone"; long lists are cut, with their length."""
+    init = [stored.get("init"), now.get("init")]
     return [
+        *([f"--init: {init[0]} -> {init[1]}"] if init[0] != init[1] else []),
         *_differences("file", stored.get("files", {}), now["files"]),
         *_differences("media", stored.get("media", {}), now["media"]),
     ]

@@ -33,7 +33,6 @@ from clipbug.metrics.baselines import TrainingAnswers
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.files import atomic_write
 
-
 WITHOUT_EFFECT = {
     "data.num_workers",
     "train.background_saves",

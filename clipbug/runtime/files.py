@@ -1,10 +1,11 @@
 """Files and folders that appear complete or not at all."""
 
 import errno
+import glob
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -69,7 +70,17 @@ def replace_link(path: Path, target: str) -> None:
 
 def remove_temporaries(folder: Path) -> None:
     """Remove what a killed process left half-written in `folder`, which no other process may be writing."""
-    for leftover in folder.glob(".*.tmp"):
+    _remove_all(folder.glob(".*.tmp"))
+
+
+def remove_temporaries_of(path: Path) -> None:
+    """Remove what a killed process left of its attempts to write `path`."""
+    if path.parent.is_dir():
+        _remove_all(path.parent.glob(f".{glob.escape(path.name)}.*.tmp"))
+
+
+def _remove_all(leftovers: Iterable[Path]) -> None:
+    for leftover in leftovers:
         if leftover.is_dir() and not leftover.is_symlink():
             shutil.rmtree(leftover, ignore_errors=True)
         else:
