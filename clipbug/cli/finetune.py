@@ -26,6 +26,9 @@ def finetune(
     train: options.Train = None,
     val: options.Val = None,
     media: options.Media = None,
+    data_format: options.Format = None,
+    aliases: options.Aliases = None,
+    allow_missing: options.AllowMissing = False,
     answers: Annotated[
         Path | None,
         typer.Option(
@@ -51,7 +54,7 @@ def finetune(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Train a model that answers questions about screens (vqa) or recordings (video-qa).
+    """Train a model that answers questions about screens (vqa) or recordings (the other tasks).
 
     Files that are not named are looked for under the storage. An unfinished run of the same settings goes on.
     """
@@ -62,6 +65,9 @@ def finetune(
         "data.train": texts(train),
         "data.val": texts(val),
         "data.media": texts(media),
+        "data.format": data_format,
+        "data.aliases": None if aliases is None else str(aliases),
+        "data.allow_missing": allow_missing or None,
         "data.answers": None if answers is None else str(answers),
         "train.max_steps": max_steps,
         "train.batch_size": None if batch in (None, "auto") else int(batch),

@@ -2,11 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 
-FINETUNE_TASKS = ("vqa", "video-qa")
+FINETUNE_TASKS = ("vqa", "video-qa", "multiple-choice", "count")
 DEFAULT_STORAGE = Path("storage")
 _EXTENSION = re.compile(r"[a-z0-9]{1,5}")
 _STEP = re.compile(r"[0-9]+|best|last")
@@ -14,6 +14,8 @@ _NUMBER = r"(\d+(?:\.\d+)?)"
 _DURATION = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?")
 _EVERYWHERE = "Everywhere"
 
+FormatChoice = Literal["auto", "vqa", "video_qa", "multiple_choice", "captions"]
+FORMATS = tuple(choice.replace("_", "-") for choice in get_args(FormatChoice))
 ResumeChoice = Literal["auto", "required", "never"]
 FileTypeChoice = Literal["auto", "image", "video"]
 
@@ -35,6 +37,14 @@ def check_task(task: str | None) -> str | None:
     if task is not None and task.replace("_", "-") not in FINETUNE_TASKS:
         raise typer.BadParameter(f"{task!r} is no task. Tasks: {', '.join(FINETUNE_TASKS)}.")
     return None if task is None else task.replace("-", "_")
+
+
+def parse_format(name: str) -> FormatChoice:
+    """Spell the family of annotation files as configs do; refuse unknown ones."""
+    for choice in get_args(FormatChoice):
+        if name.replace("-", "_") == choice:
+            return choice  # type: ignore[no-any-return]
+    raise typer.BadParameter(f"{name!r} is no format. Formats: {', '.join(FORMATS)}.")
 
 
 def check_step(step: str) -> str:
@@ -132,6 +142,29 @@ Media = Annotated[
         "--media",
         metavar="STORE...",
         help="Stores made by `clipbug ingest`. Default: the run's, or all in the storage.",
+    ),
+]
+Format = Annotated[
+    FormatChoice | None,
+    typer.Option(
+        "--format",
+        metavar="|".join(FORMATS),
+        help="Read the annotation files as this. Default: as the task needs them.",
+        parser=parse_format,
+    ),
+]
+Aliases = Annotated[
+    Path | None,
+    typer.Option(
+        "--aliases",
+        metavar="FILE",
+        help="JSON object {id in annotations: id in the stores}, for media stored by another name.",
+    ),
+]
+AllowMissing = Annotated[
+    bool,
+    typer.Option(
+        "--allow-missing", help="Leave out rows whose media is in no store; in evaluation they are wrong."
     ),
 ]
 MaxSteps = Annotated[int | None, typer.Option("--max-steps", min=1, metavar="N", help="Optimizer steps.")]

@@ -28,6 +28,9 @@ class ClipBertSampling(StrictModel):
 SamplingConfig = Annotated[RegularSampling | RandomSampling | ClipBertSampling, Field(discriminator="name")]
 
 
+DataFormat = Literal["auto", "vqa", "video_qa", "multiple_choice", "captions"]
+
+
 class DataConfig(StrictModel):
     """Which files, and how they are read."""
 
@@ -39,6 +42,15 @@ class DataConfig(StrictModel):
     )
     media: tuple[str, ...] = Field(
         (), description="stores made by `clipbug ingest`; empty: all under the storage"
+    )
+    format: DataFormat = Field(
+        "auto", description="family of the annotation files (docs/your-own-data.md); auto: the task's own"
+    )
+    aliases: str | None = Field(
+        None, description="JSON file {id in annotations: id in the stores}, for media stored by another name"
+    )
+    allow_missing: bool = Field(
+        False, description="leave out rows whose media is in no store; they count as wrong in evaluation"
     )
     answers: str | None = Field(
         None, description="answer vocabulary file {answer: index}; null: made from the training files"

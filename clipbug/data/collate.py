@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from clipbug.data.batch import Batch, Sample
+from clipbug.data.batch import Batch, Sample, TextRow
 from clipbug.data.targets import NO_TARGET
 
 Padding = Literal["batch", "square"]
@@ -47,7 +47,7 @@ def collate(
     frames = torch.zeros(len(samples), *clips, 3, height, width, dtype=samples[0].frames.dtype)
     for sample, target in zip(samples, frames, strict=True):
         target[..., : sample.frames.shape[-2], : sample.frames.shape[-1]] = sample.frames
-    ids = [torch.tensor(row.input_ids) for row in rows]
+    ids = [torch.tensor(text) for row in rows for text in _texts_of(row)]
     return Batch(
         media_ids=tuple(sample.media_id for sample in samples),
         records=tuple(row.record for row in rows),
@@ -57,9 +57,18 @@ def collate(
         clip_positions=torch.stack([sample.clip_positions.expand(clips[0]) for sample in samples]),
         input_ids=pad_sequence(ids, batch_first=True, padding_value=pad_token_id),
         attention_mask=pad_sequence([torch.ones_like(row) for row in ids], batch_first=True),
-        visual_index=torch.tensor([index for index, sample in enumerate(samples) for _ in sample.rows]),
+        visual_index=torch.tensor(
+            [index for index, sample in enumerate(samples) for row in sample.rows for _ in _texts_of(row)]
+        ),
         targets=_collate_targets(samples),
+        texts_per_record=tuple(len(_texts_of(row)) for row in rows)
+        if any(row.further_ids for row in rows)
+        else (),
     )
+
+
+def _texts_of(row: TextRow) -> tuple[list[int], ...]:
+    return (row.input_ids, *row.further_ids)
 
 
 def _common_clips(samples: Sequence[Sample]) -> tuple[int, int]:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from clipbug.errors import DataError
-from clipbug.recipes.assembly import read_records
 from clipbug.recipes.prediction_source import (
     predictions_in_file,
     predictions_of_run,
     read_predictions,
     task_of_file,
 )
+from clipbug.recipes.rows import DataFormat, read_records
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.scoring import score_predictions
 from clipbug.recipes.storage import Storage
@@ -32,7 +32,12 @@ class EvaluationReport:
 
 
 def evaluate(
-    *, storage: Path, run: Path | None = None, predictions: Path | None = None, data: Path | None = None
+    *,
+    storage: Path,
+    run: Path | None = None,
+    predictions: Path | None = None,
+    data: Path | None = None,
+    data_format: DataFormat | None = None,
 ) -> EvaluationReport:
     """Score predictions against the answers of `data`.
 
@@ -42,6 +47,7 @@ def evaluate(
             they are made.
         predictions: a predictions.jsonl to score instead, of any origin.
         data: annotation file with answers; default: the file that was inferred on.
+        data_format: how to read it; default: as the run read its own files.
 
     Raises:
         ClipbugError: no such file; a line that is no JSON; no answers to score against.
@@ -61,9 +67,10 @@ def evaluate(
     answers = None if run_folder is None else run_folder.answers()
     rows = read_predictions(Path(source.predictions))
     task = run_folder.config().task.name if run_folder is not None else task_of_file(files[0])
+    read_as = "auto" if run_folder is None else run_folder.config().data.format
     scores = score_predictions(
         rows,
-        read_records(files, task),
+        read_records(files, task, data_format=data_format or read_as),
         task_name=task,
         answers=None if answers is None else answers.answers,
         training_answers=None if run_folder is None else run_folder.training_answers(),

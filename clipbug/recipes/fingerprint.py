@@ -21,7 +21,11 @@ def data_fingerprint(config: RunConfig, records: Iterable[Record], media: MediaS
         records: of training and validation.
         media: where they are; its manifest knows the hashes of the original bytes.
     """
-    files = [*config.data.train, *config.data.val, *filter(None, [config.data.answers])]
+    files = [
+        *config.data.train,
+        *config.data.val,
+        *filter(None, [config.data.answers, config.data.aliases]),
+    ]
     ids = sorted({record.media_id for record in records})
     return {
         "files": {path: _sha256(Path(path)) for path in files},

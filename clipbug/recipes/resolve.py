@@ -24,13 +24,15 @@ def resolve_data(config: RunConfig, storage: Storage) -> RunConfig:
         found = storage.find_data(config.task.name)
         train = tuple(map(str, found.train))
         val = val or tuple(map(str, found.val))
-    answers = None if config.data.answers is None else _existing(config.data.answers)
     data = config.data.model_copy(
         update={
             "train": tuple(map(_existing, train)),
             "val": tuple(map(_existing, val)),
             "media": tuple(map(_existing, config.data.media or storage.stores())),
-            "answers": answers,
+            **{
+                name: None if path is None else _existing(path)
+                for name, path in (("answers", config.data.answers), ("aliases", config.data.aliases))
+            },
         }
     )
     return config.model_copy(update={"data": data})

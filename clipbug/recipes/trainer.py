@@ -24,9 +24,8 @@ from clipbug.recipes.assembly import (
     build_evaluation_batches,
     build_train_batches,
     model_of,
-    open_media,
-    records_with_media,
 )
+from clipbug.recipes.rows import open_media, records_with_media
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.distributed import Distributed
@@ -49,8 +48,8 @@ def read_training_data(config: RunConfig, storage: Storage) -> TrainingData:
         DataError: a file, row or media id that cannot be used.
     """
     media = open_media(config.data.media, storage)
-    train = records_with_media(config.data.train, config.task.name, media)
-    return TrainingData(media, train, records_with_media(config.data.val, config.task.name, media))
+    train = records_with_media(config.data.train, config, media)
+    return TrainingData(media, train, records_with_media(config.data.val, config, media))
 
 
 def build_trainer(

@@ -41,7 +41,7 @@ class ClipPrediction:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The answer to one text row.
+    """The answer to one row of annotations.
 
     Attributes:
         record_id: of the annotation row.
@@ -111,7 +111,7 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def predict(self, batch: Batch) -> list[Prediction]:
-        """One prediction per text row, in order; deterministic in eval mode. Needs no targets."""
+        """One prediction per record, in order; deterministic in eval mode. Needs no targets."""
 
     @abstractmethod
     def metric(self) -> Metric:

@@ -55,7 +55,8 @@ def test_name_of_a_store(tmp_path: Path) -> None:
 def test_storage_from_the_environment(recipes: FakeRecipes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLIPBUG_STORAGE", "/data")
     assert exit_code_of("evaluate") == 0
-    assert recipes.arguments == {"storage": Path("/data"), "run": None, "predictions": None, "data": None}
+    nothing = dict.fromkeys(("run", "predictions", "data", "data_format"))
+    assert recipes.arguments == {"storage": Path("/data"), **nothing}
 
 
 def test_finetune_by_default(recipes: FakeRecipes) -> None:
@@ -160,13 +161,18 @@ def test_printed_config_is_a_config(recipes: FakeRecipes, capsys: pytest.Capture
 
 def test_infer(recipes: FakeRecipes) -> None:
     words = "--run r --step 20000 --data d.jsonl --media s1 s2 --n-clips 16 --batch-size 3"
-    assert exit_code_of("infer", *words.split(), "--output", "o", "--scores", "f.npz") == 0
+    reading = "--format video-qa --aliases a.json --allow-missing"
+    outputs = ("--output", "o", "--scores", "f.npz")
+    assert exit_code_of("infer", *words.split(), *reading.split(), *outputs) == 0
     assert recipes.arguments == {
         "storage": Path("storage"),
         "run": Path("r"),
         "step": "20000",
         "data": Path("d.jsonl"),
         "media": [Path("s1"), Path("s2")],
+        "data_format": "video_qa",
+        "aliases": Path("a.json"),
+        "allow_missing": True,
         "num_clips": 16,
         "batch_size": 3,
         "output": Path("o"),

@@ -22,7 +22,7 @@ COMMON = {"--json", "--quiet", "-q", "--verbose", "-v"}
 TRAINING = {
     *("--config", "--set", "--train", "--val", "--media", "--output", "--max-steps", "--seed", "--resume"),
     *("--dry-run", "--print-config", "--storage", "--accept-changes", "--stop-after", "--batch"),
-    "--max-skipped-steps",
+    *("--max-skipped-steps", "--format", "--aliases", "--allow-missing"),
 }
 SURFACE = {
     "ingest": {"PATH...", "--ext", "--file-type", "--name", "--out", "--workers", "--storage"},
@@ -34,6 +34,9 @@ SURFACE = {
             "--step",
             "--data",
             "--media",
+            "--format",
+            "--aliases",
+            "--allow-missing",
             "--n-clips",
             "--batch-size",
             "--output",
@@ -41,7 +44,7 @@ SURFACE = {
             "--storage",
         ),
     },
-    "evaluate": {"--run", "--predictions", "--data", "--storage"},
+    "evaluate": {"--run", "--predictions", "--data", "--format", "--storage"},
     "demo": {"--keep", "--quick", "--seed"},
     "doctor": {"--storage"},
     "data split": {"FILE", "--output", "--groups", "--share", "--seed"},

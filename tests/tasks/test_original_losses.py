@@ -3,6 +3,7 @@
 Not taken over: its pre-training divides the token loss by all positions instead of hidden ones.
 """
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clipbug.data.batch import Batch
-from clipbug.data.records import QuestionRecord
+from clipbug.data.records import ChoiceRecord, QuestionRecord
 from clipbug.models.aggregation import ClipAggregation
 from clipbug.models.outputs import PretrainingOutput
+from clipbug.tasks.multiple_choice import MultipleChoice
 from clipbug.tasks.pretraining import Pretraining
 from clipbug.tasks.question_answering import QuestionAnswering
 from tests.tasks.batches import AnswerList, FixedOutput
@@ -87,6 +89,42 @@ def test_image_qa_with_soft_labels() -> None:
     torch.autograd.backward(loss / len(labels))
     assert logits.grad is not None
     assert_close(logits.grad.squeeze(1), golden("vqa_bce/grad"))
+
+
+@pytest.mark.parametrize("num_clips", [1, 4])
+@pytest.mark.parametrize("how", list(HOW))
+def test_multiple_choice(num_clips: int, how: str) -> None:
+    case = f"multichoice_ce/clips{num_clips}"
+    scores = golden(f"{case}/logits").permute(1, 2, 0)  # (clips, rows, options) there
+    texts = scores.flatten(0, 1).unsqueeze(-1).clone().requires_grad_()
+    task = MultipleChoice(FixedOutput(texts), clip_aggregation=HOW[how])
+    batch = choices(batch_of({"labels": golden(f"{case}/labels").long()}, num_clips=num_clips))
+    loss = task(batch).sums["answer"] / 6
+    assert_close(loss, golden(f"{case}/{how}/loss"))
+    torch.autograd.backward(loss)
+    assert texts.grad is not None
+    assert_close(texts.grad.view(6, 5, num_clips).permute(2, 0, 1), golden(f"{case}/{how}/grad"))
+    predictions = task.predict(batch)
+    assert_close(
+        torch.stack([torch.from_numpy(one.pooled_logits) for one in predictions]),
+        golden(f"{case}/{how}/eval_logits"),
+    )
+    assert [int(one.answer) for one in predictions] == golden(f"{case}/{how}/prediction").tolist()
+
+
+def choices(batch: Batch) -> Batch:
+    """The same rows, each with five options."""
+    options = tuple(map(str, range(5)))
+    return replace(
+        batch,
+        records=tuple(
+            ChoiceRecord(row.record_id, row.record_id, "video", "?", options) for row in batch.records
+        ),
+        input_ids=batch.input_ids.repeat_interleave(5, dim=0),
+        attention_mask=batch.attention_mask.repeat_interleave(5, dim=0),
+        visual_index=batch.visual_index.repeat_interleave(5),
+        texts_per_record=(5,) * len(batch.records),
+    )
 
 
 def test_pretraining() -> None:
