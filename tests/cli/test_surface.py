@@ -21,7 +21,8 @@ REPOSITORY = Path(__file__).parents[2]
 COMMON = {"--json", "--quiet", "-q", "--verbose", "-v"}
 TRAINING = {
     *("--config", "--set", "--train", "--val", "--media", "--output", "--max-steps", "--seed", "--resume"),
-    *("--dry-run", "--print-config", "--storage", "--format", "--aliases", "--allow-missing"),
+    *("--dry-run", "--print-config", "--storage", "--accept-changes", "--stop-after", "--batch"),
+    *("--max-skipped-steps", "--format", "--aliases", "--allow-missing"),
 }
 SURFACE = {
     "ingest": {"PATH...", "--ext", "--file-type", "--name", "--out", "--workers", "--storage"},
