@@ -165,7 +165,11 @@ def _fixed_values(task: str) -> dict[str, Any]:
         "sampling": {"name": "clipbert", "single_clip": "middle" if task == "retrieval" else "start"},
         "padding": "square",
         "model": {"backbone": {"name": "clipbert"}, "encoder": {}},
-        "optim": {"algorithm": "clipbert_adamw", "backbone": {"multiplied": "grid_encoder"}, "transformer": {}},
+        "optim": {
+            "algorithm": "clipbert_adamw",
+            "backbone": {"multiplied": "grid_encoder"},
+            "transformer": {},
+        },
         "data": {},
         "train": {},
         "eval": {},

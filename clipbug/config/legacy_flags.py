@@ -157,7 +157,7 @@ PRETRAINING: Mapping[str, Rule] = {
 }
 RETRIEVAL: Mapping[str, Rule] = {
     **_HEAD_OPTIONS,
-    "itm_neg_size": Key("task.negatives"),
+    "itm_neg_size": Key("task.negatives_per_text"),
     "margin": Key("task.margin"),
     "loss_type": Key("task.loss"),
     "eval_retrieval_batch_size": Dead("texts are batched over each recording as memory allows"),

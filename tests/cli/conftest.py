@@ -27,6 +27,7 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "doctor:examine",
         "weights_import:import_weights",
         "weights_export:export_weights",
+        "report:make_report",
     )
     for name in names:
         fakes.install(monkeypatch, *name.split(":"))
