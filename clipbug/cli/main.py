@@ -8,7 +8,7 @@ import typer
 from typer.main import get_command
 
 from clipbug import __version__
-from clipbug.cli import config, data, demo, doctor, evaluate, finetune, infer, ingest, pretrain
+from clipbug.cli import config, data, demo, doctor, evaluate, finetune, infer, ingest, pretrain, report
 from clipbug.cli.multi_value import MultiValueCommand
 from clipbug.cli.reporting import run
 
@@ -21,6 +21,7 @@ _COMMANDS: _Commands = (
     ("finetune", finetune.finetune, "clipbug finetune --task vqa"),
     ("infer", infer.infer, "clipbug infer --step 20000 --n-clips 16"),
     ("evaluate", evaluate.evaluate, "clipbug evaluate --run storage/finetune/video-qa-001"),
+    ("report", report.report, "clipbug report storage/finetune/video-qa-001"),
     ("demo", demo.demo, "clipbug demo --keep storage"),
     ("doctor", doctor.doctor, "clipbug doctor"),
 )

@@ -1,12 +1,13 @@
 """The options that several commands share, each declared once."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 import typer
 
-FINETUNE_TASKS = ("vqa", "video-qa", "multiple-choice", "count")
+FINETUNE_TASKS = ("vqa", "video-qa", "multiple-choice", "retrieval", "count")
 DEFAULT_STORAGE = Path("storage")
 _EXTENSION = re.compile(r"[a-z0-9]{1,5}")
 _STEP = re.compile(r"[0-9]+|best|last")
@@ -30,6 +31,14 @@ def complete_config(incomplete: str) -> list[str]:
 def complete_task(incomplete: str) -> list[str]:
     """Tasks that begin with what is typed."""
     return [task for task in FINETUNE_TASKS if task.startswith(incomplete.replace("_", "-"))]
+
+
+def complete_run(context: typer.Context, incomplete: str) -> list[str]:
+    """Runs in the storage that begin with what is typed, newest first; each by its folder."""
+    root = Path(context.params.get("storage") or os.environ.get("CLIPBUG_STORAGE") or DEFAULT_STORAGE)
+    configs = [file for kind in ("finetune", "pretrained") for file in (root / kind).glob("*/config.yaml")]
+    newest_first = sorted(configs, key=lambda file: -file.stat().st_mtime_ns)
+    return [str(file.parent) for file in newest_first if str(file.parent).startswith(incomplete)]
 
 
 def check_task(task: str | None) -> str | None:
@@ -222,5 +231,10 @@ PrintConfig = Annotated[
 ]
 Run = Annotated[
     Path | None,
-    typer.Option("--run", metavar="DIR", help="Run or model folder. Default: the newest run in the storage."),
+    typer.Option(
+        "--run",
+        metavar="DIR",
+        help="Run or model folder. Default: the newest run in the storage.",
+        autocompletion=complete_run,
+    ),
 ]

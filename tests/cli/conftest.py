@@ -25,6 +25,7 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "demo:run_demo",
         "split:split_annotations",
         "doctor:examine",
+        "report:make_report",
     )
     for name in names:
         fakes.install(monkeypatch, *name.split(":"))

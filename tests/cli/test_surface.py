@@ -46,6 +46,7 @@ SURFACE = {
     },
     "evaluate": {"--run", "--predictions", "--data", "--format", "--storage"},
     "demo": {"--keep", "--quick", "--seed"},
+    "report": {"DIR", "--output", "--data", "--media", "--storage"},
     "doctor": {"--storage"},
     "data split": {"FILE", "--output", "--groups", "--share", "--seed"},
     "config list": set(),
