@@ -11,7 +11,7 @@ from typing import Any
 from clipbug.config import RunConfig
 from clipbug.config.legacy import encoder_values, import_legacy, task_of_legacy
 from clipbug.config.legacy_presets import PRESET_FLAGS
-from clipbug.config.loading import config_from_values, dump_config
+from clipbug.config.loading import config_from_values
 from clipbug.data.answers import AnswerVocabulary
 from clipbug.data.tokenization import load_tokenizer, save_tokenizer
 from clipbug.errors import CheckpointError, ConfigError
@@ -252,8 +252,7 @@ def _write(
 ) -> None:
     weights = source.weights
     model = self_contained_config(config.model, model_of(task))
-    RunFolder(folder).write_start(model=model, answers=text.answers, statistics=None)
-    atomic_write(folder / "config.yaml", dump_config(config))
+    RunFolder(folder).write_start(config, model=model, answers=text.answers, statistics=None)
     save_tokenizer(text.tokenizer, folder / "tokenizer")
     save_tensors(folder / "model.safetensors", task.model.state_dict())
     if weights.unused:
