@@ -8,7 +8,19 @@ import typer
 from typer.main import get_command
 
 from clipbug import __version__
-from clipbug.cli import config, data, demo, doctor, evaluate, finetune, infer, ingest, pretrain
+from clipbug.cli import (
+    baseline,
+    config,
+    data,
+    data_annotations,
+    demo,
+    doctor,
+    evaluate,
+    finetune,
+    infer,
+    ingest,
+    pretrain,
+)
 from clipbug.cli.multi_value import MultiValueCommand
 from clipbug.cli.reporting import run
 
@@ -21,6 +33,7 @@ _COMMANDS: _Commands = (
     ("finetune", finetune.finetune, "clipbug finetune --task vqa"),
     ("infer", infer.infer, "clipbug infer --step 20000 --n-clips 16"),
     ("evaluate", evaluate.evaluate, "clipbug evaluate --run storage/finetune/video-qa-001"),
+    ("baseline", baseline.baseline, "clipbug baseline --train train.jsonl --data test.jsonl"),
     ("demo", demo.demo, "clipbug demo --keep storage"),
     ("doctor", doctor.doctor, "clipbug doctor"),
 )
@@ -30,6 +43,11 @@ _CONFIG_COMMANDS: _Commands = (
     ("validate", config.validate, "clipbug config validate my.yaml"),
 )
 _DATA_COMMANDS: _Commands = (
+    (
+        "check",
+        data_annotations.check,
+        "clipbug data check train.jsonl test.jsonl --media storage/vis_db/videos",
+    ),
     (
         "split",
         data.split,
