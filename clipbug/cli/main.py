@@ -20,6 +20,7 @@ from clipbug.cli import (
     infer,
     ingest,
     pretrain,
+    report,
 )
 from clipbug.cli.multi_value import MultiValueCommand
 from clipbug.cli.reporting import run
@@ -34,6 +35,7 @@ _COMMANDS: _Commands = (
     ("infer", infer.infer, "clipbug infer --step 20000 --n-clips 16"),
     ("evaluate", evaluate.evaluate, "clipbug evaluate --run storage/finetune/video-qa-001"),
     ("baseline", baseline.baseline, "clipbug baseline --train train.jsonl --data test.jsonl"),
+    ("report", report.report, "clipbug report storage/finetune/video-qa-001"),
     ("demo", demo.demo, "clipbug demo --keep storage"),
     ("doctor", doctor.doctor, "clipbug doctor"),
 )

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from clipbug.config.base import StrictModel
 
@@ -47,6 +47,18 @@ class TrainConfig(StrictModel):
     )
     log_every: PositiveInt = Field(10, description="steps between logged scalars")
     keep_last: PositiveInt = Field(2, description="newest checkpoints kept beside the best")
+    background_saves: bool = Field(
+        False, description="write checkpoints while training goes on; needs memory for a copy of all weights"
+    )
+    max_skipped_steps: NonNegativeInt = Field(
+        0, description="steps that may be left out because a loss or gradient is not finite"
+    )
+    num_examples: NonNegativeInt = Field(
+        4, description="answers that each validation shows in TensorBoard, with their frames"
+    )
+    trackers: tuple[Literal["wandb", "mlflow"], ...] = Field(
+        (), description="where scalars go besides metrics.jsonl and TensorBoard; extras of the same names"
+    )
     augment: bool = Field(False, description="random shifts, brightness and contrast of training pictures")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="of the answer distribution (video QA)")
 

@@ -11,16 +11,17 @@ from transformers import PreTrainedTokenizerBase
 
 from clipbug.config import RunConfig
 from clipbug.config.model import WordPieceConfig
-from clipbug.config.task import VideoQaConfig, VqaConfig
+from clipbug.config.task import RetrievalConfig, VideoQaConfig, VqaConfig
 from clipbug.data.answers import AnswerVocabulary
 from clipbug.data.batch import Batch, Sample
 from clipbug.data.clip_sampling import build_clip_sampler
 from clipbug.data.collate import collate
-from clipbug.data.datasets import VisualTextDataset, group_records
+from clipbug.data.datasets import VisualDataset, VisualTextDataset, group_records
 from clipbug.data.loaders import EvaluationBatches, TrainBatches
 from clipbug.data.media import MediaSource
 from clipbug.data.pretraining_dataset import PretrainingDataset
 from clipbug.data.records import QuestionRecord, Record
+from clipbug.data.retrieval_dataset import RetrievalDataset
 from clipbug.data.targets import (
     choice_targets,
     count_targets,
@@ -83,6 +84,8 @@ def _num_outputs(config: RunConfig, text: TextParts) -> int | None:
     """Outputs of the head per text: one for each answer, or one score."""
     if config.task.name == "pretraining":
         return None
+    if isinstance(config.task, RetrievalConfig):
+        return 2 if config.task.loss == "ce" else 1
     return 1 if text.answers is None else len(text.answers)
 
 
@@ -93,7 +96,7 @@ def model_of(task: Task) -> ClipBert:
 
 
 def _encode_targets(config: RunConfig, answers: AnswerVocabulary | None) -> EncodeTargets:
-    if config.task.name == "multiple_choice":
+    if config.task.name in ("multiple_choice", "retrieval"):
         return choice_targets()
     if config.task.name == "count":
         return count_targets()
@@ -109,7 +112,7 @@ def build_dataset(
     *,
     training: bool,
     num_clips: int,
-) -> VisualTextDataset | PretrainingDataset:
+) -> VisualDataset:
     """Samples of the rows, drawn anew each epoch in training and always the same otherwise."""
     common: dict[str, Any] = {
         "groups": group_records(records, texts_per_visual=config.data.texts_per_visual if training else None),
@@ -134,6 +137,8 @@ def build_dataset(
             mlm_probability=config.task.mlm_probability,
             mismatch_probability=config.task.mismatch_probability,
         )
+    if isinstance(config.task, RetrievalConfig) and training:
+        return RetrievalDataset(**common, negatives_per_text=config.task.negatives_per_text)
     return VisualTextDataset(**common, encode_targets=_encode_targets(config, text.answers))
 
 

@@ -97,7 +97,7 @@ def retrieval_baselines(rows: Sequence[CaptionRecord], documents: Sequence[Recor
         **report,
         "documents": sum(media_id in texts for media_id in search.media_ids),
         "baselines": {**report["baselines"], "bm25": mean([query.reciprocal for query in queries])},
-        "intervals": {"bm25": _interval(queries, rows)},
+        "details": {"bm25": {"interval": _interval(queries, rows)}},
         "text2video": ranking_scores(queries),
         "video2text": ranking_scores(rank_queries(scores.T, search.right_texts)),
     }
@@ -119,12 +119,13 @@ def _described(
     }
     return {
         "baselines": {name: mean(values) for name, values in scores.items()},
-        "intervals": {name: list(bootstrap_interval(values, media)) for name, values in scores.items()},
-        **{
-            key: {
-                name: {group: score.to_json() for group, score in scores_by_group(values, names).items()}
-                for name, values in scores.items()
-            }
-            for key, names in groups.items()
+        "details": {
+            name: {"interval": list(bootstrap_interval(values, media))}
+            | {key: _by_group(values, names) for key, names in groups.items()}
+            for name, values in scores.items()
         },
     }
+
+
+def _by_group(scores: Sequence[float], groups: Sequence[str | None]) -> dict[str, dict[str, float | int]]:
+    return {name: group.to_json() for name, group in scores_by_group(scores, groups).items()}

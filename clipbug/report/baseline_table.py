@@ -1,6 +1,6 @@
 """Baselines as a table for the terminal, in the manner of an evaluation's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -30,11 +30,11 @@ def baseline_table(report: Mapping[str, Any]) -> RenderableType:
     table = Table(title=f"{report['task']}: {metric} without pictures", title_justify="left")
     for title in ("", *(_NAMES[name] for name in names), "rows"):
         table.add_column(title, justify="right" if title else "left")
+    details = [report.get("details", {}).get(name, {}) for name in names]
     table.add_row("score", *(_percent(report["baselines"][name]) for name in names), str(report["count"]))
-    intervals = report.get("intervals", {})
-    table.add_row("  95 % interval over recordings", *(_range(intervals.get(name)) for name in names), "")
+    table.add_row("  95 % interval over recordings", *(_range(one.get("interval")) for one in details), "")
     for heading, key in (("type", "by_type"), ("app", "by_app")):
-        _add_groups(table, heading, report.get(key, {}), names)
+        _add_groups(table, heading, [one.get(key, {}) for one in details])
     table.add_section()
     for key, explanation in _LIMITS:
         if report.get(key) is not None:
@@ -45,16 +45,13 @@ def baseline_table(report: Mapping[str, Any]) -> RenderableType:
     return Group(table, *_directions(report), *map(escape, report.get("notes", ())))
 
 
-def _add_groups(table: Table, heading: str, groups: Mapping[str, Any], names: list[str]) -> None:
-    by_group: dict[str, dict[str, Any]] = {}
-    for name, scores in groups.items():
-        for group, score in scores.items():
-            by_group.setdefault(group, {})[name] = score
+def _add_groups(table: Table, heading: str, by_baseline: Sequence[Mapping[str, Any]]) -> None:
+    """A row per group that occurs; a baseline without groups leaves its cell empty."""
     table.add_section()
-    for group, scores in by_group.items():
-        cells = [_percent(scores[name]["score"]) if name in scores else "" for name in names]
-        count = str(next(iter(scores.values()))["count"])
-        table.add_row(escape(f"{heading}: {group}"), *cells, count)
+    for group in dict.fromkeys(group for scores in by_baseline for group in scores):
+        cells = [_percent(scores[group]["score"]) if group in scores else "" for scores in by_baseline]
+        count = next(scores[group]["count"] for scores in by_baseline if group in scores)
+        table.add_row(escape(f"{heading}: {group}"), *cells, str(count))
 
 
 def _directions(report: Mapping[str, Any]) -> list[Table]:
@@ -75,9 +72,9 @@ def _number(score: str, value: float) -> str:
     return f"{value:.4g}" if score in ("median_rank", "mean_rank", "ties") else _percent(value)
 
 
-def _range(interval: tuple[float, float] | None) -> str:
+def _range(interval: Sequence[float] | None) -> str:
     return "" if interval is None else f"{_percent(interval[0])} to {_percent(interval[1])}"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"

@@ -35,6 +35,16 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         raise OSError(str(error)) from error
 
 
+def copy_to_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies that no longer change with the originals; names of one tensor share one copy."""
+    copies: dict[tuple[object, ...], Tensor] = {}
+    for name, tensor in tensors.items():
+        place = _place(name, tensor)
+        if place not in copies:
+            copies[place] = tensor.detach().to("cpu", copy=True)
+    return {name: copies[_place(name, tensor)] for name, tensor in tensors.items()}
+
+
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """All tensors of a safetensors file by name, on the CPU; tied names share one tensor.
 

@@ -24,7 +24,10 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "evaluate:evaluate",
         "demo:run_demo",
         "split:split_annotations",
+        "baseline:baseline",
+        "data_check:check_data",
         "doctor:examine",
+        "report:make_report",
     )
     for name in names:
         fakes.install(monkeypatch, *name.split(":"))

@@ -51,8 +51,8 @@ def test_open_questions(tmp_path: Path) -> None:
     assert report["oracle"] == 1.0
     assert report["ceiling"] == pytest.approx(2 / 3)
     assert report["oov_share"] == pytest.approx(1 / 3)
-    assert report["by_type"]["question_only"]["what"] == {"score": 0.5, "count": 2}
-    assert report["by_app"]["majority"] == {"todo": {"score": 0.0, "count": 1}}
+    assert report["details"]["question_only"]["by_type"]["what"] == {"score": 0.5, "count": 2}
+    assert report["details"]["majority"]["by_app"] == {"todo": {"score": 0.0, "count": 1}}
     assert report["majority_answer"] == "two"
     text = printed(report)
     assert "66.7 %" in text
