@@ -9,8 +9,10 @@ from typer.main import get_command
 
 from clipbug import __version__
 from clipbug.cli import (
+    baseline,
     config,
     data,
+    data_annotations,
     demo,
     doctor,
     evaluate,
@@ -33,6 +35,7 @@ _COMMANDS: _Commands = (
     ("finetune", finetune.finetune, "clipbug finetune --task vqa"),
     ("infer", infer.infer, "clipbug infer --step 20000 --n-clips 16"),
     ("evaluate", evaluate.evaluate, "clipbug evaluate --run storage/finetune/video-qa-001"),
+    ("baseline", baseline.baseline, "clipbug baseline --train train.jsonl --data test.jsonl"),
     ("report", report.report, "clipbug report storage/finetune/video-qa-001"),
     ("demo", demo.demo, "clipbug demo --keep storage"),
     ("doctor", doctor.doctor, "clipbug doctor"),
@@ -55,6 +58,11 @@ _WEIGHTS_COMMANDS: _Commands = (
     ),
 )
 _DATA_COMMANDS: _Commands = (
+    (
+        "check",
+        data_annotations.check,
+        "clipbug data check train.jsonl test.jsonl --media storage/vis_db/videos",
+    ),
     (
         "split",
         data.split,

@@ -48,6 +48,10 @@ SURFACE = {
     "demo": {"--keep", "--quick", "--seed"},
     "report": {"DIR", "--output", "--data", "--media", "--storage"},
     "doctor": {"--storage"},
+    "baseline": {"--data", "--train", "--documents", "--task", "--format"},
+    "data check": {
+        *("FILE...", "--train", "--val", "--test", "--media", "--aliases", "--answers", "--format"),
+    },
     "data split": {"FILE", "--output", "--groups", "--share", "--seed"},
     "weights import": {
         *("FILE|DIR...", "--output", "--task", "--answers", "--tokenizer", "--step", "--allow-missing"),
