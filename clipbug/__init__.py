@@ -1,3 +1,25 @@
 """clipbug: questions, search and duplicates over recordings of app bugs."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from clipbug.recipes.loaded_model import LoadedModel
+
 __version__ = "0.1.0"
+__all__ = ["load"]
+
+
+def load(path: Path | str, *, step: str = "best") -> "LoadedModel":
+    """The model of a run or model folder, to be asked about files or frames (docs/python.md).
+
+    Args:
+        path: folder made by `clipbug finetune`, `pretrain` or `weights`.
+        step: a checkpoint's number, "best" or "last".
+
+    Raises:
+        CheckpointError: no such folder or step, or a damaged one.
+    """
+    from clipbug.recipes.loaded_model import load_model  # brings torch, which takes seconds
+
+    return load_model(path, step=step)

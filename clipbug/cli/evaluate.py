@@ -24,6 +24,7 @@ def evaluate(
             "--data", metavar="FILE", help="Annotations with answers. Default: the file inferred on."
         ),
     ] = None,
+    data_format: options.Format = None,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -38,6 +39,8 @@ def evaluate(
     from clipbug.recipes.evaluate import evaluate as run_evaluation
     from clipbug.report.score_table import score_table
 
-    report = run_evaluation(storage=storage, run=run, predictions=predictions, data=data).to_json()
+    report = run_evaluation(
+        storage=storage, run=run, predictions=predictions, data=data, data_format=data_format
+    ).to_json()
     files = {name: report[name] for name in ("predictions", "data")}
     return Outcome(report, Group(score_table(report), report_view("files", files)))

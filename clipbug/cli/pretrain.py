@@ -11,10 +11,17 @@ def pretrain(
     train: options.Train = None,
     val: options.Val = None,
     media: options.Media = None,
+    data_format: options.Format = None,
+    aliases: options.Aliases = None,
+    allow_missing: options.AllowMissing = False,
     output: options.Output = None,
     max_steps: options.MaxSteps = None,
     seed: options.Seed = None,
     resume: options.Resume = "auto",
+    accept_changes: options.AcceptChanges = False,
+    stop_after: options.StopAfter = None,
+    batch: options.Batch = None,
+    max_skipped_steps: options.MaxSkippedSteps = None,
     dry_run: options.DryRun = False,
     print_config: options.PrintConfig = False,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
@@ -33,10 +40,25 @@ def pretrain(
         "data.train": texts(train),
         "data.val": texts(val),
         "data.media": texts(media),
+        "data.format": data_format,
+        "data.aliases": None if aliases is None else str(aliases),
+        "data.allow_missing": allow_missing or None,
         "train.max_steps": max_steps,
+        "train.batch_size": None if batch in (None, "auto") else int(batch),
+        "train.max_skipped_steps": max_skipped_steps,
         "seed": seed,
     }
     resolved = load_config(config, overrides=settings or (), flags=flags, task="pretraining")
     if print_config:
         return config_outcome(resolved)
-    return run_training(resolved, storage=storage, output=output, resume=resume, init=None, dry_run=dry_run)
+    return run_training(
+        resolved,
+        dry_run=dry_run,
+        fit_batch=batch == "auto",
+        storage=storage,
+        output=output,
+        resume=resume,
+        init=None,
+        accept_changes=accept_changes,
+        stop_after=stop_after,
+    )

@@ -52,9 +52,10 @@ and `clip_logits` (questions, clips, answers), rows in the order of the data fil
 |---|---|
 | `task`, `metric`, `score` | `vqa_score` (soft labels) or `accuracy`, in [0, 1] |
 | `count`, `answered`, `missing` | questions with an answer to score against; a missing prediction is wrong |
+| `missing_ids` | ids of the questions without prediction, for instance because their media is in no store |
 | `unmatched`, `unlabelled` | predictions without a question, questions without an answer; neither is scored |
 | `interval` | 95 % bootstrap over recordings |
-| `ceiling`, `out_of_vocabulary` | the best score the vocabulary allows; the share of labels outside it |
+| `ceiling`, `oov_share` | the best score the vocabulary allows; the share of rows of which it has no answer |
 | `baselines` | `majority` and `question_only`: what answers without looking would score |
 | `by_type`, `by_app` | score and count of each group |
 | `predictions`, `data` | the files that were compared |

@@ -23,6 +23,11 @@ class ClipBertSampling(StrictModel):
     """Frame for frame what the original samples, its known defects excepted (docs/design-notes.md)."""
 
     name: Literal["clipbert"] = "clipbert"
+    single_clip: Literal["start", "middle", "end"] = Field(
+        "start",
+        description="where a clip alone lies: at the start as in the original's video QA, or with a third"
+        " (middle, as in its retrieval) or two thirds (end) of what it leaves free before it",
+    )
 
 
 class ScreenChangesSampling(StrictModel):
@@ -36,6 +41,9 @@ SamplingConfig = Annotated[
 ]
 
 
+DataFormat = Literal["auto", "vqa", "video_qa", "multiple_choice", "captions"]
+
+
 class DataConfig(StrictModel):
     """Which files, and how they are read."""
 
@@ -47,6 +55,15 @@ class DataConfig(StrictModel):
     )
     media: tuple[str, ...] = Field(
         (), description="stores made by `clipbug ingest`; empty: all under the storage"
+    )
+    format: DataFormat = Field(
+        "auto", description="family of the annotation files (docs/your-own-data.md); auto: the task's own"
+    )
+    aliases: str | None = Field(
+        None, description="JSON file {id in annotations: id in the stores}, for media stored by another name"
+    )
+    allow_missing: bool = Field(
+        False, description="leave out rows whose media is in no store; they count as wrong in evaluation"
     )
     answers: str | None = Field(
         None, description="answer vocabulary file {answer: index}; null: made from the training files"

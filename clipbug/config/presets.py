@@ -5,7 +5,14 @@ from pathlib import Path
 from clipbug.config.problems import nearest
 from clipbug.errors import ConfigError
 
-_DEFAULTS = {"vqa": "gui_vqa", "video_qa": "gui_video_qa", "pretraining": "gui_pretraining"}
+_DEFAULTS = {
+    "vqa": "gui_vqa",
+    "video_qa": "gui_video_qa",
+    "multiple_choice": "gui_multiple_choice",
+    "count": "gui_count",
+    "retrieval": "gui_retrieval",
+    "pretraining": "gui_pretraining",
+}
 
 
 def presets_folder() -> Path:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt, model_validator
 
 from clipbug.config.base import StrictModel
 
@@ -19,6 +19,40 @@ class VideoQaConfig(StrictModel):
     name: Literal["video_qa"] = "video_qa"
 
 
+class MultipleChoiceConfig(StrictModel):
+    """One question with the answers to choose from (TGIF action and transition, MSRVTT multiple choice)."""
+
+    name: Literal["multiple_choice"] = "multiple_choice"
+
+
+class CountConfig(StrictModel):
+    """How many times? A regression, rounded and kept inside a range (TGIF count)."""
+
+    name: Literal["count"] = "count"
+    minimum: int = Field(1, ge=0, description="least number that is answered")
+    maximum: PositiveInt = Field(10, description="greatest number that is answered")
+
+    @model_validator(mode="after")
+    def _range_is_not_empty(self) -> "CountConfig":
+        if self.minimum >= self.maximum:
+            raise ValueError(f"minimum {self.minimum} is not below maximum {self.maximum}")
+        return self
+
+
+class RetrievalConfig(StrictModel):
+    """Find the recording that a text describes, and the text that describes a recording."""
+
+    name: Literal["retrieval"] = "retrieval"
+    loss: Literal["ce", "rank"] = Field(
+        "ce",
+        description="ce: match or not, each text alone; rank: the own text above others by a margin",
+    )
+    margin: float = Field(0.2, gt=0, lt=1, description="of loss rank, between probabilities")
+    negatives_per_text: PositiveInt = Field(
+        1, description="texts of other visuals beside each text in training"
+    )
+
+
 class PretrainingConfig(StrictModel):
     """Masked language modelling and visual-text matching on captions."""
 
@@ -29,4 +63,7 @@ class PretrainingConfig(StrictModel):
     )
 
 
-TaskConfig = Annotated[VqaConfig | VideoQaConfig | PretrainingConfig, Field(discriminator="name")]
+TaskConfig = Annotated[
+    VqaConfig | VideoQaConfig | MultipleChoiceConfig | CountConfig | RetrievalConfig | PretrainingConfig,
+    Field(discriminator="name"),
+]

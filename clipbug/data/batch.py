@@ -1,10 +1,12 @@
 """What travels from the loader to the task.
 
-Letters: B visuals, N clips, T frames per clip, C channels, H W pixels, Q text rows, L text tokens, K classes.
+Letters: B visuals, N clips, T frames per clip, C channels, H W pixels, R rows of annotations, Q texts
+of theirs, L text tokens, K classes. A row has one text, except where it offers several to choose from.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -14,17 +16,19 @@ from clipbug.data.records import Record
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """One text about the sample's visual, with what the model should say about it.
+    """One row of annotations about the sample's visual, with what the model should say about it.
 
     Attributes:
-        record: the annotation row it comes from.
-        input_ids: token ids with [CLS] and [SEP], not padded.
+        record: the annotation row.
+        input_ids: token ids of its text, or of the first of its texts, with [CLS] and [SEP], not padded.
         targets: name -> tensor for one row, e.g. "labels" () int64 or (K,) float32, "mlm" (L,) int64.
     """
 
     record: Record
     input_ids: list[int]
     targets: Mapping[str, Tensor]
+    further_ids: tuple[list[int], ...] = ()
+    """Token ids of its other texts, where it has several: the options of a question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,13 @@ class Batch:
     """Several samples, padded to common sizes.
 
     Shape:
-        frames: (B, N, T, 3, H, W), uint8 or float32, RGB in [0, 255], zeros at the right and bottom.
+        frames: (B, N, T, 3, H, W), uint8 or float32, RGB in [0, 255], zeros at the right and bottom;
+            or (B, N, h, w, D), their grid, where they are encoded already (inference).
         frame_seconds: (B, N, T); clip_spans: (B, N, 2); clip_positions: (B, N).
         input_ids, attention_mask: (Q, L) int64; mask 1 on real tokens.
-        visual_index: (Q,) int64, the row of `frames` that a text row looks at.
-        targets: name -> (Q, ...); integer targets use -100 for "no target". Empty where answers are unknown.
+        visual_index: (Q,) int64, the row of `frames` that a text looks at.
+        targets: name -> (R, ...); integer targets use -100 for "no target". Empty where answers are unknown.
+        texts_per_record: R numbers of sum Q; empty: one text each, Q = R. Texts of a row are neighbours.
     """
 
     media_ids: tuple[str, ...]
@@ -68,12 +74,28 @@ class Batch:
     attention_mask: Tensor
     visual_index: Tensor
     targets: Mapping[str, Tensor]
+    texts_per_record: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.frames.ndim != 6:
-            raise ValueError(f"frames must be (B, N, T, 3, H, W), got shape {tuple(self.frames.shape)}")
-        if len(self.records) != len(self.input_ids):
-            raise ValueError(f"{len(self.records)} records for {len(self.input_ids)} text rows")
+        if self.frames.ndim not in (5, 6):
+            raise ValueError(
+                f"frames must be (B, N, T, 3, H, W), or their grid, got shape {tuple(self.frames.shape)}"
+            )
+        if len(self.records) != len(self.num_texts) or sum(self.num_texts) != len(self.input_ids):
+            raise ValueError(
+                f"{len(self.records)} records, {sum(self.num_texts)} texts for {len(self.input_ids)} id rows"
+            )
+
+    @property
+    def num_texts(self) -> tuple[int, ...]:
+        """Number of texts of each record."""
+        return self.texts_per_record or (1,) * len(self.records)
+
+    def visual_of_records(self) -> list[int]:
+        """The row of `frames` that each record is about."""
+        first_texts = list(accumulate(self.num_texts, initial=0))[:-1]
+        visuals: list[int] = self.visual_index[first_texts].tolist()
+        return visuals
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch with what the model computes on at `device` (asynchronously from pinned memory)."""

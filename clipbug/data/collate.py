@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from clipbug.data.batch import Batch, Sample
+from clipbug.data.batch import Batch, Sample, TextRow
 from clipbug.data.targets import NO_TARGET
 
 Padding = Literal["batch", "square"]
@@ -38,11 +38,16 @@ def collate(
     """
     rows = [row for sample in samples for row in sample.rows]
     clips = _common_clips(samples)
-    height, width = _canvas(samples, padding, max_frame_size, frame_multiple)
+    height, width = canvas_size(
+        [(sample.frames.shape[-2], sample.frames.shape[-1]) for sample in samples],
+        padding=padding,
+        max_frame_size=max_frame_size,
+        frame_multiple=frame_multiple,
+    )
     frames = torch.zeros(len(samples), *clips, 3, height, width, dtype=samples[0].frames.dtype)
     for sample, target in zip(samples, frames, strict=True):
         target[..., : sample.frames.shape[-2], : sample.frames.shape[-1]] = sample.frames
-    ids = [torch.tensor(row.input_ids) for row in rows]
+    ids = [torch.tensor(text) for row in rows for text in _texts_of(row)]
     return Batch(
         media_ids=tuple(sample.media_id for sample in samples),
         records=tuple(row.record for row in rows),
@@ -52,9 +57,18 @@ def collate(
         clip_positions=torch.stack([sample.clip_positions.expand(clips[0]) for sample in samples]),
         input_ids=pad_sequence(ids, batch_first=True, padding_value=pad_token_id),
         attention_mask=pad_sequence([torch.ones_like(row) for row in ids], batch_first=True),
-        visual_index=torch.tensor([index for index, sample in enumerate(samples) for _ in sample.rows]),
+        visual_index=torch.tensor(
+            [index for index, sample in enumerate(samples) for row in sample.rows for _ in _texts_of(row)]
+        ),
         targets=_collate_targets(samples),
+        texts_per_record=tuple(len(_texts_of(row)) for row in rows)
+        if any(row.further_ids for row in rows)
+        else (),
     )
+
+
+def _texts_of(row: TextRow) -> tuple[list[int], ...]:
+    return (row.input_ids, *row.further_ids)
 
 
 def _common_clips(samples: Sequence[Sample]) -> tuple[int, int]:
@@ -66,10 +80,11 @@ def _common_clips(samples: Sequence[Sample]) -> tuple[int, int]:
     return recordings.pop() if recordings else (1, 1)
 
 
-def _canvas(
-    samples: Sequence[Sample], padding: Padding, max_frame_size: int, frame_multiple: int
+def canvas_size(
+    sizes: Sequence[tuple[int, int]], *, padding: Padding, max_frame_size: int, frame_multiple: int
 ) -> tuple[int, int]:
-    height, width = (max(sample.frames.shape[axis] for sample in samples) for axis in (-2, -1))
+    """(height, width) that frames of these sizes are padded to; arguments and errors as of `collate`."""
+    height, width = (max(size[axis] for size in sizes) for axis in (0, 1))
     if max(height, width) > max_frame_size:
         raise ValueError(f"frames of {height}x{width} pixels exceed max_frame_size {max_frame_size}")
     if padding == "square":

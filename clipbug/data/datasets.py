@@ -140,7 +140,7 @@ class VisualDataset(ABC):
 
 
 class VisualTextDataset(VisualDataset):
-    """Rows with their own text, and targets made of the row.
+    """Rows with their own texts, and targets made of the row.
 
     Args:
         groups: what the samples are made of.
@@ -159,4 +159,5 @@ class VisualTextDataset(VisualDataset):
         self._encode_targets = encode_targets
 
     def _row(self, record: Record, generator: np.random.Generator) -> TextRow:
-        return TextRow(record, self._encode(record.text), self._encode_targets(record))
+        first, *others = map(self._encode, record.texts)
+        return TextRow(record, first, self._encode_targets(record), tuple(others))

@@ -40,6 +40,11 @@ class QuestionRecord:
         """What the model reads."""
         return self.question
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All texts that the model reads, here one."""
+        return (self.question,)
+
 
 @dataclass(frozen=True, slots=True)
 class CaptionRecord:
@@ -55,6 +60,11 @@ class CaptionRecord:
     def text(self) -> str:
         """What the model reads."""
         return self.caption
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All texts that the model reads, here one."""
+        return (self.caption,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,16 @@ class ChoiceRecord:
     def text(self) -> str:
         """What is asked, without the options."""
         return self.question
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What the model reads, one text per option: the question, a space, the option (as the original)."""
+        return tuple(f"{self.question} {option}".strip() for option in self.options)
+
+    @property
+    def labels(self) -> Mapping[str, float]:
+        """The right option as the one answer, of weight 1; empty where unknown."""
+        return {} if self.answer is None else {self.options[self.answer]: 1.0}
 
 
 Record = QuestionRecord | CaptionRecord | ChoiceRecord

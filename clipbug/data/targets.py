@@ -1,4 +1,4 @@
-"""What the model should say about a question, as tensors."""
+"""What the model should say about a row, as tensors."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from clipbug.data.answers import AnswerVocabulary
-from clipbug.data.records import QuestionRecord, Record
+from clipbug.data.records import ChoiceRecord, QuestionRecord, Record
+from clipbug.errors import DataError
 
 EncodeTargets = Callable[[Record], Mapping[str, Tensor]]
 
@@ -26,6 +27,44 @@ def soft_label_targets(vocabulary: AnswerVocabulary) -> EncodeTargets:
 def single_label_targets(vocabulary: AnswerVocabulary) -> EncodeTargets:
     """Rows to {"labels": () int64}, the answer's class or -100 outside the vocabulary; {} without answer."""
     return partial(_single_label, vocabulary)
+
+
+def choice_targets() -> EncodeTargets:
+    """Rows to {"labels": () int64}, the index of the right option; {} where unknown."""
+    return _right_option
+
+
+def count_targets() -> EncodeTargets:
+    """Rows to {"count": () int64}; {} where unknown. See `number_in`."""
+    return _number
+
+
+def number_in(record: Record) -> int | None:
+    """The number that answers a counting question; None where the row has no answer.
+
+    Raises:
+        DataError: the answer is no whole number from 0 on.
+    """
+    answer = record.answer if isinstance(record, QuestionRecord) else None
+    if answer is None:
+        return None
+    if not answer.isdecimal():
+        raise DataError(
+            f"the answer {answer!r} at {record.source or record.record_id} is no whole number",
+            "write counts as digits, or use the task video-qa",
+        )
+    return int(answer)
+
+
+def _right_option(record: Record) -> Mapping[str, Tensor]:
+    if not isinstance(record, ChoiceRecord) or record.answer is None:
+        return {}
+    return {"labels": torch.tensor(record.answer)}
+
+
+def _number(record: Record) -> Mapping[str, Tensor]:
+    number = number_in(record)
+    return {} if number is None else {"count": torch.tensor(number)}
 
 
 def _soft_labels(vocabulary: AnswerVocabulary, record: Record) -> Mapping[str, Tensor]:

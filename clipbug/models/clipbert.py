@@ -1,11 +1,11 @@
 """ClipBERT: several short clips of a recording and several texts about it, to per-clip outputs.
 
 Letters: B visuals, N clips, T frames per clip, H W pixels, h w grid cells, Q text rows, L text tokens,
-S = L + h * w, D hidden, K classes.
+S = L + h * w, D hidden, K classes, P pairs of a text row and a clip.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,18 +13,22 @@ from torch import Tensor, nn
 from clipbug.models.fusion import FusionEncoder
 from clipbug.models.heads import Head
 from clipbug.models.outputs import FusionOutput, PretrainingOutput
+from clipbug.models.repeats import Distinct, equal_rows
 from clipbug.models.visual import VisualEncoder
 
-FRAMES_PER_CALL = 32
-SEQUENCES_PER_CALL = 256
-"""Without gradients nothing has to be kept, so a batch goes through in portions and memory stays bounded."""
+FRAME_DIMENSIONS = 6
+FRAMES_PER_CALL = 8
+PAIRS_PER_CALL = 96
+"""Without gradients nothing has to be kept, so work goes through in portions: memory stays bounded whatever
+the number of frames, questions and clips, and what a layer puts out is still in the cache for the next."""
 
 
 class ClipBert(nn.Module):
     """Visual encoder, fusion encoder and head.
 
     Every frame passes the backbone once, however many text rows ask about it; every text row meets every clip
-    of its visual. Clips are scored apart; `aggregate_clips` makes one answer of them.
+    of its visual. Clips are scored apart; `aggregate_clips` makes one answer of them. Without gradients equal
+    frames pass once too, and so do pairs of a text row and equal clips.
     """
 
     def __init__(self, *, visual: VisualEncoder, bert: FusionEncoder, head: Head) -> None:
@@ -38,16 +42,29 @@ class ClipBert(nn.Module):
         """H and W of frames that are multiples of this lose no pixel at the border."""
         return self.visual.frame_multiple
 
-    def encode_frames(self, frames: Tensor) -> Tensor:
+    def encode_frames(self, frames: Tensor, *, distinct: Distinct | None = None) -> Tensor:
         """The grid of every clip: its frames averaged in feature space.
+
+        Args:
+            frames: all clips of all visuals.
+            distinct: which of the B * N * T frames to compute; default: all that differ, and with gradients
+                all.
 
         Shape:
             frames: (B, N, T, 3, H, W) uint8 or float, RGB in [0, 255].
             returns: (B, N, h, w, D).
         """
-        grid: Tensor = _in_portions(self.visual, [frames.flatten(0, 2)], size=FRAMES_PER_CALL)
+        flat = frames.flatten(0, 2)
+        if torch.is_grad_enabled():
+            grid = self.visual(flat)
+        else:
+            found = equal_rows(flat) if distinct is None else distinct
+            portions = torch.split(found.rows.to(flat.device), FRAMES_PER_CALL)
+            grid = torch.cat([self.visual(flat[rows]) for rows in portions])
+            grid = grid[found.place.to(grid.device)]
         per_frame = grid.view(*frames.shape[:3], *grid.shape[1:])
-        return per_frame.mean(dim=2)
+        clips: Tensor = per_frame.mean(dim=2)
+        return clips
 
     def fuse(
         self,
@@ -57,7 +74,9 @@ class ClipBert(nn.Module):
         visual_index: Tensor,
         clip_positions: Tensor | None = None,
     ) -> FusionOutput:
-        """Encode every text row with every clip of its visual, as Q * N sequences in one call.
+        """Encode every text row with every clip of its visual.
+
+        The result grows with Q * N * S; `score` keeps only what the head makes of it.
 
         Shape:
             grid: (B, N, h, w, D), of `encode_frames`.
@@ -65,17 +84,30 @@ class ClipBert(nn.Module):
             visual_index: (Q,) int64, the row of `grid` that a text row looks at.
             clip_positions: (B, N) in [0, 1]; read only by a model with clip position embedding.
         """
-        num_clips = grid.shape[1]
-        rows_and_clips = (len(input_ids), num_clips)
-        tensors = [
-            grid[visual_index].flatten(0, 1),
-            input_ids.repeat_interleave(num_clips, dim=0),
-            attention_mask.repeat_interleave(num_clips, dim=0),
-        ]
-        if clip_positions is not None:
-            tensors.append(clip_positions[visual_index].flatten())
-        sequence, pooled = _in_portions(self.bert, tensors, size=SEQUENCES_PER_CALL)
-        return FusionOutput(sequence.unflatten(0, rows_and_clips), pooled.unflatten(0, rows_and_clips))
+        texts = _Texts(input_ids, attention_mask, visual_index)
+        fusion: FusionOutput = self._for_pairs(grid, texts, clip_positions, lambda fusion: fusion)
+        return fusion
+
+    def score(
+        self,
+        grid: Tensor,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        visual_index: Tensor,
+        clip_positions: Tensor | None = None,
+    ) -> Tensor | PretrainingOutput:
+        """Per-clip outputs of the head, for visuals that are encoded already.
+
+        Shape:
+            grid: (B, N, h, w, D), of `encode_frames`; others as of `fuse`.
+            returns: (Q, N, K), or PretrainingOutput.
+        """
+        num_text_tokens = input_ids.shape[1]
+        texts = _Texts(input_ids, attention_mask, visual_index)
+        output: Tensor | PretrainingOutput = self._for_pairs(
+            grid, texts, clip_positions, lambda fusion: self.head(fusion, num_text_tokens=num_text_tokens)
+        )
+        return output
 
     def forward(
         self,
@@ -88,24 +120,63 @@ class ClipBert(nn.Module):
         """Per-clip outputs of the head.
 
         Shape:
-            frames: (B, N, T, 3, H, W) uint8 or float, RGB in [0, 255].
+            frames: (B, N, T, 3, H, W) uint8 or float, RGB in [0, 255]; or their grid (B, N, h, w, D), so
+                that a task can be asked again and again about visuals that are encoded once.
             input_ids, attention_mask: (Q, L); visual_index: (Q,); clip_positions: (B, N).
             returns: (Q, N, K), or PretrainingOutput.
         """
-        fusion = self.fuse(
-            self.encode_frames(frames), input_ids, attention_mask, visual_index, clip_positions
-        )
-        output: Tensor | PretrainingOutput = self.head(fusion, num_text_tokens=input_ids.shape[1])
-        return output
+        grid = self.encode_frames(frames) if frames.ndim == FRAME_DIMENSIONS else frames
+        return self.score(grid, input_ids, attention_mask, visual_index, clip_positions)
+
+    def _for_pairs(
+        self,
+        grid: Tensor,
+        texts: "_Texts",
+        clip_positions: Tensor | None,
+        finish: Callable[[FusionOutput], Any],
+    ) -> Any:
+        """What `finish` makes of the encoding of each pair: it gets (P, 1, ...), returned is (Q, N, ...)."""
+        num_clips = grid.shape[1]
+        pairs, place = self._pairs(grid, texts.visual_index)
+        parts = []
+        for portion in torch.split(pairs, len(pairs) if torch.is_grad_enabled() else PAIRS_PER_CALL):
+            row, clip = portion // num_clips, portion % num_clips
+            visual = texts.visual_index[row]
+            encoded = self.bert(
+                grid[visual, clip],
+                texts.input_ids[row],
+                texts.attention_mask[row],
+                None if clip_positions is None else clip_positions[visual, clip],
+            )
+            parts.append(finish(FusionOutput(*(tensor[:, None] for tensor in encoded))))
+        return _joined(parts, None if len(pairs) == len(place) else place, (len(texts.input_ids), num_clips))
+
+    def _pairs(self, grid: Tensor, visual_index: Tensor) -> tuple[Tensor, Tensor]:
+        """The pairs to compute, as numbers row * N + clip, and which of them stands for each of all."""
+        num_clips = grid.shape[1]
+        every = torch.arange(len(visual_index) * num_clips, device=grid.device)
+        if torch.is_grad_enabled() or self.bert.visual_embeddings.clip_position_embeddings is not None:
+            return every, every
+        found = [equal_rows(clips) for clips in grid]
+        first = torch.stack([distinct.rows[distinct.place] for distinct in found]).to(grid.device)
+        stands_for = every.view(-1, num_clips).gather(1, first[visual_index]).flatten()
+        pairs, place = torch.unique(stands_for, return_inverse=True)
+        return pairs, place
 
 
-def _in_portions(module: Callable[..., Any], tensors: Sequence[Tensor], *, size: int) -> Any:
-    """`module(*tensors)`, without gradients in portions of `size` rows, joined along the first dimension."""
-    if torch.is_grad_enabled() or len(tensors[0]) <= size:
-        return module(*tensors)
-    outputs = [
-        module(*portion) for portion in zip(*(torch.split(tensor, size) for tensor in tensors), strict=True)
-    ]
-    if isinstance(outputs[0], tuple):
-        return tuple(torch.cat(parts) for parts in zip(*outputs, strict=True))
-    return torch.cat(outputs)
+class _Texts(NamedTuple):
+    """Text rows and the visual of each, as `fuse` takes them."""
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    visual_index: Tensor
+
+
+def _joined(parts: Sequence[Any], place: Tensor | None, shape: tuple[int, int]) -> Any:
+    """Outputs of portions of pairs, tensors or tuples of them, as one for every (row, clip)."""
+    if not isinstance(parts[0], Tensor):
+        return type(parts[0])(*(_joined(fields, place, shape) for fields in zip(*parts, strict=True)))
+    outputs = torch.cat(list(parts)) if len(parts) > 1 else parts[0]
+    if place is not None:
+        outputs = outputs[place]
+    return outputs.view(*shape, *outputs.shape[2:])

@@ -1,7 +1,7 @@
 """Joins config, data, model and task: the steps that training, inference and the plan share."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,26 @@ from transformers import PreTrainedTokenizerBase
 
 from clipbug.config import RunConfig
 from clipbug.config.model import WordPieceConfig
-from clipbug.data.annotations import check_media, read_annotations
+from clipbug.config.task import RetrievalConfig, VideoQaConfig, VqaConfig
 from clipbug.data.answers import AnswerVocabulary
 from clipbug.data.batch import Batch, Sample
-from clipbug.data.clip_sampling import build_clip_sampler
+from clipbug.data.clip_sampling import ClipSampler, build_clip_sampler
 from clipbug.data.collate import collate
-from clipbug.data.datasets import VisualTextDataset, group_records
+from clipbug.data.datasets import VisualDataset, VisualTextDataset, group_records
 from clipbug.data.loaders import EvaluationBatches, TrainBatches
 from clipbug.data.media import MediaSource
 from clipbug.data.pretraining_dataset import PretrainingDataset
 from clipbug.data.records import QuestionRecord, Record
-from clipbug.data.store import open_stores
-from clipbug.data.targets import single_label_targets, soft_label_targets
+from clipbug.data.retrieval_dataset import RetrievalDataset
+from clipbug.data.targets import (
+    choice_targets,
+    count_targets,
+    single_label_targets,
+    soft_label_targets,
+)
 from clipbug.data.tokenization import load_tokenizer, train_wordpiece
-from clipbug.errors import DataError
 from clipbug.models.build import build_model
 from clipbug.models.clipbert import ClipBert
-from clipbug.recipes.storage import FAMILY_OF_TASK, Storage
 from clipbug.runtime.distributed import Distributed
 from clipbug.tasks.base import Task
 from clipbug.tasks.build import build_task
@@ -37,57 +40,20 @@ EncodeTargets = Callable[[Record], Mapping[str, Tensor]]
 
 @dataclass(frozen=True, slots=True)
 class TextParts:
-    """What turns text into numbers: the tokenizer and, for question answering, the answer vocabulary."""
+    """What turns text into numbers: the tokenizer and, where one is chosen from, the answer vocabulary."""
 
     tokenizer: PreTrainedTokenizerBase
     answers: AnswerVocabulary | None
 
 
-def read_records(paths: Sequence[str | Path], task: str) -> list[Record]:
-    """All rows of the files, in order. An id that an earlier file has too gets its file in front."""
-    records: list[Record] = []
-    taken: set[str] = set()
-    for number, path in enumerate(map(Path, paths)):
-        rows = read_annotations(path, family=FAMILY_OF_TASK[task])
-        prefix = f"{number}:{path.stem}/"
-        renamed = [
-            replace(row, record_id=prefix + row.record_id) if row.record_id in taken else row for row in rows
-        ]
-        taken.update(row.record_id for row in renamed)
-        records.extend(renamed)
-    return records
-
-
-def open_media(paths: Sequence[str | Path], storage: Storage) -> MediaSource:
-    """The named stores, or all stores under the storage.
-
-    Raises:
-        DataError: there is no store.
-    """
-    stores = [Path(path) for path in paths] or storage.stores()
-    if not stores:
-        raise DataError(
-            f"there is no store under {storage.visual}",
-            "make one: clipbug ingest FOLDER --ext mp4 avi (or png jpg)",
-        )
-    return open_stores(stores)
-
-
-def records_with_media(paths: Sequence[str | Path], task: str, media: MediaSource) -> list[Record]:
-    """`read_records`, every media id checked to be in the stores."""
-    records = read_records(paths, task)
-    check_media(records, media)
-    return records
-
-
 def build_text_parts(config: RunConfig, records: Sequence[Record]) -> TextParts:
     """Tokenizer and answer vocabulary from the training rows (or from the files that the config names)."""
     if isinstance(config.tokenizer, WordPieceConfig):
-        texts = [record.text for record in records]
+        texts = [text for record in records for text in record.texts]
         tokenizer = train_wordpiece(texts, vocabulary_size=config.tokenizer.vocabulary_size)
     else:
         tokenizer = load_tokenizer(config.tokenizer.path)
-    if config.task.name == "pretraining":
+    if not isinstance(config.task, VqaConfig | VideoQaConfig):
         return TextParts(tokenizer, None)
     if config.data.answers is not None:
         return TextParts(tokenizer, AnswerVocabulary.load(Path(config.data.answers)))
@@ -101,8 +67,8 @@ def build_task_model(config: RunConfig, text: TextParts) -> Task:
     """The task around a newly initialized model."""
     model = build_model(
         config.model,
-        head="pretraining" if text.answers is None else "classification",
-        num_classes=None if text.answers is None else len(text.answers),
+        head="pretraining" if config.task.name == "pretraining" else "classification",
+        num_classes=_num_outputs(config, text),
         vocabulary_size=len(text.tokenizer),
     )
     return build_task(
@@ -114,14 +80,40 @@ def build_task_model(config: RunConfig, text: TextParts) -> Task:
     )
 
 
+def _num_outputs(config: RunConfig, text: TextParts) -> int | None:
+    """Outputs of the head per text: one for each answer, or one score."""
+    if config.task.name == "pretraining":
+        return None
+    if isinstance(config.task, RetrievalConfig):
+        return 2 if config.task.loss == "ce" else 1
+    return 1 if text.answers is None else len(text.answers)
+
+
 def model_of(task: Task) -> ClipBert:
     """The model of a task that `build_task_model` made."""
     assert isinstance(task.model, ClipBert), "tasks know their model by its outputs only; it is always this"
     return task.model
 
 
-def _encode_targets(config: RunConfig, answers: AnswerVocabulary) -> EncodeTargets:
+def _encode_targets(config: RunConfig, answers: AnswerVocabulary | None) -> EncodeTargets:
+    if config.task.name in ("multiple_choice", "retrieval"):
+        return choice_targets()
+    if config.task.name == "count":
+        return count_targets()
+    assert answers is not None, "the other tasks have an answer vocabulary"
     return soft_label_targets(answers) if config.task.name == "vqa" else single_label_targets(answers)
+
+
+def clip_sampler_of(config: RunConfig, *, random: bool, num_clips: int) -> ClipSampler:
+    """The sampler that a config describes."""
+    return build_clip_sampler(
+        config.sampling.name,
+        random=random,
+        num_clips=num_clips,
+        num_frames_per_clip=config.num_frames_per_clip,
+        fps=config.fps,
+        single_clip=config.sampling.single_clip if config.sampling.name == "clipbert" else "start",
+    )
 
 
 def build_dataset(
@@ -132,17 +124,13 @@ def build_dataset(
     *,
     training: bool,
     num_clips: int,
-) -> VisualTextDataset | PretrainingDataset:
+) -> VisualDataset:
     """Samples of the rows, drawn anew each epoch in training and always the same otherwise."""
     common: dict[str, Any] = {
         "groups": group_records(records, texts_per_visual=config.data.texts_per_visual if training else None),
         "media": media,
-        "clip_sampler": build_clip_sampler(
-            config.sampling.name,
-            random=training and config.train.random_clips,
-            num_clips=num_clips,
-            num_frames_per_clip=config.num_frames_per_clip,
-            fps=config.fps,
+        "clip_sampler": clip_sampler_of(
+            config, random=training and config.train.random_clips, num_clips=num_clips
         ),
         "max_frame_size": config.max_frame_size,
         "exact_resize": config.sampling.name == "clipbert",
@@ -157,7 +145,8 @@ def build_dataset(
             mlm_probability=config.task.mlm_probability,
             mismatch_probability=config.task.mismatch_probability,
         )
-    assert text.answers is not None, "question answering always has an answer vocabulary"
+    if isinstance(config.task, RetrievalConfig) and training:
+        return RetrievalDataset(**common, negatives_per_text=config.task.negatives_per_text)
     return VisualTextDataset(**common, encode_targets=_encode_targets(config, text.answers))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from clipbug.config import RunConfig
+from clipbug.data.annotations import detect_family
 from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
 from clipbug.data.tokenization import load_tokenizer
@@ -21,11 +22,10 @@ from clipbug.recipes.assembly import (
     TextParts,
     build_evaluation_batches,
     build_task_model,
-    open_media,
-    records_with_media,
 )
+from clipbug.recipes.rows import DataFormat, family_of, match_records, open_media
 from clipbug.recipes.run_folder import RunFolder
-from clipbug.recipes.storage import Storage, split_of
+from clipbug.recipes.storage import Storage, annotation_files, split_of
 from clipbug.runtime.distributed import Distributed, joined_processes
 from clipbug.runtime.files import atomic_write
 from clipbug.tasks.base import Prediction
@@ -33,7 +33,12 @@ from clipbug.tasks.base import Prediction
 
 @dataclass(frozen=True, slots=True)
 class InferenceReport:
-    """What an inference tells."""
+    """What an inference tells.
+
+    Attributes:
+        missing: ids of the rows that have no prediction because their media is in no store.
+        missing_media: the ids of that media.
+    """
 
     run: str
     step: str
@@ -42,6 +47,8 @@ class InferenceReport:
     questions: int
     recordings: int
     num_clips: int
+    missing: tuple[str, ...]
+    missing_media: tuple[str, ...]
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
@@ -56,6 +63,9 @@ def infer(
     step: str = "best",
     data: Path | None = None,
     media: Sequence[Path] = (),
+    data_format: DataFormat | None = None,
+    aliases: Path | None = None,
+    allow_missing: bool = False,
     num_clips: int | None = None,
     batch_size: int | None = None,
     output: Path | None = None,
@@ -70,6 +80,8 @@ def infer(
         data: annotation file (answers not needed); default: the test file beside the run's training file,
             else its validation files.
         media: stores; default: those of the run, else all under the storage.
+        data_format, aliases: how to read the file; default: as the run read its own.
+        allow_missing: leave out rows whose media is in no store, and list them in the report.
         num_clips, batch_size: default: as the run validated.
         output: folder of predictions.jsonl; default: predictions/<data>-<step> in the run folder.
         scores: also write raw logits to this npz file.
@@ -81,12 +93,13 @@ def infer(
     place_of_data = Storage(storage)
     folder = RunFolder.open(run) if run is not None else RunFolder.newest(place_of_data)
     config = _with_overrides(folder.self_contained_config(), media, num_clips, batch_size)
+    config = _with_reading(config, data_format, aliases, allow_missing)
     weights = folder.weights(step)
     files = (data,) if data is not None else default_data(config)
     media_source = open_media(_stores(config), place_of_data)
-    records = records_with_media(files, config.task.name, media_source)
+    rows = match_records(files, config, media_source)
     with joined_processes() as processes:
-        predictions = _predict(config, folder, weights, records, media_source, processes)
+        predictions = _predict(config, folder, weights, rows.found, media_source, processes)
     target = output or folder.path / "predictions" / f"{'+'.join(Path(file).stem for file in files)}-{step}"
     report = InferenceReport(
         run=str(folder.path.resolve()),
@@ -96,6 +109,8 @@ def infer(
         questions=len(predictions),
         recordings=len({prediction.media_id for prediction in predictions}),
         num_clips=config.eval.num_clips,
+        missing=tuple(record.record_id for record in rows.missing),
+        missing_media=tuple(dict.fromkeys(record.media_id for record in rows.missing)),
         seconds=round(time.monotonic() - started, 1),
     )
     if processes.is_main:
@@ -135,8 +150,12 @@ def default_data(config: RunConfig) -> tuple[Path, ...]:
         DataError: there are neither.
     """
     folders = sorted({Path(path).parent for path in config.data.train})
+    family = family_of(config.task.name, config.data.format)
     tests = [
-        file for folder in folders for file in sorted(folder.glob("*.jsonl")) if split_of(file) == "test"
+        file
+        for folder in folders
+        for file in annotation_files(folder)
+        if file.parent == folder and split_of(file) == "test" and detect_family(file) == family
     ]
     files = tests or [Path(path) for path in config.data.val]
     if not files:
@@ -161,6 +180,17 @@ def _with_overrides(
             "data": config.data.model_copy(update=data),
         }
     )
+
+
+def _with_reading(
+    config: RunConfig, data_format: DataFormat | None, aliases: Path | None, allow_missing: bool
+) -> RunConfig:
+    reading = {
+        "format": data_format or config.data.format,
+        "aliases": config.data.aliases if aliases is None else str(aliases),
+        "allow_missing": allow_missing or config.data.allow_missing,
+    }
+    return config.model_copy(update={"data": config.data.model_copy(update=reading)})
 
 
 def _stores(config: RunConfig) -> tuple[str, ...]:

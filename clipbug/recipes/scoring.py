@@ -43,7 +43,7 @@ def score_predictions(
     unmatched = _unmatched(given, records)
     labels = [row.labels for row in rows]
     scores = [answer_score(given.get(row.record_id), row.labels) for row in rows]
-    missing = sum(row.record_id not in given for row in rows)
+    missing = [row.record_id for row in rows if row.record_id not in given]
     by_type = scores_by_group(scores, [row.answer_type for row in rows])
     by_app = scores_by_group(scores, [row.app for row in rows])
     return {
@@ -51,13 +51,14 @@ def score_predictions(
         "score": mean(scores),
         "metric": _METRICS[task],
         "count": len(rows),
-        "answered": len(rows) - missing,
-        "missing": missing,
+        "answered": len(rows) - len(missing),
+        "missing": len(missing),
+        "missing_ids": missing,
         "unmatched": unmatched,
         "unlabelled": len(records) - len(rows),
         "interval": list(bootstrap_interval(scores, [row.media_id for row in rows])),
         "ceiling": ceiling(labels, answers),
-        "out_of_vocabulary": None if answers is None else out_of_vocabulary_share(labels, answers),
+        "oov_share": None if answers is None else out_of_vocabulary_share(labels, answers),
         "baselines": _baselines(rows, training_answers),
         "by_type": {name: group.to_json() for name, group in by_type.items()},
         "by_app": {name: group.to_json() for name, group in by_app.items()},

@@ -2,7 +2,8 @@
 
 storage/
   vis_db/<name>/              stores made by `clipbug ingest`
-  txt_db/<dataset>/*.jsonl    annotation files; "train", "val" or "test" in the name says which part
+  txt_db/<dataset>/*          annotation files (.jsonl, .json, .csv); "train", "val" or "test" in the name
+                              says which part
   pretrained/<run>/           runs of `clipbug pretrain`
   finetune/<run>/             runs of `clipbug finetune`
 """
@@ -23,6 +24,7 @@ _SPLIT_WORDS: dict[Split, tuple[str, ...]] = {
     "val": ("val", "valid", "validation", "dev"),
     "test": ("test", "heldout"),
 }
+_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv")
 FAMILY_OF_TASK: dict[str, Family] = {
     "vqa": "vqa",
     "video_qa": "video_qa",
@@ -40,6 +42,11 @@ def split_of(path: Path) -> Split | None:
         if any(word in names for word in words):
             return split
     return None
+
+
+def annotation_files(folder: Path) -> list[Path]:
+    """All files under a folder that may hold annotations, sorted."""
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file())
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +111,14 @@ class Storage:
 
     def _data_sets(self, task: str) -> dict[Path, FoundData]:
         by_folder: dict[Path, list[Path]] = {}
-        for file in sorted(self.text.rglob("*.jsonl")):
+        for file in annotation_files(self.text):
             if split_of(file) is not None and detect_family(file) == FAMILY_OF_TASK[task]:
                 by_folder.setdefault(file.parent, []).append(file)
         found = {folder: _by_split(files) for folder, files in by_folder.items()}
         return {folder: data for folder, data in found.items() if data.train}
 
     def _how_to_add_data(self, task: str) -> str:
-        there = sorted(file.relative_to(self.root) for file in self.text.rglob("*.jsonl"))
+        there = [file.relative_to(self.root) for file in annotation_files(self.text)]
         listed = (
             f"annotation files there: {', '.join(map(str, there))}\n"
             if there

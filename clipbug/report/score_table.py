@@ -45,8 +45,8 @@ def _overall(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         if evaluation["baselines"][key] is not None:
             yield f"baseline: {name}", _percent(evaluation["baselines"][key]), ""
     yield "ceiling: best that can be reached", _percent(evaluation["ceiling"]), ""
-    if evaluation["out_of_vocabulary"]:
-        yield "  rows whose answers the vocabulary lacks", _percent(evaluation["out_of_vocabulary"]), ""
+    if evaluation["oov_share"]:
+        yield "  rows whose answers the vocabulary lacks", _percent(evaluation["oov_share"]), ""
 
 
 def _percent(share: float) -> str:

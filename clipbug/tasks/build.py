@@ -2,12 +2,24 @@
 
 from torch import nn
 
-from clipbug.config.task import PretrainingConfig, TaskConfig, VideoQaConfig, VqaConfig
+from clipbug.config.task import (
+    CountConfig,
+    MultipleChoiceConfig,
+    PretrainingConfig,
+    RetrievalConfig,
+    TaskConfig,
+    VideoQaConfig,
+    VqaConfig,
+)
 from clipbug.errors import ConfigError
 from clipbug.models.aggregation import ClipAggregation
 from clipbug.tasks.base import Task
+from clipbug.tasks.counting import Counting
+from clipbug.tasks.multiple_choice import MultipleChoice
+from clipbug.tasks.predictions import Answers
 from clipbug.tasks.pretraining import Pretraining
-from clipbug.tasks.question_answering import Answers, QuestionAnswering
+from clipbug.tasks.question_answering import QuestionAnswering
+from clipbug.tasks.retrieval import Retrieval
 
 
 def build_task(
@@ -23,12 +35,13 @@ def build_task(
     Args:
         config: which task.
         model: with the head that the task needs.
-        answers: the answer vocabulary; None for pre-training only.
+        answers: the answer vocabulary, of the tasks that choose from one.
         clip_aggregation: how clip scores become one.
         label_smoothing: of single labels.
 
     Raises:
-        ConfigError: `label_smoothing` with a task that has no single labels.
+        ConfigError: `label_smoothing` with a task that has no single labels; logsumexp where it cannot
+            be.
         ValueError: a QA task without answers.
     """
     if label_smoothing and not isinstance(config, VideoQaConfig):
@@ -39,6 +52,27 @@ def build_task(
     match config:
         case PretrainingConfig():
             return Pretraining(model, clip_aggregation=clip_aggregation)
+        case MultipleChoiceConfig():
+            return MultipleChoice(model, clip_aggregation=clip_aggregation)
+        case RetrievalConfig():
+            if clip_aggregation == "logsumexp" and config.loss == "rank":
+                raise ConfigError(
+                    "task.loss is rank and clip_aggregation logsumexp, whose scores grow with the clips",
+                    "take the mean or maximum: --set clip_aggregation=mean",
+                )
+            return Retrieval(model, loss=config.loss, margin=config.margin, clip_aggregation=clip_aggregation)
+        case CountConfig():
+            if clip_aggregation == "logsumexp":
+                raise ConfigError(
+                    "clip_aggregation is logsumexp, which adds up the numbers that clips say",
+                    "take the mean: --set clip_aggregation=mean",
+                )
+            return Counting(
+                model,
+                minimum=config.minimum,
+                maximum=config.maximum,
+                clip_aggregation=clip_aggregation,
+            )
         case VqaConfig() | VideoQaConfig():
             if answers is None:
                 raise ValueError(f"task {config.name} needs answers")

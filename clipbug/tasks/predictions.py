@@ -1,16 +1,35 @@
 """From logits to predictions: probabilities, the best answers, and what each clip says with its times."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from clipbug.data.batch import Batch
-from clipbug.data.records import QuestionRecord
+from clipbug.data.records import CaptionRecord, Record
 from clipbug.tasks.base import ClipPrediction, Prediction
 
-AnswerAt = Callable[[int], str]
+
+class Answers(Protocol):
+    """The answers that classes stand for."""
+
+    def __len__(self) -> int: ...
+
+    def answer_at(self, index: int) -> str:
+        """The answer of a class."""
+        ...
+
+
+class ListedAnswers(tuple[str, ...]):
+    """Answers that stand in the order of their classes."""
+
+    __slots__ = ()
+
+    def answer_at(self, index: int) -> str:
+        """The answer of a class."""
+        return self[index]
 
 
 def build_predictions(
@@ -19,45 +38,49 @@ def build_predictions(
     pooled_logits: Tensor,
     clip_logits: Tensor,
     probabilities: Callable[[Tensor], Tensor],
-    answer_at: AnswerAt,
+    answers_of: Callable[[Record], Answers],
     top_k: int,
     expected: Sequence[str | None] | None = None,
 ) -> list[Prediction]:
-    """One prediction per text row, in order.
+    """One prediction per record, in order.
 
     Args:
         batch: what the logits were computed from.
         pooled_logits: clips aggregated.
         clip_logits: each clip alone.
         probabilities: from logits, over the last axis.
-        answer_at: class -> answer.
-        top_k: length of `Prediction.top`; all classes if there are fewer.
+        answers_of: the answers of a record. Where it has fewer than K, the classes behind them stand for
+            nothing: their logits are so low that their probability is 0, and no prediction holds them.
+        top_k: length of `Prediction.top`; all answers if there are fewer.
         expected: the right answers, where known.
 
     Shape:
-        pooled_logits: (Q, K); clip_logits: (Q, N, K).
+        pooled_logits: (R, K); clip_logits: (R, N, K).
     """
     pooled, clips = _to_numpy(pooled_logits), _to_numpy(clip_logits)
     pooled_probabilities = _to_numpy(probabilities(pooled_logits))
     clip_probabilities = _to_numpy(probabilities(clip_logits))
     predictions = []
-    for row, record in enumerate(batch.records):
-        order = np.argsort(-pooled[row], kind="stable")[
-            :top_k
-        ]  # stable: equal logits give the lower class first
-        top = tuple((answer_at(int(index)), float(pooled_probabilities[row, index])) for index in order)
+    for row, (record, visual) in enumerate(zip(batch.records, batch.visual_of_records(), strict=True)):
+        answers = answers_of(record)
+        own = slice(len(answers))
+        # stable: equal logits give the lower class first
+        order = np.argsort(-pooled[row, own], kind="stable")[:top_k]
+        top = tuple(
+            (answers.answer_at(int(index)), float(pooled_probabilities[row, index])) for index in order
+        )
         predictions.append(
             Prediction(
                 record_id=record.record_id,
-                question_id=record.question_id if isinstance(record, QuestionRecord) else record.record_id,
+                question_id=record.record_id if isinstance(record, CaptionRecord) else record.question_id,
                 media_id=record.media_id,
                 question=record.text,
                 answer=top[0][0],
                 probability=top[0][1],
                 top=top,
-                clips=tuple(_clip_predictions(batch, row, clip_probabilities[row], answer_at)),
-                pooled_logits=pooled[row],
-                clip_logits=clips[row],
+                clips=tuple(_clip_predictions(batch, visual, clip_probabilities[row, :, own], answers)),
+                pooled_logits=pooled[row, own],
+                clip_logits=clips[row, :, own],
                 expected=None if expected is None else expected[row],
             )
         )
@@ -65,9 +88,8 @@ def build_predictions(
 
 
 def _clip_predictions(
-    batch: Batch, row: int, probabilities: NDArray[np.float32], answer_at: AnswerAt
+    batch: Batch, visual: int, probabilities: NDArray[np.float32], answers: Answers
 ) -> Iterator[ClipPrediction]:
-    visual = int(batch.visual_index[row])
     spans, times = batch.clip_spans[visual].tolist(), batch.frame_seconds[visual].tolist()
     for clip, (start, end) in enumerate(spans):
         best = int(np.argmax(probabilities[clip]))
@@ -75,7 +97,7 @@ def _clip_predictions(
             start_seconds=start,
             end_seconds=end,
             frame_seconds=tuple(times[clip]),
-            answer=answer_at(best),
+            answer=answers.answer_at(best),
             probability=float(probabilities[clip, best]),
         )
 

@@ -10,10 +10,11 @@ from clipbug.data.records import Record
 from clipbug.metrics.answers import mean
 from clipbug.models.aggregation import ClipAggregation, aggregate_clips, multi_clip_cross_entropy
 from clipbug.models.outputs import PretrainingOutput
-from clipbug.tasks.base import Metric, Prediction, StepOutput, Task
-from clipbug.tasks.predictions import build_predictions
+from clipbug.tasks.base import Metric, Prediction, StepOutput
+from clipbug.tasks.one_output import OneOutputTask
+from clipbug.tasks.predictions import ListedAnswers, build_predictions
 
-_ANSWERS = ("mismatch", "match")
+_ANSWERS = ListedAnswers(("mismatch", "match"))
 
 
 class MatchingAccuracy:
@@ -34,7 +35,7 @@ class MatchingAccuracy:
         return {self.name: mean([float(right.get(record.record_id, False)) for record in records])}
 
 
-class Pretraining(Task):
+class Pretraining(OneOutputTask[PretrainingOutput]):
     """Predict hidden tokens of a caption, and whether the caption belongs to the visual.
 
     Every clip predicts the hidden tokens (`targets["mlm"]` (Q, L), -100 = not hidden) on its own; the
@@ -54,19 +55,6 @@ class Pretraining(Task):
     def count_targets(self, batch: Batch) -> Mapping[str, int]:
         """Hidden tokens, and rows with a known matching label."""
         return {name: int((batch.targets[name] >= 0).sum()) for name in ("mlm", "matching")}
-
-    def training_step(self, batch: Batch) -> StepOutput:
-        """Both losses, each summed over its own targets."""
-        return self._losses(batch, self._outputs(batch))
-
-    def predict(self, batch: Batch) -> list[Prediction]:
-        """Answer "match" or "mismatch" for every row; `expected` where the batch has the label."""
-        return self._predictions(batch, self._outputs(batch))
-
-    def evaluate(self, batch: Batch) -> tuple[list[Prediction], StepOutput]:
-        """Answers and losses of the same outputs."""
-        output = self._outputs(batch)
-        return self._predictions(batch, output), self._losses(batch, output)
 
     def metric(self) -> Metric:
         """Accuracy of matching."""
@@ -88,7 +76,7 @@ class Pretraining(Task):
             pooled_logits=aggregate_clips(logits, self.clip_aggregation),
             clip_logits=logits,
             probabilities=lambda values: values.softmax(dim=-1),
-            answer_at=_ANSWERS.__getitem__,
+            answers_of=lambda record: _ANSWERS,
             top_k=len(_ANSWERS),
             expected=None if labels is None else [_answer_of(label) for label in labels.tolist()],
         )

@@ -1,7 +1,6 @@
 """Question answering over an answer vocabulary: image QA with soft labels, open-ended video QA."""
 
 from collections.abc import Mapping
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -10,23 +9,14 @@ from torch.nn import functional
 from clipbug.data.batch import Batch
 from clipbug.models.aggregation import ClipAggregation, aggregate_clips, multi_clip_cross_entropy
 from clipbug.tasks.answer_metric import AnswerMetric
-from clipbug.tasks.base import Metric, Prediction, StepOutput, Task
-from clipbug.tasks.predictions import build_predictions
+from clipbug.tasks.base import Metric, Prediction, StepOutput
+from clipbug.tasks.one_output import OneOutputTask, run_model
+from clipbug.tasks.predictions import Answers, build_predictions
 
 _LOSS = "answer"
 
 
-class Answers(Protocol):
-    """What the task needs of an answer vocabulary."""
-
-    def __len__(self) -> int: ...
-
-    def answer_at(self, index: int) -> str:
-        """The answer of a class."""
-        ...
-
-
-class QuestionAnswering(Task):
+class QuestionAnswering(OneOutputTask[Tensor]):
     """Choose an answer of the vocabulary for every question.
 
     With soft labels (`targets["labels"]` (Q, K) float) the loss of a row is the binary cross entropy of the
@@ -68,45 +58,29 @@ class QuestionAnswering(Task):
         labels = batch.targets.get("labels")
         return {_LOSS: 0 if labels is None else int(self._has_target(labels).sum())}
 
-    def training_step(self, batch: Batch) -> StepOutput:
-        """The loss summed over rows with a target; zero, still with a gradient path, where there are none."""
-        return self._losses(batch, self._clip_logits(batch))
-
-    def predict(self, batch: Batch) -> list[Prediction]:
-        """The best answers of every row, and the answer of each of its clips."""
-        return self._predictions(batch, self._clip_logits(batch))
-
-    def evaluate(self, batch: Batch) -> tuple[list[Prediction], StepOutput]:
-        """Answers and loss of the same logits."""
-        logits = self._clip_logits(batch)
-        return self._predictions(batch, logits), self._losses(batch, logits)
-
     def metric(self) -> Metric:
         """Accuracy, or the VQA score where labels are soft."""
         return AnswerMetric("vqa_score" if self.soft_labels else "accuracy")
 
-    def _losses(self, batch: Batch, logits: Tensor) -> StepOutput:
+    def _losses(self, batch: Batch, output: Tensor) -> StepOutput:
         labels = batch.targets.get("labels")
         if labels is None:
-            return StepOutput(sums={_LOSS: logits[:0].sum()})
+            return StepOutput(sums={_LOSS: output[:0].sum()})
         rows = self._has_target(labels)
-        return StepOutput(sums={_LOSS: self._row_losses(logits[rows], labels[rows]).sum()})
+        return StepOutput(sums={_LOSS: self._row_losses(output[rows], labels[rows]).sum()})
 
-    def _predictions(self, batch: Batch, logits: Tensor) -> list[Prediction]:
+    def _predictions(self, batch: Batch, output: Tensor) -> list[Prediction]:
         return build_predictions(
             batch,
-            pooled_logits=aggregate_clips(logits, self.clip_aggregation),
-            clip_logits=logits,
+            pooled_logits=aggregate_clips(output, self.clip_aggregation),
+            clip_logits=output,
             probabilities=torch.sigmoid if self.soft_labels else _softmax,
-            answer_at=self.answers.answer_at,
+            answers_of=lambda record: self.answers,
             top_k=self.top_k,
         )
 
-    def _clip_logits(self, batch: Batch) -> Tensor:
-        """(Q, N, K) in fp32, whatever the model computes in: half precision rounds losses and overflows."""
-        logits: Tensor = self.model(
-            batch.frames, batch.input_ids, batch.attention_mask, batch.visual_index, batch.clip_positions
-        ).float()
+    def _outputs(self, batch: Batch) -> Tensor:
+        logits = run_model(self, batch)
         if logits.shape[-1] != len(self.answers):
             raise ValueError(f"the model has {logits.shape[-1]} classes for {len(self.answers)} answers")
         return logits

@@ -15,11 +15,12 @@ POSITIONS = ("first", "second")
 # What the tables of `evaluate` and `demo` read; the other commands print whatever a report holds.
 ANY_REPORT: dict[str, Any] = {
     **{"task": "vqa", "metric": "accuracy", "score": 0.5, "interval": [0.4, 0.6], "count": 3},
-    **{"baselines": {"majority": 0.1, "question_only": None}, "ceiling": 1.0, "out_of_vocabulary": 0.0},
+    **{"baselines": {"majority": 0.1, "question_only": None}, "ceiling": 1.0, "oov_share": 0.0},
     **{"by_type": {"yes/no": {"score": 0.5, "count": 3}}, "by_app": {}, "missing": 0, "unmatched": 0},
     **{"unlabelled": 0, "predictions": "predictions.jsonl", "data": ["test.jsonl"], "results": []},
     **{"recordings": 2, "screens": 2, "storage": "storage", "next_commands": [], "seconds": 1.0},
     **{"version": "0", "usable": True, "findings": []},
+    **{"files": [], "scores": [], "errors": 0, "warnings": 0},
 }
 
 

@@ -68,7 +68,8 @@ def test_name_of_a_store(tmp_path: Path) -> None:
 def test_storage_from_the_environment(recipes: FakeRecipes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLIPBUG_STORAGE", "/data")
     assert exit_code_of("evaluate") == 0
-    assert recipes.arguments == {"storage": Path("/data"), "run": None, "predictions": None, "data": None}
+    nothing = dict.fromkeys(("run", "predictions", "data", "data_format"))
+    assert recipes.arguments == {"storage": Path("/data"), **nothing}
 
 
 def test_finetune_by_default(recipes: FakeRecipes) -> None:
@@ -79,7 +80,33 @@ def test_finetune_by_default(recipes: FakeRecipes) -> None:
         "output": None,
         "resume": "auto",
         "init": None,
+        "accept_changes": False,
+        "stop_after": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("55m", 3300), ("1h30m", 5400), ("90s", 90), ("2h", 7200), ("5", 300), ("0.5h", 1800)],
+)
+def test_stop_after_takes_durations(recipes: FakeRecipes, text: str, seconds: float) -> None:
+    assert exit_code_of("finetune", "--task", "vqa", "--stop-after", text) == 0
+    assert recipes.arguments["stop_after"] == seconds
+
+
+@pytest.mark.parametrize(
+    "words", [("--stop-after", "soon"), ("--stop-after", ""), ("--batch", "0"), ("--batch", "all")]
+)
+def test_what_is_no_duration_or_number_is_refused(recipes: FakeRecipes, words: tuple[str, str]) -> None:
+    assert exit_code_of("pretrain", *words) == 2
+    assert recipes.calls == []
+
+
+def test_batch_and_skipped_steps_are_settings(recipes: FakeRecipes) -> None:
+    assert exit_code_of("pretrain", "--batch", "3", "--max-skipped-steps", "2", "--accept-changes") == 0
+    config: RunConfig = recipes.arguments["first"]
+    assert (config.train.batch_size, config.train.max_skipped_steps) == (3, 2)
+    assert recipes.arguments["accept_changes"] is True
 
 
 def test_finetune_with_everything(recipes: FakeRecipes) -> None:
@@ -147,13 +174,18 @@ def test_printed_config_is_a_config(recipes: FakeRecipes, capsys: pytest.Capture
 
 def test_infer(recipes: FakeRecipes) -> None:
     words = "--run r --step 20000 --data d.jsonl --media s1 s2 --n-clips 16 --batch-size 3"
-    assert exit_code_of("infer", *words.split(), "--output", "o", "--scores", "f.npz") == 0
+    reading = "--format video-qa --aliases a.json --allow-missing"
+    outputs = ("--output", "o", "--scores", "f.npz")
+    assert exit_code_of("infer", *words.split(), *reading.split(), *outputs) == 0
     assert recipes.arguments == {
         "storage": Path("storage"),
         "run": Path("r"),
         "step": "20000",
         "data": Path("d.jsonl"),
         "media": [Path("s1"), Path("s2")],
+        "data_format": "video_qa",
+        "aliases": Path("a.json"),
+        "allow_missing": True,
         "num_clips": 16,
         "batch_size": 3,
         "output": Path("o"),

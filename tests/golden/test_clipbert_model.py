@@ -7,6 +7,7 @@ the grid and a norm. The smallest typical mistake, LayerNorm epsilon 1e-5, moves
 """
 
 import json
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from clipbug.models.build import build_model
 from clipbug.models.clipbert import ClipBert
 from clipbug.models.clipbert_keys import rename_clipbert_key
 from clipbug.models.heads import ClassificationHead
+from clipbug.models.inference_graph import prepare_for_inference
 from clipbug.models.outputs import PretrainingOutput
 from tests.golden.filling import clips, fill_model, filled, token_rows
 
@@ -175,3 +177,20 @@ def test_first_training_step(theirs: str, ours: Any) -> None:
             assert norms[str(rename_clipbert_key(key))] == pytest.approx(norm, rel=3e-4, abs=1e-6), key
     frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
     assert frozen == {rename_clipbert_key(key) for key in golden["frozen"]}
+
+
+@torch.inference_mode()
+def test_folded_norms_keep_the_original_s_outputs() -> None:
+    """Norms folded into convolutions round differently, by as much as the order of summation does."""
+    model, frames = deepcopy(small_model(None)), clips(CASES["b448f2"])
+    prepare_for_inference(model)
+    with np.load(FOLDER / "model_small.npz") as file:
+        expected = {key: file[f"b448f2/{key}"] for key in ("text_ids", "text_mask", "grid", "pooled_output")}
+    ids, mask = (torch.from_numpy(expected[key].astype(np.int64)) for key in ("text_ids", "text_mask"))
+    assert_close(
+        model.visual(frames.flatten(0, 2)),
+        expected["grid"].reshape(-1, *expected["grid"].shape[2:]),
+        GRID_TOLERANCE,
+    )
+    fusion = model.fuse(model.encode_frames(frames), ids, mask, torch.arange(2))
+    assert_close(fusion.pooled[:, 0], expected["pooled_output"])

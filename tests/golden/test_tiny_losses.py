@@ -12,7 +12,7 @@ import pytest
 
 from clipbug.config import RunConfig
 from clipbug.config.loading import load_config
-from clipbug.data.records import CaptionRecord, QuestionRecord, Record
+from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
 from clipbug.engine.checkpoint import CheckpointManager
 from clipbug.engine.optim import build_optimizer
 from clipbug.engine.tracking import Tracker
@@ -23,7 +23,7 @@ from clipbug.runtime.seeding import seed_everything
 from tests.fakes import FakeMedia, fake_image, fake_recording
 
 GOLDEN = Path(__file__).with_name("tiny_losses.json")
-TASKS = ("vqa", "video_qa", "pretraining")
+TASKS = ("vqa", "video_qa", "multiple_choice", "retrieval", "count", "pretraining")
 NAMES = ("one", "two", "three", "four", "five", "six")
 ANSWERS = ("yes", "no", "save", "cancel")
 
@@ -35,8 +35,13 @@ def media_of(task: str) -> FakeMedia:
 
 
 def records_of(task: str) -> list[Record]:
-    if task == "pretraining":
+    if task in ("pretraining", "retrieval"):
         return [CaptionRecord(name, name, f"the {name} dialog stays open after cancel") for name in NAMES]
+    if task == "multiple_choice":
+        return [
+            ChoiceRecord(name, name, name, f"what is tapped {name}?", ANSWERS[: 2 + place % 3], place % 2)
+            for place, name in enumerate(NAMES)
+        ]
     return [
         QuestionRecord(f"{name}{number}", f"{name}{number}", name, f"what is tapped {name}?", labels)
         for place, name in enumerate(NAMES)
@@ -45,6 +50,8 @@ def records_of(task: str) -> list[Record]:
 
 
 def labels_of(place: int, task: str) -> list[dict[str, float]]:
+    if task == "count":
+        return [{str(1 + place): 1.0}, {str(9 - place): 1.0}]
     first, second = ANSWERS[place % 4], ANSWERS[(place + 1) % 4]
     return [{first: 0.5, second: 0.5} if task == "vqa" else {first: 1.0}, {second: 1.0}]
 

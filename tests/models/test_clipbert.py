@@ -105,7 +105,7 @@ def test_portions_without_gradient_are_one_call(
 ) -> None:
     with_gradient = model(*inputs.arguments())
     monkeypatch.setattr(clipbert, "FRAMES_PER_CALL", 5)
-    monkeypatch.setattr(clipbert, "SEQUENCES_PER_CALL", 3)
+    monkeypatch.setattr(clipbert, "PAIRS_PER_CALL", 3)
     assert with_gradient.requires_grad
     assert_same(run(model, inputs), with_gradient.detach())
 

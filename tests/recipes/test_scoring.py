@@ -48,11 +48,12 @@ def test_every_number_of_the_object() -> None:
         "count": 4,
         "answered": 3,
         "missing": 1,
+        "missing_ids": ["4"],
         "unmatched": 1,
         "unlabelled": 1,
         "interval": list(bootstrap_interval([1, 0, 1, 0], ["v1", "v1", "v2", "v2"])),
         "ceiling": 0.75,
-        "out_of_vocabulary": 0.25,
+        "oov_share": 0.25,
         "baselines": {"majority": 0.25, "question_only": 0.75},
         "by_type": {"how": {"score": 0.0, "count": 1}, "what": {"score": pytest.approx(2 / 3), "count": 3}},
         "by_app": {"game": {"score": 0.5, "count": 2}, "todo": {"score": 0.5, "count": 2}},
@@ -64,7 +65,7 @@ def test_what_is_not_known_is_null_or_empty() -> None:
     records = [QuestionRecord("1", "1", "v1", FIRST, {"menu": 1.0})]
     scores = score_predictions(PREDICTIONS[:1], records, task_name="video_qa")
     assert scores["baselines"] == {"majority": None, "question_only": None}
-    assert scores["out_of_vocabulary"] is None
+    assert scores["oov_share"] is None
     assert scores["by_app"] == {}
     assert scores["ceiling"] == 1.0
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from clipbug.config.model import EncoderConfig, ModelConfig, SmallConvConfig
 from clipbug.config.task import TaskConfig
 from clipbug.data.batch import Batch
-from clipbug.data.records import CaptionRecord, QuestionRecord
+from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord
 from clipbug.models.aggregation import ClipAggregation
 from clipbug.models.build import build_model
 from clipbug.tasks.base import Task
@@ -86,20 +86,21 @@ def split_by_visual(batch: Batch) -> list[Batch]:
     parts = []
     for visual, media_id in enumerate(batch.media_ids):
         rows = batch.visual_index == visual
-        chosen = rows.nonzero().flatten().tolist()
+        records = [number for number, index in enumerate(batch.visual_of_records()) if index == visual]
         one = slice(visual, visual + 1)
         parts.append(
             Batch(
                 media_ids=(media_id,),
-                records=tuple(batch.records[row] for row in chosen),
+                records=tuple(batch.records[record] for record in records),
                 frames=batch.frames[one],
                 frame_seconds=batch.frame_seconds[one],
                 clip_spans=batch.clip_spans[one],
                 clip_positions=batch.clip_positions[one],
                 input_ids=batch.input_ids[rows],
                 attention_mask=batch.attention_mask[rows],
-                visual_index=torch.zeros(len(chosen), dtype=torch.int64),
-                targets={name: target[rows] for name, target in batch.targets.items()},
+                visual_index=torch.zeros(int(rows.sum()), dtype=torch.int64),
+                targets={name: target[records] for name, target in batch.targets.items()},
+                texts_per_record=tuple(batch.num_texts[record] for record in records),
             )
         )
     return parts
@@ -125,20 +126,27 @@ def tiny_model_config() -> ModelConfig:
 def tiny_task(config: TaskConfig, clip_aggregation: ClipAggregation, *, seed: int = 0) -> Task:
     """The task around a tiny model of fixed weights."""
     torch.manual_seed(seed)
-    is_pretraining = config.name == "pretraining"
+    answers = AnswerList() if config.name in ("vqa", "video_qa") else None
     model = build_model(
         tiny_model_config(),
-        head="pretraining" if is_pretraining else "classification",
-        num_classes=None if is_pretraining else len(ANSWERS),
+        head="pretraining" if config.name == "pretraining" else "classification",
+        num_classes=num_outputs(config),
         vocabulary_size=VOCABULARY_SIZE,
     )
     return build_task(
         config,
         model,
-        answers=None if is_pretraining else AnswerList(),
+        answers=answers,
         clip_aggregation=clip_aggregation,
         label_smoothing=0.0,
     )
+
+
+def num_outputs(config: TaskConfig) -> int | None:
+    """Outputs of the head per text, as the task needs them."""
+    if config.name == "retrieval":
+        return 2 if config.loss == "ce" else 1
+    return {"vqa": len(ANSWERS), "video_qa": len(ANSWERS), "pretraining": None}.get(config.name, 1)
 
 
 MakeBatch = Callable[[], Batch]
@@ -155,6 +163,40 @@ def soft_label_batch() -> Batch:
         [[1, 0, 0, 0], [0, 0.6, 0.3, 0], [0, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0.3, 0.7], [0, 1, 0, 0]]
     )
     return question_batch({"labels": labels}, num_clips=1)
+
+
+def choice_batch() -> Batch:
+    """Rows with three, two, two, four, three and two options; the right one of row 3 is not known."""
+    numbers, answers = (3, 2, 2, 4, 3, 2), (2, 0, 1, None, 1, 0)
+    batch = question_batch({"labels": torch.tensor([-100 if one is None else one for one in answers])})
+    records = tuple(
+        ChoiceRecord(row.record_id, row.question_id, row.media_id, row.text, ANSWERS[:number], answer)
+        for row, number, answer in zip(batch.records, numbers, answers, strict=True)
+        if isinstance(row, QuestionRecord)
+    )
+    texts = [row for row, number in enumerate(numbers) for _ in range(number)]
+    generator = torch.Generator().manual_seed(7)
+    options = torch.randint(5, VOCABULARY_SIZE, (len(texts), 1), generator=generator)
+    return replace(
+        batch,
+        records=records,
+        input_ids=torch.cat([options, batch.input_ids[texts]], dim=1),
+        attention_mask=torch.cat([torch.ones_like(options), batch.attention_mask[texts]], dim=1),
+        visual_index=batch.visual_index[texts],
+        texts_per_record=numbers,
+    )
+
+
+def retrieval_batch() -> Batch:
+    """Rows of three texts each, of which the first belongs to the visual; row 3 does not know which."""
+    batch = choice_batch()
+    labels = torch.tensor([0, 0, 0, -100, 0, 0])
+    return replace(batch, targets={"labels": labels})
+
+
+def count_batch() -> Batch:
+    """Numbers of the range, one beyond its end (row 5); that of row 3 is not known."""
+    return question_batch({"count": torch.tensor([1, 3, 10, -100, 2, 12])})
 
 
 def pretraining_batch() -> Batch:

@@ -1,7 +1,22 @@
 """Annotation files of every family to typed records."""
 
 from clipbug.data.annotations.families import Family
-from clipbug.data.annotations.media_check import check_media
-from clipbug.data.annotations.read import detect_family, read_annotations
+from clipbug.data.annotations.media_check import MediaMatch, load_aliases, match_media, refuse_missing
+from clipbug.data.annotations.read import (
+    AnnotationFile,
+    detect_family,
+    read_annotations,
+    scan_annotations,
+)
 
-__all__ = ["Family", "check_media", "detect_family", "read_annotations"]
+__all__ = [
+    "AnnotationFile",
+    "Family",
+    "MediaMatch",
+    "detect_family",
+    "load_aliases",
+    "match_media",
+    "read_annotations",
+    "refuse_missing",
+    "scan_annotations",
+]

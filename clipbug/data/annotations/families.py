@@ -23,8 +23,8 @@ Family = Literal["vqa", "video_qa", "multiple_choice", "captions"]
 
 _QUESTION_ID_FIELDS = ("question_id", "qid")
 _RECORDING_FIELDS = ("video_id", "gif_name", "clip_name")
-# RICO rows have a `file_id` beside `image_id`, of the same value.
-_PICTURE_FIELDS = ("image_id", "file_id")
+# RICO rows have a `file_id` beside `image_id`, of the same value; `screenId` is Screen2Words' name for it.
+_PICTURE_FIELDS = ("image_id", "file_id", "screenId")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,8 @@ FAMILIES: dict[Family, FamilyFields] = {
     "vqa": FamilyFields(_PICTURE_FIELDS, ("question",), _parse_question),
     "video_qa": FamilyFields(_RECORDING_FIELDS, ("question",), _parse_question),
     "captions": FamilyFields(
-        ("clip_name", "coco_id", "vg_id", "image_id", "video_id", "gif_name", "id"),
-        ("caption",),
+        ("clip_name", "coco_id", "vg_id", *_PICTURE_FIELDS, "video_id", "gif_name", "id"),
+        ("caption", "summary"),
         _parse_caption,
     ),
 }

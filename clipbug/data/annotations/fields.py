@@ -63,20 +63,42 @@ def answer_type_field(row: Row) -> str:
 
 
 def label_fields(row: Row) -> dict[str, float]:
-    """Answer -> weight from `labels`, else from `answer` (weight 1); empty where the row has neither.
+    """Answer -> weight; empty where the row has none.
 
-    Answers lose the space around them; weights of answers that become equal add up, to at most 1.
+    From `labels`, else `ground_truth` (ScreenQA: every rater's answer is right, weight 1 each), else `answer`
+    (weight 1). Answers lose the space around them; weights of answers that become equal add up, to at most 1.
     """
     if row.get("labels") is not None:
         return _soft_labels(row["labels"])
+    if row.get("ground_truth") is not None:
+        return _raters_labels(row["ground_truth"])
     answer = row.get("answer")
-    if answer is None:
-        return {}
-    if isinstance(answer, bool) or not isinstance(answer, str | int):
-        raise _wrong_type("answer", answer, "a string")
+    return {} if answer is None else {_answer_text(answer): 1.0}
+
+
+def _answer_text(answer: object) -> str:
+    """An answer as text, numbers included: 3 and 3.0 are "3"."""
+    if isinstance(answer, float) and answer.is_integer():
+        answer = int(answer)
+    if isinstance(answer, bool) or not isinstance(answer, str | int | float) or answer != answer:
+        raise _wrong_type("answer", answer, "a string or a number")
     if not str(answer).strip():
         raise RowError("field 'answer' is empty; leave it out where the answer is not known")
-    return {str(answer).strip(): 1.0}
+    return str(answer).strip()
+
+
+def _raters_labels(ground_truth: object) -> dict[str, float]:
+    if not isinstance(ground_truth, list):
+        raise _wrong_type("ground_truth", ground_truth, "a list of answers")
+    labels: dict[str, float] = {}
+    for rater in ground_truth:
+        answer = rater.get("full_answer") if isinstance(rater, dict) else rater
+        if not isinstance(answer, str):
+            raise _wrong_type("ground_truth", rater, "texts, or objects with a text as `full_answer`")
+        if not answer.strip():
+            raise RowError("field 'ground_truth' has an empty answer")
+        labels[answer.strip()] = 1.0
+    return labels
 
 
 def _soft_labels(labels: object) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Annotation files to JSON objects: JSON lines or one JSON array, every object with its line number."""
+"""Annotation files to rows of fields, each with its place: JSON lines, a JSON array, COCO's object, CSV."""
 
 import json
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clipbug.data.annotations.tables import iter_cells
 from clipbug.errors import DataError
 
 _BOM = b"\xef\xbb\xbf"
@@ -14,29 +15,75 @@ _EXCERPT = 60
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row of a file: either its fields, or why it cannot be read."""
+    """One row of a file: either its fields, or why it cannot be read.
 
-    number: int
+    Attributes:
+        place: where it stands in the file: the number of its line, or what counts in such a file.
+    """
+
+    place: str
     fields: dict[str, Any] | None
     problem: str = ""
 
 
 def iter_lines(path: Path) -> Iterator[Line]:
-    """The rows of a JSON-lines file or of a file that holds one JSON array. Blank lines hold no row.
+    """The rows of a file. Blank lines hold no row.
+
+    A file that ends in .csv or .tsv is a table; one that begins with "[" is a JSON array of objects; one that
+    ends in .json and holds a single object is COCO's (`images` and `annotations`); others are JSON lines.
 
     Raises:
         DataError: the file cannot be opened.
     """
     try:
         with path.open("rb") as file:
-            start = file.read(4096)
-        is_array = start.removeprefix(_BOM).lstrip().startswith(b"[")
-        yield from _array_items(path) if is_array else _json_lines(path)
+            start = file.read(4096).removeprefix(_BOM).lstrip()
+        if path.suffix.lower() in (".csv", ".tsv"):
+            yield from _table_rows(path)
+        elif start.startswith(b"["):
+            yield from _array_items(path)
+        else:
+            coco = _coco_object(path) if path.suffix.lower() == ".json" and start.startswith(b"{") else None
+            yield from _json_lines(path) if coco is None else _coco_rows(coco)
     except OSError as error:
         raise DataError(
             f"annotation file {path} cannot be read: {error.strerror}",
-            "name a JSON-lines file (one JSON object per line)",
+            "name a file with one JSON object per line, a JSON array or a table (.csv)",
         ) from error
+
+
+def _table_rows(path: Path) -> Iterator[Line]:
+    for number, cells, problem in iter_cells(path):
+        yield Line(str(number), dict(cells) if not problem else None, problem)
+
+
+def _coco_object(path: Path) -> dict[str, Any] | None:
+    """The one object of the file if it is made as COCO's annotation files are, else None."""
+    try:
+        value = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except ValueError:
+        return None
+    is_coco = isinstance(value, dict) and all(
+        isinstance(value.get(name), list) for name in ("images", "annotations")
+    )
+    return value if is_coco else None
+
+
+def _coco_rows(coco: dict[str, Any]) -> Iterator[Line]:
+    """An annotation with the stem of its image's file as `image_id`: under this name images are ingested."""
+    stems = {
+        image["id"]: Path(image["file_name"]).stem
+        for image in coco["images"]
+        if isinstance(image, dict) and isinstance(image.get("file_name"), str) and "id" in image
+    }
+    for number, annotation in enumerate(coco["annotations"]):
+        line = _checked(f"annotations[{number}]", annotation)
+        image_id = None if line.fields is None else line.fields.get("image_id")
+        if line.fields is None or not isinstance(image_id, str | int) or image_id not in stems:
+            problem = line.problem or f"no image of the file has the id {json.dumps(image_id)}"
+            yield Line(line.place, None, problem)
+        else:
+            yield Line(line.place, {**line.fields, "image_id": stems[image_id]})
 
 
 def _json_lines(path: Path) -> Iterator[Line]:
@@ -45,19 +92,19 @@ def _json_lines(path: Path) -> Iterator[Line]:
         for number, raw in enumerate(file, start=1):
             content = raw.removeprefix(_BOM) if number == 1 else raw
             if content.strip():
-                yield _parsed_line(number, content)
+                yield _parsed_line(str(number), content)
 
 
-def _parsed_line(number: int, content: bytes) -> Line:
+def _parsed_line(place: str, content: bytes) -> Line:
     try:
-        return _checked(number, json.loads(content.decode("utf-8")))
+        return _checked(place, json.loads(content.decode("utf-8")))
     except UnicodeDecodeError as error:
         return Line(
-            number, None, f"no UTF-8 text at byte {error.start + 1} of the line; save the file as UTF-8"
+            place, None, f"no UTF-8 text at byte {error.start + 1} of the line; save the file as UTF-8"
         )
     except json.JSONDecodeError as error:
         excerpt = content.decode("utf-8").strip()[:_EXCERPT]
-        return Line(number, None, f"no JSON: {error.msg} at column {error.colno}: {excerpt}")
+        return Line(place, None, f"no JSON: {error.msg} at column {error.colno}: {excerpt}")
 
 
 def _array_items(path: Path) -> Iterator[Line]:
@@ -65,7 +112,7 @@ def _array_items(path: Path) -> Iterator[Line]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        yield Line(1, None, f"no UTF-8 text at byte {error.start + 1} of the file; save the file as UTF-8")
+        yield Line("1", None, f"no UTF-8 text at byte {error.start + 1} of the file; save the file as UTF-8")
         return
     decoder = json.JSONDecoder()
     number, counted, position = 1, 0, _skip_space(text, text.index("[") + 1)
@@ -75,16 +122,18 @@ def _array_items(path: Path) -> Iterator[Line]:
             item, position = decoder.raw_decode(text, position)
         except json.JSONDecodeError as error:
             yield Line(
-                error.lineno, None, f"no JSON: {error.msg} at column {error.colno}; the rest is not read"
+                str(error.lineno), None, f"no JSON: {error.msg} at column {error.colno}; the rest is not read"
             )
             return
-        yield _checked(number, item)
+        yield _checked(str(number), item)
         position = _skip_space(text, position)
         if text[position : position + 1] == ",":
             position = _skip_space(text, position + 1)
         elif text[position : position + 1] != "]":
             line = number + text.count("\n", counted, position)
-            yield Line(line, None, f"no JSON: ',' or ']' expected, found {text[position : position + 20]!r}")
+            yield Line(
+                str(line), None, f"no JSON: ',' or ']' expected, found {text[position : position + 20]!r}"
+            )
             return
 
 
@@ -94,11 +143,11 @@ def _skip_space(text: str, position: int) -> int:
     return position
 
 
-def _checked(number: int, value: object) -> Line:
+def _checked(place: str, value: object) -> Line:
     if isinstance(value, dict):
-        return Line(number, value)
+        return Line(place, value)
     return Line(
-        number,
+        place,
         None,
         f"a JSON {_json_type(value)} where an object {{...}} is expected: {json.dumps(value)[:_EXCERPT]}",
     )

@@ -1,7 +1,10 @@
-"""Whether the media that annotation rows name are in the store."""
+"""Which stored image or recording each annotation row means."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from pathlib import Path, PurePosixPath
 
 from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
@@ -9,32 +12,92 @@ from clipbug.errors import DataError
 
 _NUM_SHOWN = 5
 _NUM_NEAREST = 3
+_ACCEPT = "go on without these rows: --allow-missing (in evaluation they count as wrong)"
 
 
-def check_media(records: Sequence[Record], media: MediaSource) -> None:
-    """Pass if every row's media id is in `media`.
+@dataclass(frozen=True, slots=True)
+class MediaMatch:
+    """Rows joined with a store.
+
+    Attributes:
+        found: rows whose media is there, `media_id` being the id in the store.
+        missing: rows whose media is not, as the file has them.
+        renamed: id in the file -> id in the store, where they differ.
+    """
+
+    found: list[Record]
+    missing: list[Record]
+    renamed: Mapping[str, str]
+
+
+def match_media(
+    records: Sequence[Record], media: MediaSource, *, aliases: Mapping[str, str] | None = None
+) -> MediaMatch:
+    """Look every row's media up: by its id, by its alias, or by its id without a file ending.
+
+    Record ids stay as they are, so that predictions join with the file whatever the names in the store.
+
+    Args:
+        records: rows.
+        media: the store.
+        aliases: id in annotations -> id in the store.
+    """
+    store_ids = {record.media_id: _store_id(record.media_id, media, aliases or {}) for record in records}
+    found = [
+        replace(record, media_id=store_id)
+        for record in records
+        if (store_id := store_ids[record.media_id]) is not None
+    ]
+    missing = [record for record in records if store_ids[record.media_id] is None]
+    renamed = {name: store_id for name, store_id in store_ids.items() if store_id not in (None, name)}
+    return MediaMatch(found, missing, {name: str(store_id) for name, store_id in renamed.items()})
+
+
+def refuse_missing(missing: Sequence[Record], num_rows: int, media: MediaSource) -> None:
+    """Pass if nothing is missing.
 
     Raises:
-        DataError: some are not; names the first ones, where they stand, the nearest ids, how to add them.
+        DataError: names every id that is missing, the first ones with their place and the nearest ids, and
+            what to do.
     """
-    first_rows: dict[str, Record] = {}
-    num_rows = 0
-    for record in records:
-        if record.media_id not in media:
-            first_rows.setdefault(record.media_id, record)
-            num_rows += 1
-    if not first_rows:
+    if not missing:
         return
+    first_rows: dict[str, Record] = {}
+    for record in missing:
+        first_rows.setdefault(record.media_id, record)
     known = list(media.ids())
     shown = [_described(media_id, row, known) for media_id, row in list(first_rows.items())[:_NUM_SHOWN]]
-    if len(first_rows) > _NUM_SHOWN:
-        shown.append(f"  ... and {len(first_rows) - _NUM_SHOWN} more")
+    others = list(first_rows)[_NUM_SHOWN:]
+    if others:
+        shown.append(f"  ... and {len(others)} more: {', '.join(others)}")
     raise DataError(
-        f"{num_rows} of {len(records)} rows name media that the store (of {len(known)}) does not have;"
+        f"{len(missing)} of {num_rows} rows name media that the store (of {len(known)}) does not have;"
         f" ids: {len(first_rows)}\n" + "\n".join(shown),
         "add the files (id = file name without extension): clipbug ingest FOLDER --ext mp4 avi png jpg\n"
-        "or name the right store: --media STORE",
+        f"or name the right store: --media STORE\nor {_ACCEPT}",
     )
+
+
+def load_aliases(path: Path) -> dict[str, str]:
+    """Read a JSON object {id in annotations: id in the store}.
+
+    Raises:
+        DataError: the file cannot be read or holds something else.
+    """
+    hint = 'it holds one JSON object, such as {"APOD-CC1": "video0"}'
+    try:
+        aliases = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"aliases {path} cannot be read: {error}", hint) from error
+    if not isinstance(aliases, dict) or not all(isinstance(name, str | int) for name in aliases.values()):
+        raise DataError(f"aliases {path} are no object of ids", hint)
+    return {name: str(store_id) for name, store_id in aliases.items()}
+
+
+def _store_id(media_id: str, media: MediaSource, aliases: Mapping[str, str]) -> str | None:
+    stem = PurePosixPath(media_id.replace("\\", "/")).stem
+    candidates = (media_id, aliases.get(media_id), stem, aliases.get(stem))
+    return next((name for name in candidates if name is not None and name in media), None)
 
 
 def _described(media_id: str, row: Record, known: Sequence[str]) -> str:

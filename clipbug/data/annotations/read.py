@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 from clipbug.data.annotations.families import Family, describe_families, family_of_rows, parse_row
-from clipbug.data.annotations.fields import RowError
+from clipbug.data.annotations.fields import Row, RowError
 from clipbug.data.annotations.lines import Line, iter_lines
 from clipbug.data.records import CaptionRecord, Record
 from clipbug.errors import DataError
@@ -28,34 +28,67 @@ def detect_family(path: Path) -> Family | None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class AnnotationFile:
+    """What a file holds: every row is a record or a problem.
+
+    Attributes:
+        rows: (fields as the file gives them, record), in file order.
+        problems: "file:place: reason" of the rows that cannot be used.
+    """
+
+    path: Path
+    family: Family
+    rows: tuple[tuple[Row, Record], ...]
+    problems: tuple[str, ...]
+
+    @property
+    def records(self) -> list[Record]:
+        """The usable rows."""
+        return [record for _, record in self.rows]
+
+
 def read_annotations(path: Path, *, family: Literal["auto"] | Family = "auto") -> list[Record]:
     """All rows of an annotation file, in file order.
 
     Args:
-        path: JSON lines, or one JSON array of objects.
+        path: see `iter_lines` for the kinds of files.
         family: "auto" finds it from the fields of the rows.
 
     Raises:
         DataError: no such file, no rows, rows of no known family, or rows that cannot be used (all at once).
     """
+    file = scan_annotations(path, family=family)
+    if file.problems:
+        raise _bad_rows(file)
+    return file.records
+
+
+def scan_annotations(path: Path, *, family: Literal["auto"] | Family = "auto") -> AnnotationFile:
+    """As `read_annotations`, but rows that cannot be used are listed instead of raised.
+
+    Raises:
+        DataError: no such file, no rows, or rows of no known family.
+    """
     lines = list(iter_lines(path))
     if not lines:
         raise DataError(f"{path} has no rows", "give a file with one JSON object per line")
     chosen = _family(path, lines) if family == "auto" else family
-    records: list[Record] = []
+    rows: list[tuple[Row, Record]] = []
     problems: list[str] = []
     for line in lines:
-        source = f"{path}:{line.number}"
+        source = f"{path}:{line.place}"
         try:
-            records.append(parse_row(_fields(line), chosen, source))
+            fields = _fields(line)
+            rows.append((fields, parse_row(fields, chosen, source)))
         except RowError as problem:
             problems.append(f"{source}: {problem}")
-    if problems:
-        raise _bad_lines(path, problems, lines, chosen)
-    return _with_ids(records)
+    records = _with_ids([record for _, record in rows])
+    with_ids = tuple((fields, record) for (fields, _), record in zip(rows, records, strict=True))
+    return AnnotationFile(path, chosen, with_ids, tuple(problems))
 
 
-def _fields(line: Line) -> dict[str, object]:
+def _fields(line: Line) -> Row:
     if line.fields is None:
         raise RowError(line.problem)
     return line.fields
@@ -67,7 +100,11 @@ def _family(path: Path, lines: Sequence[Line]) -> Family:
     if found is not None:
         return found
     if not rows:
-        raise _bad_lines(path, [f"{path}:{line.number}: {line.problem}" for line in lines], lines, None)
+        problems = [f"{path}:{line.place}: {line.problem}" for line in lines]
+        raise DataError(
+            f"{len(lines)} of {len(lines)} rows of {path} cannot be used:\n{_listed(problems)}",
+            "correct these rows or take them out; nothing was read",
+        )
     raise DataError(
         f"the rows of {path} are of no known family;"
         f" the first has the fields: {', '.join(rows[0]) or 'none'}",
@@ -75,19 +112,21 @@ def _family(path: Path, lines: Sequence[Line]) -> Family:
     )
 
 
-def _bad_lines(
-    path: Path, problems: Sequence[str], lines: Sequence[Line], family: Family | None
-) -> DataError:
-    shown = "\n".join(f"  {problem}" for problem in problems[:_NUM_SHOWN])
-    more = f"\n  ... and {len(problems) - _NUM_SHOWN} more" if len(problems) > _NUM_SHOWN else ""
-    read_as = f" (read as {family})" if family else ""
-    looks_like = family_of_rows(line.fields for line in lines if line.fields)
+def _bad_rows(file: AnnotationFile) -> DataError:
+    looks_like = family_of_rows(line.fields for line in iter_lines(file.path) if line.fields)
+    num_rows = len(file.rows) + len(file.problems)
     return DataError(
-        f"{len(problems)} of {len(lines)} rows of {path}{read_as} cannot be used:\n{shown}{more}",
-        f"most rows look like {looks_like}: choose that task or another file"
-        if family is not None and looks_like not in (None, family)
+        f"{len(file.problems)} of {num_rows} rows of {file.path} (read as {file.family}) cannot be used:\n"
+        + _listed(file.problems),
+        f"most rows look like {looks_like}: choose that task, another file or --format {looks_like}"
+        if looks_like not in (None, file.family)
         else "correct these rows or take them out; nothing was read",
     )
+
+
+def _listed(problems: Sequence[str]) -> str:
+    more = f"\n  ... and {len(problems) - _NUM_SHOWN} more" if len(problems) > _NUM_SHOWN else ""
+    return "\n".join(f"  {problem}" for problem in problems[:_NUM_SHOWN]) + more
 
 
 def _with_ids(records: Sequence[Record]) -> list[Record]:

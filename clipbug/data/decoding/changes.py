@@ -4,6 +4,7 @@ A value counts eighths of octaves: 0 is no change, and 8 more stand for twice th
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,12 @@ def change_between(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> int:
     """The change from one picture (H, W, 3) to the next: by the share of pixels that clearly differ."""
     different = np.abs(after.astype(np.int16) - before.astype(np.int16)).max(axis=2) > _DIFFERENT_LEVELS
     return int(_eighths_of_octaves(np.array([1 + float(different.mean()) / _FINEST_SHARE]))[0])
+
+
+def changes_between(pictures: NDArray[np.uint8]) -> Changes:
+    """(F,) of pictures (F, H, W, 3) in memory."""
+    values = [change_between(before, after) for before, after in pairwise(pictures)]
+    return np.array([0, *values], np.uint8)[: len(pictures)]
 
 
 def _eighths_of_octaves(ratio: NDArray[np.float64]) -> Changes:

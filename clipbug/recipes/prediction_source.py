@@ -1,0 +1,74 @@
+"""Where predictions lie and what they answer: what `evaluate` and `report` start from."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clipbug.data.annotations import detect_family
+from clipbug.errors import DataError
+from clipbug.recipes.infer import infer
+from clipbug.recipes.run_folder import RunFolder
+from clipbug.recipes.storage import FAMILY_OF_TASK
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionSource:
+    """A predictions file with what is known of its origin."""
+
+    predictions: str
+    run: str | None
+    data: tuple[str, ...]
+
+
+def predictions_of_run(folder: RunFolder, storage: Path, data: Path | None) -> PredictionSource:
+    """The run's newest predictions (for `data`), made now if there are none."""
+    notes = sorted(folder.path.glob("predictions/*/inference.json"), key=lambda file: file.stat().st_mtime_ns)
+    for note in reversed(notes):
+        inferred = json.loads(note.read_text(encoding="utf-8"))
+        if data is None or inferred["data"] == [str(data.resolve())]:
+            return PredictionSource(
+                str(note.with_name("predictions.jsonl")), str(folder.path), tuple(inferred["data"])
+            )
+    made = infer(storage=storage, run=folder.path, data=data)
+    return PredictionSource(made.predictions, str(folder.path), made.data)
+
+
+def predictions_in_file(predictions: Path, run: Path | None) -> PredictionSource:
+    """What `infer` noted beside the file, if it was made by `infer`."""
+    if not predictions.is_file():
+        raise DataError(f"{predictions} is no file", "make one: clipbug infer")
+    note = predictions.with_name("inference.json")
+    inferred = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
+    origin = inferred.get("run")
+    known_run = str(run) if run is not None else origin if origin and Path(origin).exists() else None
+    return PredictionSource(str(predictions), known_run, tuple(inferred.get("data", ())))
+
+
+def read_predictions(path: Path) -> list[dict[str, Any]]:
+    """The objects of a predictions.jsonl. Raises DataError for a line that is no JSON object."""
+    rows = []
+    # only "\n" ends a line: a question may hold other characters that splitlines() would break at
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(
+                f"{path}:{number} is no JSON: {error}", "make the file anew: clipbug infer"
+            ) from error
+        if not isinstance(row, dict):
+            raise DataError(
+                f"{path}:{number} is no JSON object: {line[:80]}", "one object per line is expected"
+            )
+        rows.append(row)
+    return rows
+
+
+def task_of_file(path: Path) -> str:
+    """The task whose annotation files look like this one. Raises DataError if it is of no known family."""
+    family = detect_family(path)
+    if family is None:
+        raise DataError(f"{path} is of no known family", "formats: docs/your-own-data.md")
+    return next(task for task, name in FAMILY_OF_TASK.items() if name == family)

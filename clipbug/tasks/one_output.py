@@ -1,0 +1,48 @@
+"""Tasks whose loss and predictions both come from one run of the model over the batch."""
+
+from abc import abstractmethod
+from typing import Generic, TypeVar
+
+from torch import Tensor
+
+from clipbug.data.batch import Batch
+from clipbug.tasks.base import Prediction, StepOutput, Task
+
+Output = TypeVar("Output")
+
+
+class OneOutputTask(Task, Generic[Output]):
+    """Says once how training, prediction and evaluation use what the model puts out."""
+
+    def training_step(self, batch: Batch) -> StepOutput:
+        """Loss sums over what has a target; zero, still with a gradient path, where nothing has."""
+        return self._losses(batch, self._outputs(batch))
+
+    def predict(self, batch: Batch) -> list[Prediction]:
+        """One prediction per record, with that of each of its clips."""
+        return self._predictions(batch, self._outputs(batch))
+
+    def evaluate(self, batch: Batch) -> tuple[list[Prediction], StepOutput]:
+        """Predictions and losses of the same outputs."""
+        output = self._outputs(batch)
+        return self._predictions(batch, output), self._losses(batch, output)
+
+    @abstractmethod
+    def _outputs(self, batch: Batch) -> Output:
+        """What the model says about every clip, losses and predictions still to be made of it."""
+
+    @abstractmethod
+    def _losses(self, batch: Batch, output: Output) -> StepOutput:
+        """Output to loss sums."""
+
+    @abstractmethod
+    def _predictions(self, batch: Batch, output: Output) -> list[Prediction]:
+        """Output to predictions."""
+
+
+def run_model(task: Task, batch: Batch) -> Tensor:
+    """The model's scores (Q, N, K) in fp32, whatever it computes in: half precision rounds losses."""
+    scores: Tensor = task.model(
+        batch.frames, batch.input_ids, batch.attention_mask, batch.visual_index, batch.clip_positions
+    )
+    return scores.float()

@@ -1,0 +1,79 @@
+"""The graph for inference computes what the model for training computes."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from clipbug.config.model import BackboneConfig, ClipBertResNetConfig, ResNetConfig
+from clipbug.models.clipbert import ClipBert
+from clipbug.models.inference_graph import prepare_for_inference
+from tests.models.conftest import BuildTiny, Inputs
+
+BACKBONES: list[BackboneConfig] = [
+    ClipBertResNetConfig(),
+    ResNetConfig(architecture="resnet18"),
+    ResNetConfig(architecture="resnet18", frozen_batch_norm=False),
+]
+
+
+def make_norms_matter(model: ClipBert) -> int:
+    """Random statistics and scales, near those of a trained network; returns how many norms there are."""
+    generator = torch.Generator().manual_seed(5)
+    norms = [module for module in model.modules() if hasattr(module, "running_var")]
+    for norm in norms:
+        values: Any = norm
+        shape = values.running_var.shape
+        values.running_mean.data = torch.randn(shape, generator=generator) * 0.1
+        values.running_var.data = torch.rand(shape, generator=generator) + 0.5
+        values.weight.data = torch.rand(shape, generator=generator) + 0.5
+        values.bias.data = torch.randn(shape, generator=generator) * 0.1
+    return len(norms)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("backbone", BACKBONES, ids=["clipbert", "frozen", "batch norm"])
+def test_folded_norms_change_only_rounding(
+    backbone: BackboneConfig, build_tiny: BuildTiny, inputs: Inputs
+) -> None:
+    model = build_tiny(backbone=backbone, grid_pool=1)
+    num_norms = make_norms_matter(model)
+    frames = torch.nn.functional.interpolate(inputs.frames.flatten(0, 2).float(), scale_factor=3.0)[:4]
+    before = model.visual(frames)
+    strides = [module.weight.stride() for module in model.visual.modules() if isinstance(module, nn.Conv2d)]
+    prepare_for_inference(model)
+    assert num_norms >= 20
+    assert not any(hasattr(module, "running_var") for module in model.modules())
+    assert strides == [
+        module.weight.stride() for module in model.visual.modules() if isinstance(module, nn.Conv2d)
+    ]
+    # float32 rounding over some 20 to 50 layers
+    torch.testing.assert_close(model.visual(frames), before, atol=2e-4 * float(before.abs().max()), rtol=0)
+
+
+@torch.inference_mode()
+def test_weights_of_bf16_give_what_autocast_gives(build_tiny: BuildTiny, inputs: Inputs) -> None:
+    model = build_tiny()
+    exact = model(*inputs.arguments())
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = model(*inputs.arguments())
+        prepare_for_inference(model, dtype=torch.bfloat16)
+        prepared = model(*inputs.arguments())
+    assert prepared.dtype == torch.float32  # the head computes exactly
+    assert model.visual.grid_encoder.conv.weight.dtype == torch.bfloat16
+    assert model.bert.visual_embeddings.LayerNorm.weight.dtype == torch.float32
+    # the same roundings but for the head's: as near to the exact logits as autocast is
+    assert (prepared - exact).abs().max() <= (cast.float() - exact).abs().max() + 1e-3
+    assert (prepared - exact).abs().max() > 0
+
+
+@torch.inference_mode()
+def test_pretraining_outputs_stay_named(build_tiny: BuildTiny, inputs: Inputs) -> None:
+    model = build_tiny("pretraining")
+    before = model(*inputs.arguments())
+    with torch.autocast("cpu", torch.bfloat16):
+        prepare_for_inference(model, dtype=torch.bfloat16)
+        after = model(*inputs.arguments())
+    assert after.mlm_logits.shape == before.mlm_logits.shape
+    torch.testing.assert_close(after.matching_logits, before.matching_logits, atol=0.05, rtol=0)  # 8 bits

@@ -1,0 +1,98 @@
+"""Repeats are found exactly, and computing them once changes nothing."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from clipbug.models.clipbert import ClipBert
+from clipbug.models.repeats import equal_rows, near_frames
+from tests.models.conftest import BuildTiny, Inputs
+
+
+def random_frames(count: int, *, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (count, 3, 24, 20), dtype=torch.uint8, generator=generator)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.bfloat16])
+def test_equal_rows_against_comparing_all_pairs(dtype: torch.dtype) -> None:
+    rows = random_frames(4)[[0, 1, 0, 2, 1, 3, 3, 0]].to(dtype)
+    found = equal_rows(rows)
+    first = [min(other for other in range(8) if torch.equal(rows[other], rows[row])) for row in range(8)]
+    assert found.rows[found.place].tolist() == first
+    assert found.rows.tolist() == [0, 1, 3, 5]
+
+
+def test_one_pixel_makes_a_difference() -> None:
+    rows = random_frames(1).repeat(3, 1, 1, 1)
+    rows[1, 2, 23, 19] ^= 1
+    assert equal_rows(rows).place.tolist() == [0, 1, 0]
+
+
+def test_near_frames_ignore_noise_and_see_a_cursor() -> None:
+    still = random_frames(1).float()
+    noise = still + torch.randn(still.shape, generator=torch.Generator().manual_seed(1))
+    cursor = still.clone()
+    cursor[..., 8:16, 8:10] = 255 - cursor[..., 8:16, 8:10]
+    frames = torch.cat([still, noise, cursor, noise, cursor])
+    found = near_frames(frames, tolerance=1.0)
+    assert found.place.tolist() == [0, 0, 1, 0, 1]
+    assert 0 < found.largest_difference <= 1.0
+    assert near_frames(frames, tolerance=0.0).place.tolist() == equal_rows(frames).place.tolist()
+    assert near_frames(frames, tolerance=255.0).place.tolist() == [0] * 5
+
+
+def count_calls(module: torch.nn.Module) -> list[int]:
+    """The number of rows of each call from now on."""
+    counts: list[int] = []
+    module.register_forward_hook(lambda _module, inputs, _output: counts.append(len(inputs[0])))
+    return counts
+
+
+def still_inputs(inputs: Inputs) -> tuple[Tensor, ...]:
+    """Of visual 0, clips 0, 1 and 3 are the same; visual 2 shows one frame all the time."""
+    frames = inputs.frames.clone()
+    frames[0, 1] = frames[0, 3] = frames[0, 0]
+    frames[2] = frames[2, 0, 0]
+    return frames, *inputs.arguments()[1:]
+
+
+def test_repeats_pass_backbone_and_encoder_once(build_tiny: BuildTiny, inputs: Inputs) -> None:
+    model = build_tiny()
+    arguments = still_inputs(inputs)
+    with_all = model(*arguments).detach()  # with gradients nothing is left out
+    frames, pairs = count_calls(model.visual), count_calls(model.bert)
+    with torch.no_grad():
+        once = model(*arguments)
+    # frames: 2 clips of 2 in visual 0, all 8 of visual 1, one of visual 2; rows: 2 of visual 0, 3 of visual 2
+    assert sum(frames) == 4 + 8 + 1
+    assert sum(pairs) == 2 * 2 + 3 * 1
+    # float32 rounding of kernels that differ by batch size
+    torch.testing.assert_close(once, with_all, atol=1e-5, rtol=0)
+
+
+def test_clips_at_other_times_are_other_clips(build_tiny: BuildTiny, inputs: Inputs) -> None:
+    model = build_tiny(clip_position_embedding=True)
+    pairs = count_calls(model.bert)
+    with torch.no_grad():
+        model(*still_inputs(inputs))
+    assert sum(pairs) == 5 * 4
+
+
+def test_near_duplicates_are_computed_as_the_first(build_tiny: BuildTiny, inputs: Inputs) -> None:
+    model = build_tiny()
+    frames = inputs.frames[:1].clone().float()
+    frames[0, 1:] = frames[0, 0] + 0.25
+    with torch.no_grad():
+        exact = model.encode_frames(frames)
+        near = model.encode_frames(frames, distinct=near_frames(frames.flatten(0, 2), tolerance=0.5))
+    assert all(torch.equal(clip, near[0, 0]) for clip in near[0])
+    assert not torch.equal(exact[0, 1], exact[0, 0])
+
+
+def test_encoded_visuals_are_scored_as_frames_are(build_tiny: BuildTiny, inputs: Inputs) -> None:
+    model: ClipBert = build_tiny()
+    with torch.no_grad():
+        grid = model.encode_frames(inputs.frames)
+        logits = model(grid, *inputs.arguments()[1:])
+    torch.testing.assert_close(logits, model(*inputs.arguments()).detach(), atol=1e-5, rtol=0)
