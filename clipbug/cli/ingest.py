@@ -82,10 +82,8 @@ def ingest(
     Ends with exit code 3 if some files cannot be read; each is named with its reason, and none is stored.
     """
     start_logging(quiet=quiet, verbose=verbose)
-    if name is not None and out is not None:
-        raise typer.BadParameter("give --name or --out, not both.")
-    if raw and prepare:
-        raise typer.BadParameter("give --raw or --prepare, not both.")
+    _refuse_both(("--name", name is not None), ("--out", out is not None))
+    _refuse_both(("--raw", raw), ("--prepare", prepare))
     from clipbug.recipes.file_loading import PrepareSettings
     from clipbug.recipes.ingest import ingest as run_ingest
     from clipbug.recipes.storage import Storage
@@ -104,6 +102,12 @@ def ingest(
     payload = report.to_json()
     is_complete = not report.bad and not report.not_prepared
     return Outcome(payload, report_view("ingest", payload), exit_code=0 if is_complete else 3)
+
+
+def _refuse_both(first: tuple[str, bool], second: tuple[str, bool]) -> None:
+    """Options that exclude each other, with whether they are given."""
+    if first[1] and second[1]:
+        raise typer.BadParameter(f"give {first[0]} or {second[0]}, not both.")
 
 
 def _store_name(paths: Sequence[Path]) -> str:
