@@ -78,9 +78,9 @@ def find_evidence(
     clips = torch.from_numpy(prediction.clip_logits)
     whole = _log_probability(model, clips, index)
     height, width = encoded.grid.shape[1:3]
-    blank = _ask_covered(model, encoded, question, torch.zeros(1, height, width))[0]
     masks = random_masks(height, width, num_masks)
-    logs = _clip_log_probability(model, _ask_covered(model, encoded, question, masks), index)
+    blank, *rest = _ask_covered(model, encoded, question, torch.cat([torch.zeros_like(masks[:1]), masks]))
+    logs = _clip_log_probability(model, torch.stack(rest), index)
     return Evidence(
         prediction=prediction,
         answer=answer or prediction.answer,
