@@ -44,6 +44,8 @@ _CONFIG_COMMANDS: _Commands = (
     ("list", config.list_presets, "clipbug config list"),
     ("show", config.show, "clipbug config show gui_vqa --set train.batch_size=4"),
     ("validate", config.validate, "clipbug config validate my.yaml"),
+    ("import", config.import_config, "clipbug config import msrvtt_qa_base_resnet50.json"),
+    ("diff", config.diff, "clipbug config diff gui_vqa my.yaml"),
 )
 _WEIGHTS_COMMANDS: _Commands = (
     (

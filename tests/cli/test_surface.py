@@ -61,6 +61,8 @@ SURFACE = {
     "config list": set(),
     "config show": {"FILE|PRESET", "--set"},
     "config validate": {"FILE|PRESET...", "--set"},
+    "config import": {"FILE.json", "--output", "--task"},
+    "config diff": {"FILE|PRESET"},
 }
 
 
@@ -97,6 +99,7 @@ def test_help_ends_with_an_example_that_runs(
     name: str, recipes: FakeRecipes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(REPOSITORY / "configs/tiny/vqa.yaml", "my.yaml")
+    Path("msrvtt_qa_base_resnet50.json").write_text('{"task": "msrvtt_qa"}')
     assert exit_code_of(*name.split(), "--help") == 0
     heading, example = [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip()][-2:]
     assert heading == "Example:"
