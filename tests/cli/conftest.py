@@ -26,6 +26,9 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "split:split_annotations",
         "baseline:baseline",
         "data_check:check_data",
+        "data_vocab:make_vocabulary",
+        "data_convert:convert_annotations",
+        "issue_rows:convert_issues",
         "doctor:examine",
         "report:make_report",
     )

@@ -52,7 +52,9 @@ SURFACE = {
     "data check": {
         *("FILE...", "--train", "--val", "--test", "--media", "--aliases", "--answers", "--format"),
     },
-    "data split": {"FILE", "--output", "--groups", "--share", "--seed"},
+    "data vocab": {"FILE...", "--output", "--min-count", "--answers", "--format"},
+    "data convert": {"SOURCE...", "--output", "--videos", "--answers", "--format"},
+    "data split": {"FILE", "--output", "--groups", "--group-by", "--share", "--seed"},
     "config list": set(),
     "config show": {"FILE|PRESET", "--set"},
     "config validate": {"FILE|PRESET...", "--set"},
