@@ -21,6 +21,7 @@ from clipbug.cli import (
     ingest,
     pretrain,
     report,
+    weights,
 )
 from clipbug.cli.multi_value import MultiValueCommand
 from clipbug.cli.reporting import run
@@ -43,6 +44,18 @@ _CONFIG_COMMANDS: _Commands = (
     ("list", config.list_presets, "clipbug config list"),
     ("show", config.show, "clipbug config show gui_vqa --set train.batch_size=4"),
     ("validate", config.validate, "clipbug config validate my.yaml"),
+)
+_WEIGHTS_COMMANDS: _Commands = (
+    (
+        "import",
+        weights.import_weights,
+        "clipbug weights import msrvtt_qa_run/ --step 500 --output model",
+    ),
+    (
+        "export",
+        weights.export_weights,
+        "clipbug weights export model --format clipbert --output model_step_500.pt",
+    ),
 )
 _DATA_COMMANDS: _Commands = (
     (
@@ -101,6 +114,13 @@ def build_app() -> typer.Typer:
     app = _app(title, _start, "clipbug demo", _COMMANDS)
     configs = _app("Look at configs.", _help_without_subcommand, "clipbug config list", _CONFIG_COMMANDS)
     app.add_typer(configs, name="config")
+    models = _app(
+        "Weights of other projects, and for them.",
+        _help_without_subcommand,
+        "clipbug weights import --help",
+        _WEIGHTS_COMMANDS,
+    )
+    app.add_typer(models, name="weights")
     annotations = _app(
         "Work on annotation files.", _help_without_subcommand, "clipbug data split --help", _DATA_COMMANDS
     )

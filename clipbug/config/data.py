@@ -23,9 +23,22 @@ class ClipBertSampling(StrictModel):
     """Frame for frame what the original samples, its known defects excepted (docs/design-notes.md)."""
 
     name: Literal["clipbert"] = "clipbert"
+    single_clip: Literal["start", "middle", "end"] = Field(
+        "start",
+        description="where a clip alone lies: at the start as in the original's video QA, or with a third"
+        " (middle, as in its retrieval) or two thirds (end) of what it leaves free before it",
+    )
 
 
-SamplingConfig = Annotated[RegularSampling | RandomSampling | ClipBertSampling, Field(discriminator="name")]
+class ScreenChangesSampling(StrictModel):
+    """Clips centred where the screen changes, so that a short burst in a long still recording is seen."""
+
+    name: Literal["screen_changes"] = "screen_changes"
+
+
+SamplingConfig = Annotated[
+    RegularSampling | RandomSampling | ClipBertSampling | ScreenChangesSampling, Field(discriminator="name")
+]
 
 
 DataFormat = Literal["auto", "vqa", "video_qa", "multiple_choice", "captions"]

@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from clipbug.config import RunConfig
 from clipbug.data.batch import Batch
+from clipbug.data.frame_size import resized_size
 from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
-from clipbug.data.transforms import resized_size
 from clipbug.engine.checkpoint import CheckpointManager
 from clipbug.engine.evaluator import Evaluator
 from clipbug.engine.external_trackers import open_sink
@@ -74,6 +74,7 @@ def build_trainer(
     batches = build_train_batches(config, data.train, data.media, text, task, processes)
     steps_per_epoch, total = count_steps(config, batches.num_groups, processes.world_size)
     eval_every = config.train.eval_every or max(steps_per_epoch, total // 20, 1)
+    parts = {"backbone": config.optim.backbone, "transformer": config.optim.transformer}
     return Trainer(
         task=task,
         optimizer=build_optimizer(task, config.optim),
@@ -101,6 +102,10 @@ def build_trainer(
         accept_changes=accept_changes,
         deadline=None if stop_after is None else time.monotonic() + stop_after,
         enlarge=enlarge_to_largest(config, task, data),
+        part_schedules={name: part.schedule for name, part in parts.items() if part.schedule is not None},
+        milestones={
+            name: [epoch * steps_per_epoch for epoch in part.milestones] for name, part in parts.items()
+        },
     )
 
 

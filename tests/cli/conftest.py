@@ -30,6 +30,8 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "data_convert:convert_annotations",
         "issue_rows:convert_issues",
         "doctor:examine",
+        "weights_import:import_weights",
+        "weights_export:export_weights",
         "report:make_report",
     )
     for name in names:

@@ -182,9 +182,8 @@ def test_files_that_are_no_issues_are_named(tmp_path: Path) -> None:
 def test_recordings_of_one_issue_stay_on_one_side_of_a_split(tmp_path: Path) -> None:
     names = [f"app_issue_{number}_video_{video}" for number in range(8) for video in (1, 2, 3)]
     rows = [{"caption": f"caption {index}", "clip_name": name} for index, name in enumerate(names)]
-    rows += [
-        {"caption": f"{name}", "clip_name": name, "issue": "o/r#1"} for name in ("uuid1", "uuid2", "uuid3")
-    ]
+    others = ("uuid1", "uuid2", "uuid3")
+    rows += [{"caption": f"{name}", "clip_name": name, "issue": "o/r#1"} for name in others]
     path = tmp_path / "captions.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     report = split_annotations(path, output=tmp_path / "split", share=0.5)
