@@ -58,7 +58,6 @@ SURFACE = {
     "data vocab": {"FILE...", "--output", "--min-count", "--answers", "--format"},
     "data convert": {"SOURCE...", "--output", "--videos", "--answers", "--format"},
     "data split": {"FILE", "--output", "--groups", "--group-by", "--share", "--seed"},
-    "data split": {"FILE", "--output", "--groups", "--share", "--seed"},
     "weights import": {
         *("FILE|DIR...", "--output", "--task", "--answers", "--tokenizer", "--step", "--allow-missing"),
         "--set",
