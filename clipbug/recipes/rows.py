@@ -10,11 +10,13 @@ from clipbug.config import RunConfig
 from clipbug.data.annotations import (
     Family,
     MediaMatch,
+    detect_family,
     load_aliases,
     match_media,
     read_annotations,
     refuse_missing,
 )
+from clipbug.data.duplicates import is_duplicates_file
 from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
 from clipbug.data.store import open_stores
@@ -42,6 +44,19 @@ def family_of(task: str, data_format: DataFormat = "auto") -> Family:
         f"task {task.replace('_', '-')} cannot use annotations of format {data_format}",
         f"formats for this task: {', '.join(fitting)}; or choose another task",
     )
+
+
+def asked_task(task: str, paths: Sequence[str | Path]) -> str:
+    """The task whose rows these files hold, for a run of `task`.
+
+    It is the run's own, but for two things that a run can be asked without being trained for them: any run,
+    which recordings are duplicates; a retrieval run, which of several texts matches (MSRVTT multiple choice).
+    """
+    if paths and is_duplicates_file(Path(paths[0])):
+        return "duplicates"
+    if task == "retrieval" and paths and detect_family(Path(paths[0])) == "multiple_choice":
+        return "multiple_choice"
+    return task
 
 
 def read_records(paths: Sequence[str | Path], task: str, *, data_format: DataFormat = "auto") -> list[Record]:
@@ -74,17 +89,31 @@ def open_media(paths: Sequence[str | Path], storage: Storage) -> MediaSource:
     return open_stores(stores)
 
 
-def match_records(paths: Sequence[str | Path], config: RunConfig, media: MediaSource) -> MediaMatch:
+def match_records(
+    paths: Sequence[str | Path], config: RunConfig, media: MediaSource, *, task: str | None = None
+) -> MediaMatch:
     """The rows of the files joined with the stores.
+
+    Args:
+        task: whose rows they are; None: of the config's.
 
     Raises:
         DataError: an answer of a task that counts is no number; or media is missing and `data.allow_missing`
             is not set.
     """
-    records = read_records(paths, config.task.name, data_format=config.data.format)
+    records = read_records(paths, task or config.task.name, data_format=config.data.format)
     if config.task.name == "count":
         for record in records:
             number_in(record)  # what is no number is named now, not by a worker in the middle of a training
+    return join_media(records, config, media)
+
+
+def join_media(records: Sequence[Record], config: RunConfig, media: MediaSource) -> MediaMatch:
+    """The rows with the media of the stores that they are about.
+
+    Raises:
+        DataError: media is missing and `data.allow_missing` is not set.
+    """
     aliases = None if config.data.aliases is None else load_aliases(Path(config.data.aliases))
     match = match_media(records, media, aliases=aliases)
     if not config.data.allow_missing:
