@@ -3,7 +3,7 @@
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -61,6 +61,8 @@ class Trainer:
         accumulation_steps: micro-batches per optimizer step.
         eval_every, save_every, log_every: optimizer steps in between; a new best score is always saved.
         max_gradient_norm: larger gradients are scaled down to it; None: never.
+        part_schedules: schedule of a part of the optimizer ("backbone", "transformer") where it has its own.
+        milestones: steps of a part's schedule "multi_step".
         max_skipped_steps: steps that may be left out because they are not finite.
         accept_changes: go on also with another number of processes or batch size.
         deadline: of `time.monotonic`, after which the state is saved and `fit` ends; None: never.
@@ -86,6 +88,8 @@ class Trainer:
     save_every: int
     log_every: int
     max_gradient_norm: float | None
+    part_schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    milestones: Mapping[str, Sequence[int]] = field(default_factory=dict)
     max_skipped_steps: int = 0
     accept_changes: bool = False
     deadline: float | None = None
@@ -195,11 +199,18 @@ class Trainer:
 
     def _prepare(self, step: int) -> None:
         """Learning rate and random numbers depend on the step alone, so a resumed run has the same."""
-        factor = learning_rate_factor(
-            step, schedule=self.schedule, warmup_steps=self.warmup_steps, total_steps=self.max_steps
-        )
-        set_learning_rates(self.optimizer, factor)
+        factors = {part: self._rate_factor(part, step) for part in learning_rates(self.optimizer)}
+        set_learning_rates(self.optimizer, factors)
         seed_everything(step_seed(self.seed, step=step, rank=self.distributed.rank))
+
+    def _rate_factor(self, part: str, step: int) -> float:
+        return learning_rate_factor(
+            step,
+            schedule=self.part_schedules.get(part, self.schedule),
+            milestones=self.milestones.get(part, ()),
+            warmup_steps=self.warmup_steps,
+            total_steps=self.max_steps,
+        )
 
     def _count(self, result: StepResult, batches: list[Batch]) -> None:
         """Count the step; one that is not finite is left out within the budget, else written down.

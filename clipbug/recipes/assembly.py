@@ -14,7 +14,7 @@ from clipbug.config.model import WordPieceConfig
 from clipbug.config.task import RetrievalConfig, VideoQaConfig, VqaConfig
 from clipbug.data.answers import AnswerVocabulary
 from clipbug.data.batch import Batch, Sample
-from clipbug.data.clip_sampling import build_clip_sampler
+from clipbug.data.clip_sampling import ClipSampler, build_clip_sampler
 from clipbug.data.collate import collate
 from clipbug.data.datasets import VisualDataset, VisualTextDataset, group_records
 from clipbug.data.loaders import EvaluationBatches, TrainBatches
@@ -104,6 +104,18 @@ def _encode_targets(config: RunConfig, answers: AnswerVocabulary | None) -> Enco
     return soft_label_targets(answers) if config.task.name == "vqa" else single_label_targets(answers)
 
 
+def clip_sampler_of(config: RunConfig, *, random: bool, num_clips: int) -> ClipSampler:
+    """The sampler that a config describes."""
+    return build_clip_sampler(
+        config.sampling.name,
+        random=random,
+        num_clips=num_clips,
+        num_frames_per_clip=config.num_frames_per_clip,
+        fps=config.fps,
+        single_clip=config.sampling.single_clip if config.sampling.name == "clipbert" else "start",
+    )
+
+
 def build_dataset(
     config: RunConfig,
     records: Sequence[Record],
@@ -117,12 +129,8 @@ def build_dataset(
     common: dict[str, Any] = {
         "groups": group_records(records, texts_per_visual=config.data.texts_per_visual if training else None),
         "media": media,
-        "clip_sampler": build_clip_sampler(
-            config.sampling.name,
-            random=training and config.train.random_clips,
-            num_clips=num_clips,
-            num_frames_per_clip=config.num_frames_per_clip,
-            fps=config.fps,
+        "clip_sampler": clip_sampler_of(
+            config, random=training and config.train.random_clips, num_clips=num_clips
         ),
         "max_frame_size": config.max_frame_size,
         "exact_resize": config.sampling.name == "clipbert",

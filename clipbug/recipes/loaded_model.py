@@ -12,7 +12,6 @@ from torch.nn.utils.rnn import pad_sequence
 
 from clipbug.config import RunConfig
 from clipbug.data.batch import Batch
-from clipbug.data.clip_sampling import build_clip_sampler
 from clipbug.data.collate import canvas_size
 from clipbug.data.loose_media import LooseMedia, LooseVisual, loose_media
 from clipbug.data.media import MediaKind
@@ -22,7 +21,7 @@ from clipbug.data.visuals import Visual, VisualReader
 from clipbug.engine.predictor import inference
 from clipbug.errors import ClipbugError, DecodeError
 from clipbug.models.weights import load_weights
-from clipbug.recipes.assembly import TextParts, build_task_model, model_of
+from clipbug.recipes.assembly import TextParts, build_task_model, clip_sampler_of, model_of
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.runtime.precision import autocast, resolve_precision
 from clipbug.tasks.base import Prediction, Task
@@ -162,13 +161,7 @@ class LoadedModel:
         config = self.config
         reader = VisualReader(
             media,
-            clip_sampler=build_clip_sampler(
-                config.sampling.name,
-                random=False,
-                num_clips=num_clips,
-                num_frames_per_clip=config.num_frames_per_clip,
-                fps=config.fps,
-            ),
+            clip_sampler=clip_sampler_of(config, random=False, num_clips=num_clips),
             max_frame_size=config.max_frame_size,
             exact_resize=config.sampling.name == "clipbert",
             augment=False,

@@ -155,18 +155,20 @@ class RunFolder:
 
     def write_start(
         self,
+        config: RunConfig,
         *,
         model: ModelConfig,
         answers: AnswerVocabulary | None,
         statistics: TrainingAnswers | None,
     ) -> None:
-        """Write what stays as it is. config.yaml comes later: it marks a usable folder."""
+        """Write what is known before the first step. config.yaml comes last: it marks a usable folder."""
         self.path.mkdir(parents=True, exist_ok=True)
         if answers is not None:
             answers.save(self.path / "answers.json")
         if statistics is not None:
             self._write_json("training_answers.json", statistics.to_json())
         atomic_write(self.path / "model.json", model.model_dump_json(indent=1))
+        atomic_write(self.path / "config.yaml", dump_config(config))
 
     def note_start(self, config: RunConfig, *, data: Mapping[str, Any], start: Mapping[str, Any]) -> None:
         """Write the settings and data that hold from now on, and add to the list of starts."""

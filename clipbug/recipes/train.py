@@ -208,6 +208,7 @@ def _write_folder(
         folder = RunFolder(path)
         save_tokenizer(text.tokenizer, folder.tokenizer)
         folder.write_start(
+            config,
             model=self_contained_config(config.model, model_of(task)),
             answers=text.answers,
             statistics=_statistics(data.train),

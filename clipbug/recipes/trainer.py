@@ -76,6 +76,7 @@ def build_trainer(
     batches = build_train_batches(config, data.train, data.media, text, task, processes)
     steps_per_epoch, total = count_steps(config, batches.num_groups, processes.world_size)
     eval_every = config.train.eval_every or max(steps_per_epoch, total // 20, 1)
+    parts = {"backbone": config.optim.backbone, "transformer": config.optim.transformer}
     return Trainer(
         task=task,
         optimizer=build_optimizer(task, config.optim),
@@ -103,6 +104,10 @@ def build_trainer(
         accept_changes=accept_changes,
         deadline=None if stop_after is None else time.monotonic() + stop_after,
         enlarge=enlarge_to_largest(config, task, data),
+        part_schedules={name: part.schedule for name, part in parts.items() if part.schedule is not None},
+        milestones={
+            name: [epoch * steps_per_epoch for epoch in part.milestones] for name, part in parts.items()
+        },
     )
 
 

@@ -48,7 +48,16 @@ SURFACE = {
     "demo": {"--keep", "--quick", "--seed"},
     "report": {"DIR", "--output", "--data", "--media", "--storage"},
     "doctor": {"--storage"},
+    "baseline": {"--data", "--train", "--documents", "--task", "--format"},
+    "data check": {
+        *("FILE...", "--train", "--val", "--test", "--media", "--aliases", "--answers", "--format"),
+    },
     "data split": {"FILE", "--output", "--groups", "--share", "--seed"},
+    "weights import": {
+        *("FILE|DIR...", "--output", "--task", "--answers", "--tokenizer", "--step", "--allow-missing"),
+        "--set",
+    },
+    "weights export": {"DIR", "--format", "--output", "--step"},
     "config list": set(),
     "config show": {"FILE|PRESET", "--set"},
     "config validate": {"FILE|PRESET...", "--set"},
