@@ -63,7 +63,11 @@ def score_duplicates(
         "ties": best["ties"],
         "baselines": {
             "random": random_mrr(main, apps=apps, setting=_MAIN_SETTING),
-            **{name: own[_MAIN_SCORE] for name, own in scores[_MAIN_SETTING].items() if name != MODEL},
+            **{
+                name: own[_MAIN_SCORE]
+                for name, own in scores[_MAIN_SETTING].items()
+                if not name.startswith(MODEL)
+            },
         },
         "by_app": {
             app: {"score": own[_MAIN_SCORE], "count": own["count"]} for app, own in best["by_app"].items()
@@ -76,5 +80,10 @@ def _scores(queries: Mapping[int, QueryRank], apps: Sequence[str]) -> dict[str, 
     by_app: dict[str, list[QueryRank]] = {}
     for index, query in queries.items():
         by_app.setdefault(apps[index], []).append(query)
-    scored = {app: {**ranking_scores(own), "count": len(own)} for app, own in sorted(by_app.items())}
-    return {**ranking_scores(list(queries.values())), "by_app": scored, "macro": macro_average(scored)}
+    scored = {app: ranking_scores(own) for app, own in sorted(by_app.items())}
+    return {
+        **ranking_scores(list(queries.values())),
+        "count": len(queries),
+        "by_app": {app: {**own, "count": len(by_app[app])} for app, own in scored.items()},
+        "macro": macro_average(scored),
+    }

@@ -16,11 +16,11 @@ from clipbug.data.annotations import (
     read_annotations,
     refuse_missing,
 )
+from clipbug.data.counts import with_number
 from clipbug.data.duplicates import is_duplicates_file
 from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
 from clipbug.data.store import open_stores
-from clipbug.data.targets import number_in
 from clipbug.errors import ConfigError, DataError
 from clipbug.recipes.storage import FAMILY_OF_TASK, Storage
 
@@ -65,6 +65,8 @@ def read_records(paths: Sequence[str | Path], task: str, *, data_format: DataFor
     taken: set[str] = set()
     for number, path in enumerate(map(Path, paths)):
         rows = read_annotations(path, family=family_of(task, data_format))
+        if task == "count":
+            rows = [with_number(row) for row in rows]
         prefix = f"{number}:{path.stem}/"
         renamed = [
             replace(row, record_id=prefix + row.record_id) if row.record_id in taken else row for row in rows
@@ -102,9 +104,6 @@ def match_records(
             is not set.
     """
     records = read_records(paths, task or config.task.name, data_format=config.data.format)
-    if config.task.name == "count":
-        for record in records:
-            number_in(record)  # what is no number is named now, not by a worker in the middle of a training
     return join_media(records, config, media)
 
 

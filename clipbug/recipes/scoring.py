@@ -43,7 +43,7 @@ def score_predictions(
     """
     task = task_name.replace("-", "_")
     rows = _labelled(records, task)
-    given = _answers_by_id(predictions, {record.record_id: record for record in records})
+    given = _answers_by_id(predictions, {record.record_id: record for record in records}, task)
     unmatched = _unmatched(given, records)
     labels = [row.labels for row in rows]
     scores = [answer_score(given.get(row.record_id), row.labels) for row in rows]
@@ -86,12 +86,14 @@ def _labelled(records: Sequence[Record], task: str) -> list[_Row]:
     return rows
 
 
-def _answers_by_id(predictions: Sequence[Mapping[str, Any]], rows: Mapping[str, Record]) -> dict[str, str]:
+def _answers_by_id(
+    predictions: Sequence[Mapping[str, Any]], rows: Mapping[str, Record], task: str
+) -> dict[str, str]:
     answers: dict[str, str] = {}
     bad, twice = [], []
     for number, prediction in enumerate(predictions, start=1):
         record_id = prediction.get("id", prediction.get("question_id"))
-        answer = _answer_text(prediction.get("answer"), rows.get(str(record_id)))
+        answer = _answer_text(prediction.get("answer"), rows.get(str(record_id)), task)
         if record_id is None or answer is None:
             bad.append(f"prediction {number}: fields {', '.join(prediction) or 'none'}")
         elif str(record_id) in answers:
@@ -110,12 +112,12 @@ def _answers_by_id(predictions: Sequence[Mapping[str, Any]], rows: Mapping[str, 
     return answers
 
 
-def _answer_text(answer: object, row: Record | None) -> str | None:
+def _answer_text(answer: object, row: Record | None, task: str) -> str | None:
     """The answer as the row words it, or None where it is neither a text nor a number that stands for one."""
     if isinstance(answer, int) and not isinstance(answer, bool):
-        if not isinstance(row, ChoiceRecord):
-            return str(answer)
-        return row.options[answer] if 0 <= answer < len(row.options) else None
+        if isinstance(row, ChoiceRecord):
+            return row.options[answer] if 0 <= answer < len(row.options) else None
+        return str(answer) if task == "count" else None
     return answer if isinstance(answer, str) else None
 
 
