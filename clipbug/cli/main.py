@@ -63,6 +63,8 @@ _DATA_COMMANDS: _Commands = (
         data_annotations.check,
         "clipbug data check train.jsonl test.jsonl --media storage/vis_db/videos",
     ),
+    ("vocab", data_annotations.vocab, "clipbug data vocab train.jsonl --output ans2label.json"),
+    ("convert", data_annotations.convert, "clipbug data convert questions.csv --output questions.jsonl"),
     (
         "split",
         data.split,

@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from clipbug.config import RunConfig
 from clipbug.data.batch import Batch
+from clipbug.data.frame_size import resized_size
 from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
-from clipbug.data.transforms import resized_size
 from clipbug.engine.checkpoint import CheckpointManager
 from clipbug.engine.evaluator import Evaluator
 from clipbug.engine.external_trackers import open_sink

@@ -25,7 +25,10 @@ TRAINING = {
     *("--max-skipped-steps", "--format", "--aliases", "--allow-missing"),
 }
 SURFACE = {
-    "ingest": {"PATH...", "--ext", "--file-type", "--name", "--out", "--workers", "--storage"},
+    "ingest": {
+        *("PATH...", "--ext", "--file-type", "--name", "--out", "--workers", "--storage"),
+        *("--prepare", "--prepare-size", "--prepare-fps", "--drop-original", "--raw"),
+    },
     "pretrain": TRAINING,
     "finetune": TRAINING | {"--task", "--answers", "--init"},
     "infer": {
@@ -52,7 +55,9 @@ SURFACE = {
     "data check": {
         *("FILE...", "--train", "--val", "--test", "--media", "--aliases", "--answers", "--format"),
     },
-    "data split": {"FILE", "--output", "--groups", "--share", "--seed"},
+    "data vocab": {"FILE...", "--output", "--min-count", "--answers", "--format"},
+    "data convert": {"SOURCE...", "--output", "--videos", "--answers", "--format"},
+    "data split": {"FILE", "--output", "--groups", "--group-by", "--share", "--seed"},
     "weights import": {
         *("FILE|DIR...", "--output", "--task", "--answers", "--tokenizer", "--step", "--allow-missing"),
         "--set",
