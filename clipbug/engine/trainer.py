@@ -17,6 +17,7 @@ from clipbug.engine.failures import not_finite_error, save_failure
 from clipbug.engine.interruption import StopSignals, stop_for
 from clipbug.engine.meter import StepMeter
 from clipbug.engine.optim import learning_rates, set_learning_rates
+from clipbug.engine.ranking import RankingEvaluator
 from clipbug.engine.schedules import Schedule, learning_rate_factor
 from clipbug.engine.state import TrainState
 from clipbug.engine.step import OptimizerStep, StepResult
@@ -73,7 +74,7 @@ class Trainer:
     task: Task
     optimizer: Optimizer
     train_batches: TrainingStream
-    evaluator: Evaluator | None
+    evaluator: Evaluator | RankingEvaluator | None
     checkpoints: CheckpointManager
     failures: Path
     tracker: Tracker | None

@@ -17,6 +17,7 @@ from clipbug.engine.checkpoint import CheckpointManager
 from clipbug.engine.evaluator import Evaluator
 from clipbug.engine.external_trackers import open_sink
 from clipbug.engine.optim import build_optimizer
+from clipbug.engine.ranking import RankingEvaluator
 from clipbug.engine.tracking import Tracker
 from clipbug.engine.trainer import Trainer
 from clipbug.recipes.assembly import (
@@ -27,9 +28,10 @@ from clipbug.recipes.assembly import (
 )
 from clipbug.recipes.rows import open_media, records_with_media
 from clipbug.recipes.run_folder import RunFolder
+from clipbug.recipes.search import build_search_evaluator
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.distributed import Distributed
-from clipbug.tasks.base import Task
+from clipbug.tasks.base import RankingTask, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,9 @@ def build_trainer(
 
 def _build_evaluator(
     config: RunConfig, task: Task, text: TextParts, data: TrainingData, processes: Distributed
-) -> Evaluator:
+) -> Evaluator | RankingEvaluator:
+    if isinstance(task, RankingTask):
+        return build_search_evaluator(config, data.val, data.media, text, task, processes)
     return Evaluator(
         task,
         build_evaluation_batches(config, data.val, data.media, text, task, processes),
