@@ -104,6 +104,7 @@ def build_trainer(
         accept_changes=accept_changes,
         deadline=None if stop_after is None else time.monotonic() + stop_after,
         enlarge=enlarge_to_largest(config, task, data),
+        loss_normalization=config.train.loss_normalization,
         part_schedules={name: part.schedule for name, part in parts.items() if part.schedule is not None},
         milestones={
             name: [epoch * steps_per_epoch for epoch in part.milestones] for name, part in parts.items()
