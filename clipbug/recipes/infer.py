@@ -23,8 +23,9 @@ from clipbug.recipes.assembly import (
     build_evaluation_batches,
     build_task_model,
 )
-from clipbug.recipes.rows import DataFormat, family_of, match_records, open_media
+from clipbug.recipes.rows import DataFormat, asked_task, family_of, match_records, open_media
 from clipbug.recipes.run_folder import RunFolder
+from clipbug.recipes.search_inference import SEARCHES, SearchReport, infer_search
 from clipbug.recipes.storage import Storage, annotation_files, split_of
 from clipbug.runtime.distributed import Distributed, joined_processes
 from clipbug.runtime.files import atomic_write
@@ -70,7 +71,7 @@ def infer(
     batch_size: int | None = None,
     output: Path | None = None,
     scores: Path | None = None,
-) -> InferenceReport:
+) -> InferenceReport | SearchReport:
     """Answer every question of `data` with the weights of `run`, and write predictions.jsonl.
 
     Args:
@@ -97,10 +98,22 @@ def infer(
     weights = folder.weights(step)
     files = (data,) if data is not None else default_data(config)
     media_source = open_media(_stores(config), place_of_data)
-    rows = match_records(files, config, media_source)
+    target = output or folder.path / "predictions" / f"{'+'.join(Path(file).stem for file in files)}-{step}"
+    asked = asked_task(config.task.name, files)
+    if asked in SEARCHES:
+        return infer_search(
+            asked,
+            folder=folder,
+            config=config,
+            weights=weights,
+            files=files,
+            media=media_source,
+            target=target,
+            scores=scores,
+        )
+    rows = match_records(files, config, media_source, task=asked)
     with joined_processes() as processes:
         predictions = _predict(config, folder, weights, rows.found, media_source, processes)
-    target = output or folder.path / "predictions" / f"{'+'.join(Path(file).stem for file in files)}-{step}"
     report = InferenceReport(
         run=str(folder.path.resolve()),
         step=weights.parent.resolve().name,
