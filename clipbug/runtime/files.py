@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from clipbug.errors import ClipbugError
 
@@ -16,12 +17,23 @@ def atomic_write(path: Path, data: bytes | str) -> None:
     Raises:
         ClipbugError: the disk is full, the folder cannot be written ...; an older file is as it was.
     """
+    with atomic_file(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """A new file to write piece by piece; on success it becomes `path`, else it is removed.
+
+    Raises:
+        ClipbugError: as `atomic_write`, an OSError inside the block included.
+    """
     temporary = _temporary_sibling(path)
     with _write_errors(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("wb") as file:
-                file.write(data.encode() if isinstance(data, str) else data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
