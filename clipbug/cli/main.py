@@ -8,7 +8,21 @@ import typer
 from typer.main import get_command
 
 from clipbug import __version__
-from clipbug.cli import config, data, demo, doctor, evaluate, finetune, infer, ingest, pretrain
+from clipbug.cli import (
+    baseline,
+    config,
+    data,
+    data_annotations,
+    demo,
+    doctor,
+    evaluate,
+    finetune,
+    infer,
+    ingest,
+    pretrain,
+    report,
+    weights,
+)
 from clipbug.cli.multi_value import MultiValueCommand
 from clipbug.cli.reporting import run
 
@@ -21,6 +35,8 @@ _COMMANDS: _Commands = (
     ("finetune", finetune.finetune, "clipbug finetune --task vqa"),
     ("infer", infer.infer, "clipbug infer --step 20000 --n-clips 16"),
     ("evaluate", evaluate.evaluate, "clipbug evaluate --run storage/finetune/video-qa-001"),
+    ("baseline", baseline.baseline, "clipbug baseline --train train.jsonl --data test.jsonl"),
+    ("report", report.report, "clipbug report storage/finetune/video-qa-001"),
     ("demo", demo.demo, "clipbug demo --keep storage"),
     ("doctor", doctor.doctor, "clipbug doctor"),
 )
@@ -29,7 +45,24 @@ _CONFIG_COMMANDS: _Commands = (
     ("show", config.show, "clipbug config show gui_vqa --set train.batch_size=4"),
     ("validate", config.validate, "clipbug config validate my.yaml"),
 )
+_WEIGHTS_COMMANDS: _Commands = (
+    (
+        "import",
+        weights.import_weights,
+        "clipbug weights import msrvtt_qa_run/ --step 500 --output model",
+    ),
+    (
+        "export",
+        weights.export_weights,
+        "clipbug weights export model --format clipbert --output model_step_500.pt",
+    ),
+)
 _DATA_COMMANDS: _Commands = (
+    (
+        "check",
+        data_annotations.check,
+        "clipbug data check train.jsonl test.jsonl --media storage/vis_db/videos",
+    ),
     (
         "split",
         data.split,
@@ -79,6 +112,13 @@ def build_app() -> typer.Typer:
     app = _app(title, _start, "clipbug demo", _COMMANDS)
     configs = _app("Look at configs.", _help_without_subcommand, "clipbug config list", _CONFIG_COMMANDS)
     app.add_typer(configs, name="config")
+    models = _app(
+        "Weights of other projects, and for them.",
+        _help_without_subcommand,
+        "clipbug weights import --help",
+        _WEIGHTS_COMMANDS,
+    )
+    app.add_typer(models, name="weights")
     annotations = _app(
         "Work on annotation files.", _help_without_subcommand, "clipbug data split --help", _DATA_COMMANDS
     )

@@ -1,15 +1,18 @@
 """The options that several commands share, each declared once."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 import typer
 
-FINETUNE_TASKS = ("vqa", "video-qa", "multiple-choice", "count")
+FINETUNE_TASKS = ("vqa", "video-qa", "multiple-choice", "retrieval", "count")
 DEFAULT_STORAGE = Path("storage")
 _EXTENSION = re.compile(r"[a-z0-9]{1,5}")
 _STEP = re.compile(r"[0-9]+|best|last")
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_DURATION = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?")
 _EVERYWHERE = "Everywhere"
 
 FormatChoice = Literal["auto", "vqa", "video_qa", "multiple_choice", "captions"]
@@ -30,11 +33,24 @@ def complete_task(incomplete: str) -> list[str]:
     return [task for task in FINETUNE_TASKS if task.startswith(incomplete.replace("_", "-"))]
 
 
+def complete_run(context: typer.Context, incomplete: str) -> list[str]:
+    """Runs in the storage that begin with what is typed, newest first; each by its folder."""
+    root = Path(context.params.get("storage") or os.environ.get("CLIPBUG_STORAGE") or DEFAULT_STORAGE)
+    configs = [file for kind in ("finetune", "pretrained") for file in (root / kind).glob("*/config.yaml")]
+    newest_first = sorted(configs, key=lambda file: -file.stat().st_mtime_ns)
+    return [str(file.parent) for file in newest_first if str(file.parent).startswith(incomplete)]
+
+
 def check_task(task: str | None) -> str | None:
     """Spell the task as configs do; refuse names that `finetune` does not know."""
     if task is not None and task.replace("_", "-") not in FINETUNE_TASKS:
         raise typer.BadParameter(f"{task!r} is no task. Tasks: {', '.join(FINETUNE_TASKS)}.")
     return None if task is None else task.replace("-", "_")
+
+
+def check_model_task(task: str | None) -> str | None:
+    """As `check_task`, pre-training included."""
+    return "pretraining" if task in ("pretrain", "pretraining") else check_task(task)
 
 
 def parse_format(name: str) -> FormatChoice:
@@ -71,6 +87,23 @@ def check_extensions(values: list[str] | None) -> list[str]:
         if not _EXTENSION.fullmatch(name):
             raise typer.BadParameter(f"{name!r} is no file extension. Example: --ext mp4 avi")
     return names
+
+
+def duration_seconds(text: str) -> float:
+    """Seconds of "90s", "55m", "1h30m"; a number alone counts minutes."""
+    words = text.strip().lower()
+    found = _DURATION.fullmatch(f"{words}m" if re.fullmatch(_NUMBER, words) else words)
+    if found is None or not any(found.groups()):
+        raise typer.BadParameter(f"{text!r} is no duration. Examples: 55m, 1h30m, 90s.")
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def batch_size(text: str) -> str:
+    """A positive number, or "auto"."""
+    if text != "auto" and not (text.isdecimal() and int(text)):
+        raise typer.BadParameter(f"{text!r} is neither a number of at least 1 nor 'auto'.")
+    return text
 
 
 AsJson = Annotated[
@@ -164,6 +197,37 @@ Resume = Annotated[
         help="auto: go on with an unfinished run of the same settings, else start anew.",
     ),
 ]
+AcceptChanges = Annotated[
+    bool,
+    typer.Option(
+        "--accept-changes",
+        help="Go on with a run although settings, data or number of processes have changed.",
+    ),
+]
+StopAfter = Annotated[
+    float | None,
+    typer.Option(
+        "--stop-after",
+        parser=duration_seconds,
+        metavar="55m",
+        help="Save and stop after this time; the same command goes on. For batch queues.",
+    ),
+]
+Batch = Annotated[
+    str | None,
+    typer.Option(
+        "--batch",
+        metavar="N|auto",
+        callback=lambda text: None if text is None else batch_size(text),
+        help="Visuals per process and micro-batch (train.batch_size); auto: as many as fit.",
+    ),
+]
+MaxSkippedSteps = Annotated[
+    int | None,
+    typer.Option(
+        "--max-skipped-steps", min=0, metavar="N", help="Steps that may be left out for not being finite."
+    ),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the plan: rows, steps, parameters, memory; train nothing.")
 ]
@@ -172,5 +236,10 @@ PrintConfig = Annotated[
 ]
 Run = Annotated[
     Path | None,
-    typer.Option("--run", metavar="DIR", help="Run or model folder. Default: the newest run in the storage."),
+    typer.Option(
+        "--run",
+        metavar="DIR",
+        help="Run or model folder. Default: the newest run in the storage.",
+        autocompletion=complete_run,
+    ),
 ]

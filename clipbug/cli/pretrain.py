@@ -18,6 +18,10 @@ def pretrain(
     max_steps: options.MaxSteps = None,
     seed: options.Seed = None,
     resume: options.Resume = "auto",
+    accept_changes: options.AcceptChanges = False,
+    stop_after: options.StopAfter = None,
+    batch: options.Batch = None,
+    max_skipped_steps: options.MaxSkippedSteps = None,
     dry_run: options.DryRun = False,
     print_config: options.PrintConfig = False,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
@@ -40,9 +44,21 @@ def pretrain(
         "data.aliases": None if aliases is None else str(aliases),
         "data.allow_missing": allow_missing or None,
         "train.max_steps": max_steps,
+        "train.batch_size": None if batch in (None, "auto") else int(batch),
+        "train.max_skipped_steps": max_skipped_steps,
         "seed": seed,
     }
     resolved = load_config(config, overrides=settings or (), flags=flags, task="pretraining")
     if print_config:
         return config_outcome(resolved)
-    return run_training(resolved, storage=storage, output=output, resume=resume, init=None, dry_run=dry_run)
+    return run_training(
+        resolved,
+        dry_run=dry_run,
+        fit_batch=batch == "auto",
+        storage=storage,
+        output=output,
+        resume=resume,
+        init=None,
+        accept_changes=accept_changes,
+        stop_after=stop_after,
+    )

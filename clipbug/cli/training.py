@@ -27,13 +27,20 @@ def config_outcome(config: "RunConfig") -> Outcome:
 def run_training(
     config: "RunConfig",
     *,
+    dry_run: bool,
+    fit_batch: bool,
     storage: Path,
     output: Path | None,
     resume: ResumeChoice,
     init: Path | None,
-    dry_run: bool,
+    accept_changes: bool,
+    stop_after: float | None,
 ) -> Outcome:
-    """Train, or with `dry_run` only say what would be done."""
+    """Train, or with `dry_run` only say what would be done; `fit_batch`: with the largest batch that fits."""
+    if fit_batch:
+        from clipbug.recipes.batch_size import with_largest_batch
+
+        config = with_largest_batch(config, storage=storage, output=output, resume=resume)
     if dry_run:
         from clipbug.recipes.plan import plan_run
 
@@ -41,5 +48,13 @@ def run_training(
         return Outcome(plan, report_view("plan", plan))
     from clipbug.recipes.train import train
 
-    report = train(config, storage=storage, output=output, resume=resume, init=init).to_json()
+    report = train(
+        config,
+        storage=storage,
+        output=output,
+        resume=resume,
+        init=init,
+        accept_changes=accept_changes,
+        stop_after=stop_after,
+    ).to_json()
     return Outcome(report, report_view("training", report))

@@ -10,6 +10,7 @@ _DEFAULTS = {
     "video_qa": "gui_video_qa",
     "multiple_choice": "gui_multiple_choice",
     "count": "gui_count",
+    "retrieval": "gui_retrieval",
     "pretraining": "gui_pretraining",
 }
 

@@ -39,6 +39,20 @@ class CountConfig(StrictModel):
         return self
 
 
+class RetrievalConfig(StrictModel):
+    """Find the recording that a text describes, and the text that describes a recording."""
+
+    name: Literal["retrieval"] = "retrieval"
+    loss: Literal["ce", "rank"] = Field(
+        "ce",
+        description="ce: match or not, each text alone; rank: the own text above others by a margin",
+    )
+    margin: float = Field(0.2, gt=0, lt=1, description="of loss rank, between probabilities")
+    negatives_per_text: PositiveInt = Field(
+        1, description="texts of other visuals beside each text in training"
+    )
+
+
 class PretrainingConfig(StrictModel):
     """Masked language modelling and visual-text matching on captions."""
 
@@ -50,6 +64,6 @@ class PretrainingConfig(StrictModel):
 
 
 TaskConfig = Annotated[
-    VqaConfig | VideoQaConfig | MultipleChoiceConfig | CountConfig | PretrainingConfig,
+    VqaConfig | VideoQaConfig | MultipleChoiceConfig | CountConfig | RetrievalConfig | PretrainingConfig,
     Field(discriminator="name"),
 ]

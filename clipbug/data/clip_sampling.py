@@ -29,6 +29,9 @@ __all__ = [
 ClipSampler = Callable[[VideoDecoder, np.random.Generator], ClipPlan]
 SamplingName = Literal["regular", "random", "clipbert"]
 
+SingleClip = Literal["start", "middle", "end"]
+_SINGLE_CLIP_FRACTIONS = {"start": 0.0, "middle": 1 / 3, "end": 2 / 3}
+
 # 3 * 0.1 and a picture that begins at 0.3 are one time, which floating point writes in two ways. Less than a
 # tick of any container that phones write.
 _TOLERANCE_SECONDS = 1e-6
@@ -72,9 +75,17 @@ def clips_at_random_times(
 
 
 def build_clip_sampler(
-    name: SamplingName, *, random: bool, num_clips: int, num_frames_per_clip: int, fps: float
+    name: SamplingName,
+    *,
+    random: bool,
+    num_clips: int,
+    num_frames_per_clip: int,
+    fps: float,
+    single_clip: SingleClip = "start",
 ) -> ClipSampler:
     """The sampler of a config, picklable. With `random` (training) the places of clips are drawn each time.
+
+    `single_clip` is where "clipbert" puts a clip that is alone, see `clipbug.config.data`.
 
     Raises:
         ValueError: there is no such name, or a number is out of range.
@@ -82,7 +93,7 @@ def build_clip_sampler(
     if name not in get_args(SamplingName):
         raise ValueError(f"name must be one of {', '.join(get_args(SamplingName))}, got {name!r}")
     check_clips(num_clips, num_frames_per_clip, fps)
-    return _Sampler(name, random or name == "random", num_clips, num_frames_per_clip, fps)
+    return _Sampler(name, random or name == "random", num_clips, num_frames_per_clip, fps, single_clip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,7 @@ class _Sampler:
     num_clips: int
     num_frames_per_clip: int
     fps: float
+    single_clip: SingleClip
 
     def __call__(self, decoder: VideoDecoder, generator: np.random.Generator) -> ClipPlan:
         end_seconds = float(decoder.pts_seconds[0]) + decoder.metadata.duration_seconds
@@ -110,6 +122,8 @@ class _Sampler:
         self, decoder: VideoDecoder, end_seconds: float, generator: np.random.Generator
     ) -> ClipPlan:
         fractions = np.arange(self.num_clips) / self.num_clips
+        if self.num_clips == 1:
+            fractions = np.array([_SINGLE_CLIP_FRACTIONS[self.single_clip]])
         if self.random:
             fractions = np.sort(generator.random(self.num_clips))
         return clips_as_clipbert(

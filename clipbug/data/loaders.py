@@ -54,6 +54,7 @@ class TrainBatches:
         if not len(dataset):
             raise DataError("there is no row to train on", "check the files given with --train")
         self.num_groups = len(dataset)
+        self.batch_size = batch_size
         # The stream of keys must not hold this object: in a reference cycle workers end five seconds late.
         self._keys_from = partial(
             _training_keys,

@@ -10,10 +10,8 @@ import torch
 from clipbug.data.batch import TextRow
 from clipbug.data.datasets import DatasetSettings, VisualDataset, VisualGroup
 from clipbug.data.masking import TokenMasker
+from clipbug.data.negatives import OtherTexts
 from clipbug.data.records import CaptionRecord, Record
-from clipbug.errors import DataError
-
-_TRIES = 16  # nearly always one is enough; a visual that owns nearly all texts needs the list of the others
 
 
 class PretrainingDataset(VisualDataset):
@@ -42,7 +40,7 @@ class PretrainingDataset(VisualDataset):
     ) -> None:
         super().__init__(groups, **settings)
         self._masker = TokenMasker.of_tokenizer(self.tokenizer, probability=mlm_probability)
-        self._negatives = _Negatives(groups)
+        self._negatives = OtherTexts(groups)
         self._mismatch_probability = mismatch_probability
 
     def _row(self, record: Record, generator: np.random.Generator) -> TextRow:
@@ -50,34 +48,6 @@ class PretrainingDataset(VisualDataset):
         shown = record if matches else _with_text(record, self._negatives.draw(record.media_id, generator))
         input_ids, labels = self._masker(self._encode(shown.text), generator)
         return TextRow(shown, input_ids, {"matching": torch.tensor(int(matches)), "mlm": labels})
-
-
-class _Negatives:
-    """Draws texts of other visuals that none of a visual's own texts equals."""
-
-    def __init__(self, groups: Sequence[VisualGroup]) -> None:
-        by_media: dict[str, list[str]] = {}
-        for group in groups:
-            by_media.setdefault(group.media_id, []).extend(record.text for record in group.records)
-        self._texts = [text for texts in by_media.values() for text in texts]
-        self._own = {media_id: frozenset(texts) for media_id, texts in by_media.items()}
-        distinct = len(set(self._texts))
-        for media_id, texts in self._own.items():
-            if len(texts) == distinct:
-                raise DataError(
-                    f"every text is one of {media_id!r}: pre-training needs texts that do not belong to it",
-                    "add rows about other visuals to the training file",
-                )
-
-    def draw(self, media_id: str, generator: np.random.Generator) -> str:
-        """One of the rows of other visuals with equal chance, equal texts passed over."""
-        own = self._own[media_id]
-        for _ in range(_TRIES):
-            text = self._texts[generator.integers(len(self._texts))]
-            if text not in own:
-                return text
-        others = [text for text in self._texts if text not in own]
-        return others[generator.integers(len(others))]
 
 
 def _with_text(record: Record, text: str) -> Record:

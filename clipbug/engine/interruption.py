@@ -1,4 +1,4 @@
-"""Stopping between two steps when a person (SIGINT) or a scheduler (SIGTERM) asks for it."""
+"""Stopping between two steps when a person (SIGINT), a scheduler (SIGTERM) or the clock asks for it."""
 
 import os
 import signal
@@ -11,21 +11,27 @@ from clipbug.errors import ClipbugError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STANDARD_ERROR = 2
+TIME_IS_UP = "the time of --stop-after is up"
 # torchrun passes a Ctrl-C on to processes that have it from the terminal already: not a second wish.
 _SECONDS_UNTIL_REPEAT_COUNTS = 2.0
 
 
 class TerminatedError(ClipbugError):
-    """SIGTERM came and the state is saved: an orderly end, so that a scheduler starts the job again."""
+    """SIGTERM came or time is up, and the state is saved: an orderly end; a scheduler may start again."""
 
     exit_code = 0
 
 
 class StopSignals:
-    """Notes SIGINT and SIGTERM while it is entered. A second one acts at once, without saving."""
+    """Notes SIGINT and SIGTERM while it is entered. A second one acts at once, without saving.
 
-    def __init__(self) -> None:
+    Args:
+        deadline: of `time.monotonic`, after which the training stops by itself; None: never.
+    """
+
+    def __init__(self, deadline: float | None = None) -> None:
         self.received: signal.Signals | None = None
+        self._deadline = deadline
         self._time = 0.0
         self._process = os.getpid()
         self._previous: dict[signal.Signals, Any] = {}
@@ -39,6 +45,13 @@ class StopSignals:
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._restore()
+
+    def reason(self) -> str | None:
+        """Why to stop now, or None."""
+        if self.received is not None:
+            return self.received.name
+        is_over = self._deadline is not None and time.monotonic() >= self._deadline
+        return TIME_IS_UP if is_over else None
 
     def _restore(self) -> None:
         for number, handler in self._previous.items():
@@ -58,15 +71,15 @@ class StopSignals:
             signal.raise_signal(number)
 
 
-def stop_for(number: signal.Signals, *, step: int) -> NoReturn:
+def stop_for(reason: str, *, step: int) -> NoReturn:
     """End a training whose state is saved.
 
     Raises:
         KeyboardInterrupt: for SIGINT.
-        TerminatedError: for SIGTERM.
+        TerminatedError: for everything else.
     """
-    if number == signal.SIGINT:
+    if reason == signal.SIGINT.name:
         raise KeyboardInterrupt
     raise TerminatedError(
-        f"{number.name}: stopped after step {step}, state saved", "The same command goes on from there."
+        f"{reason}: stopped after step {step}, state saved", "The same command goes on from there."
     )

@@ -6,11 +6,17 @@ from clipbug.runtime.distributed import Distributed, all_reduce_sums
 
 
 class LossTotals:
-    """Adds loss sums and target counts up; a mean of batch means would weigh short batches too much."""
+    """Adds loss sums and target counts up; a mean of batch means would weigh short batches too much.
 
-    def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-        self._counts: dict[str, float] = {}
+    Args:
+        sums, counts: to go on from.
+    """
+
+    def __init__(
+        self, sums: Mapping[str, float] | None = None, counts: Mapping[str, float] | None = None
+    ) -> None:
+        self._sums: dict[str, float] = dict(sums or {})
+        self._counts: dict[str, float] = dict(counts or {})
 
     def add(self, sums: Mapping[str, float], counts: Mapping[str, float]) -> None:
         """Count one batch of this process."""
@@ -18,13 +24,16 @@ class LossTotals:
             for name, value in values.items():
                 totals[name] = totals.get(name, 0) + value
 
+    def totals(self, processes: Distributed) -> tuple[dict[str, float], dict[str, float]]:
+        """(loss sums, target counts) over all processes, which all must call it."""
+        return all_reduce_sums(self._sums, processes), all_reduce_sums(self._counts, processes)
+
     def means(self, processes: Distributed) -> dict[str, float]:
         """Over all processes: the total as "loss", of several each as "loss_<name>"; empty without batches.
 
         All processes must call it.
         """
-        sums = all_reduce_sums(self._sums, processes)
-        counts = all_reduce_sums(self._counts, processes)
+        sums, counts = self.totals(processes)
         means = {name: value / max(counts[name], 1) for name, value in sums.items()}
         parts = {f"loss_{name}": mean for name, mean in means.items()} if len(means) > 1 else {}
         return {"loss": sum(means.values()), **parts} if means else {}

@@ -6,19 +6,23 @@ from clipbug.engine.losses import LossTotals
 from clipbug.engine.step import StepResult
 from clipbug.runtime.distributed import Distributed, all_reduce_sums
 
+_REPORT = "report/"
+
 
 class StepMeter:
-    """Gathers numbers of steps from one log to the next."""
+    """Gathers numbers of steps from one log to the next.
 
-    def __init__(self) -> None:
-        self._reset()
+    Args:
+        saved: what `state` gave, to go on from; only one process may get it.
+    """
 
-    def _reset(self) -> None:
-        self._losses = LossTotals()
-        self._report: dict[str, float] = {}
-        self._num_steps = 0
-        self._times = {"visuals": 0.0, "seconds": 0.0, "waited": 0.0}
-        self._gradient_norm = 0.0
+    def __init__(self, saved: Mapping[str, Mapping[str, float]] | None = None) -> None:
+        self._begin(saved or {})
+
+    def _begin(self, saved: Mapping[str, Mapping[str, float]]) -> None:
+        self._losses = LossTotals(saved.get("sums", {}), saved.get("counts", {}))
+        self._numbers: dict[str, float] = dict(saved.get("numbers", {}))
+        self._gradient_norm = saved.get("last", {}).get("gradient_norm", 0.0)
 
     def add(
         self,
@@ -31,28 +35,43 @@ class StepMeter:
     ) -> None:
         """Count one step of this process: its duration and the part of it spent waiting for data."""
         self._losses.add(result.sums, counts)
-        for name, value in result.report.items():
-            self._report[name] = self._report.get(name, 0) + value
-        self._num_steps += 1
         self._gradient_norm = result.gradient_norm
-        for name, value in (("visuals", visuals), ("seconds", seconds), ("waited", waited_seconds)):
-            self._times[name] += value
+        report = {f"{_REPORT}{name}": value for name, value in result.report.items()}
+        numbers = {"steps": 1, "visuals": visuals, "seconds": seconds, "waited": waited_seconds, **report}
+        for name, value in numbers.items():
+            self._numbers[name] = self._numbers.get(name, 0.0) + value
+
+    def state(self, processes: Distributed) -> dict[str, dict[str, float]]:
+        """All that has been gathered, summed over all processes, which all must call it; empty if nothing."""
+        numbers = all_reduce_sums(self._numbers, processes)
+        sums, counts = self._losses.totals(processes)
+        if not numbers:
+            return {}
+        return {
+            "sums": sums,
+            "counts": counts,
+            "numbers": numbers,
+            "last": {"gradient_norm": self._gradient_norm},
+        }
 
     def drain(self, processes: Distributed) -> dict[str, float]:
         """The numbers over all processes since the last time, and begin anew. All processes must call it.
 
-        Losses and the task's scalars are means over the steps; the gradient norm is the last step's.
+        Losses and the task's scalars are means over the steps; the gradient norm is the last step's. Empty if
+        there was no step.
         """
-        times = all_reduce_sums(self._times, processes)
-        seconds = max(times["seconds"] / processes.world_size, 1e-9)
-        reports = all_reduce_sums(self._report, processes)
-        num_reports = max(self._num_steps, 1) * processes.world_size
-        scalars = {
-            **self._losses.means(processes),
-            **{name: value / num_reports for name, value in reports.items()},
-            "gradient_norm": self._gradient_norm,
-            "samples_per_second": times["visuals"] / seconds,
-            "data_wait_share": times["waited"] / processes.world_size / seconds,
+        numbers = all_reduce_sums(self._numbers, processes)
+        losses = self._losses.means(processes)
+        gradient_norm = self._gradient_norm
+        self._begin({})
+        if not numbers:
+            return {}
+        reports = {name: value for name, value in numbers.items() if name.startswith(_REPORT)}
+        seconds = max(numbers["seconds"], 1e-9)
+        return {
+            **losses,
+            **{name.removeprefix(_REPORT): value / numbers["steps"] for name, value in reports.items()},
+            "gradient_norm": gradient_norm,
+            "samples_per_second": numbers["visuals"] * processes.world_size / seconds,
+            "data_wait_share": numbers["waited"] / seconds,
         }
-        self._reset()
-        return scalars

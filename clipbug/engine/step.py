@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,8 +11,8 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from clipbug.data.batch import Batch
-from clipbug.engine.failures import check_finite, memory_errors_explained
-from clipbug.runtime.distributed import Distributed
+from clipbug.engine.failures import memory_errors_explained, what_is_not_finite
+from clipbug.runtime.distributed import Distributed, gather_objects
 from clipbug.runtime.precision import Precision, autocast, make_scaler
 from clipbug.tasks.base import StepOutput, Task
 
@@ -25,11 +25,14 @@ class StepResult:
         sums: loss name -> sum over targets.
         report: scalars of the task, averaged over micro-batches.
         gradient_norm: over all processes, before clipping.
+        problem: what was not finite, on which process, with which recordings; then the weights are as they
+            were. Empty if all is well. The same on all processes.
     """
 
     sums: Mapping[str, float]
     report: Mapping[str, float]
     gradient_norm: float
+    problem: str = ""
 
 
 class OptimizerStep:
@@ -53,6 +56,7 @@ class OptimizerStep:
         processes: Distributed,
     ) -> None:
         self.scaler = make_scaler(precision)
+        self._task = task
         self._optimizer = optimizer
         self._precision = precision
         self._max_norm = float("inf") if max_gradient_norm is None else max_gradient_norm
@@ -62,34 +66,51 @@ class OptimizerStep:
             ids = [processes.local_rank] if processes.device.type == "cuda" else None
             self._module = DistributedDataParallel(task, device_ids=ids)
 
-    def run(self, batches: Sequence[Batch], totals: Mapping[str, float], *, step: int) -> StepResult:
-        """Update the weights once.
+    def run(self, batches: Sequence[Batch], totals: Mapping[str, float]) -> StepResult:
+        """Update the weights once, unless a loss or the gradient norm is not finite on one of the processes.
 
         Args:
             batches: micro-batches of this process.
             totals: loss name -> number of targets, of all micro-batches of all processes.
-            step: its number, for messages.
 
         Raises:
-            ClipbugError: a loss or the gradient norm is not finite; the weights are as they were.
             OutOfMemoryError: a micro-batch does not fit.
         """
         with memory_errors_explained(batches, "train"):
-            self._optimizer.zero_grad(set_to_none=True)
-            outputs = [
-                self._backward(batch, totals, is_last=index == len(batches) - 1)
-                for index, batch in enumerate(batches)
-            ]
-            self.scaler.unscale_(self._optimizer)
-            parameters = [
-                parameter for group in self._optimizer.param_groups for parameter in group["params"]
-            ]
-            norm = float(clip_grad_norm_(parameters, self._max_norm))
-            result = StepResult(_sums(outputs), _mean_report(outputs), norm)
-            self._check(result, batches, step)
-            self.scaler.step(self._optimizer)
+            result = self._gradient(batches, totals)
+            if not result.problem:
+                self.scaler.step(self._optimizer)
             self.scaler.update()
         return result
+
+    def dry_run(self, batch: Batch) -> None:
+        """Forward and backward without an update: memory and compiler errors come before the first step.
+
+        Raises:
+            OutOfMemoryError: the batch does not fit.
+        """
+        buffers = {name: value.clone() for name, value in self._task.named_buffers()}
+        with memory_errors_explained([batch], "train"):
+            with autocast(self._precision, self._processes.device):
+                sums = self._task(batch.to(self._processes.device)).sums
+            torch.stack(list(sums.values())).sum().backward()  # type: ignore[no-untyped-call]
+        self._optimizer.zero_grad(set_to_none=True)
+        with torch.no_grad():  # running statistics of norms must not have seen it
+            for name, value in self._task.named_buffers():
+                value.copy_(buffers[name])
+
+    def _gradient(self, batches: Sequence[Batch], totals: Mapping[str, float]) -> StepResult:
+        """Leave the clipped gradient of the whole step in the parameters."""
+        self._optimizer.zero_grad(set_to_none=True)
+        outputs = [
+            self._backward(batch, totals, is_last=index == len(batches) - 1)
+            for index, batch in enumerate(batches)
+        ]
+        self.scaler.unscale_(self._optimizer)
+        parameters = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
+        norm = float(clip_grad_norm_(parameters, self._max_norm))
+        result = StepResult(_sums(outputs), _mean_report(outputs), norm)
+        return replace(result, problem=self._problem(result, batches))
 
     def _backward(self, batch: Batch, totals: Mapping[str, float], *, is_last: bool) -> StepOutput:
         """Add one micro-batch's gradient; processes exchange gradients with the last one only."""
@@ -108,12 +129,14 @@ class OptimizerStep:
             return self._module.no_sync()
         return nullcontext()
 
-    def _check(self, result: StepResult, batches: Sequence[Batch], step: int) -> None:
+    def _problem(self, result: StepResult, batches: Sequence[Batch]) -> str:
+        """Of all processes: what one of them sees stops or skips the step on all."""
         values = {f"loss {name!r}": total for name, total in result.sums.items()}
         # fp16 gradients overflow now and then: the scaler leaves such a step out and lowers its scale.
         if self.scaler.get_scale() <= 1:
             values["gradient norm"] = result.gradient_norm
-        check_finite(values, batches, step=step, rank=self._processes.rank)
+        here = what_is_not_finite(values, batches, rank=self._processes.rank)
+        return "; ".join(problem for problem in gather_objects([here], self._processes) if problem)
 
 
 def _sums(outputs: Sequence[StepOutput]) -> dict[str, float]:

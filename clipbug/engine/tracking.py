@@ -1,12 +1,13 @@
-"""Scalars of a run: a line per log in metrics.jsonl, and the same for TensorBoard."""
+"""Scalars of a run: a line per log in metrics.jsonl, and the same for TensorBoard and other trackers."""
 
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from clipbug.engine.examples import Example
 from clipbug.errors import ClipbugError
 from clipbug.runtime.files import atomic_write
 
@@ -14,18 +15,38 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 
-class Tracker:
-    """Writes `metrics.jsonl` and `tensorboard/` in a run folder; they begin with the first log."""
+class ScalarSink(Protocol):
+    """Another place to which scalars go."""
 
-    def __init__(self, folder: Path) -> None:
+    def log(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Take the scalars of a step."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        ...
+
+
+class Tracker:
+    """Writes `metrics.jsonl` and `tensorboard/` in a run folder; they begin with the first log.
+
+    Args:
+        folder: of the run.
+        sinks: where scalars go besides.
+    """
+
+    def __init__(self, folder: Path, sinks: Sequence[ScalarSink] = ()) -> None:
         self._folder = folder
         self._path = folder / "metrics.jsonl"
+        self._sinks = tuple(sinks)
         self._started = time.monotonic()
         self._purge_step: int | None = None
         self._writer: SummaryWriter | None = None
 
     def resume(self, step: int) -> None:
         """Go on after `step`: later lines belong to work that was lost and is done again."""
+        if not self._path.exists():
+            return
         lines = self._lines_until(step)
         atomic_write(self._path, "".join(json.dumps(line) + "\n" for line in lines))
         self._started = time.monotonic() - (lines[-1]["seconds"] if lines else 0.0)
@@ -48,9 +69,24 @@ class Tracker:
             raise ClipbugError(f"cannot write {self._path}: {error.strerror}", "Free some space.") from error
         for name, value in scalars.items():
             writer.add_scalar(name, value, step)
+        for sink in self._sinks:
+            sink.log(step, scalars)
+
+    def show(self, step: int, examples: Sequence[Example]) -> None:
+        """Give TensorBoard some answered questions, as a table and with their frames."""
+        if not examples:
+            return
+        writer = self._open_writer()
+        writer.add_text("valid/answers", _table(examples), step)
+        for number, example in enumerate(examples):
+            text = f"{example.record.text} -> {example.prediction.answer} (right: {example.expected()})"
+            writer.add_image(f"valid/frames/{number}", example.picture.numpy(), step)
+            writer.add_text(f"valid/frames/{number}", text, step)
 
     def close(self) -> None:
         """Write out what TensorBoard's writer still holds."""
+        for sink in self._sinks:
+            sink.close()
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -64,7 +100,7 @@ class Tracker:
 
     def _lines_until(self, step: int) -> list[dict[str, Any]]:
         kept: list[dict[str, Any]] = []
-        for text in self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else ():
+        for text in self._path.read_text(encoding="utf-8").splitlines():
             try:
                 line = json.loads(text)
             except json.JSONDecodeError:  # half a line, written when the process was killed
@@ -73,3 +109,21 @@ class Tracker:
                 break
             kept.append(line)
         return kept
+
+
+def _table(examples: Sequence[Example]) -> str:
+    """Markdown, as TensorBoard shows it."""
+    rows = (
+        (
+            example.record.media_id,
+            example.record.text,
+            example.expected(),
+            example.prediction.answer,
+            f"{example.prediction.probability:.2f}",
+        )
+        for example in examples
+    )
+    lines = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
+    return "\n".join(
+        ["media | question | right | answer | probability", "--- | --- | --- | --- | ---", *lines]
+    )

@@ -1,21 +1,25 @@
 """The training loop of every task."""
 
+import itertools
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from torch.optim import Optimizer
 
+from clipbug.data.batch import Batch
 from clipbug.engine.checkpoint import CheckpointManager
 from clipbug.engine.evaluator import Evaluator
+from clipbug.engine.failures import not_finite_error, save_failure
 from clipbug.engine.interruption import StopSignals, stop_for
 from clipbug.engine.meter import StepMeter
 from clipbug.engine.optim import learning_rates, set_learning_rates
 from clipbug.engine.schedules import Schedule, learning_rate_factor
 from clipbug.engine.state import TrainState
-from clipbug.engine.step import OptimizerStep
+from clipbug.engine.step import OptimizerStep, StepResult
 from clipbug.engine.stream import TrainingStream, count_targets, take
 from clipbug.engine.tracking import Tracker
 from clipbug.errors import CheckpointError
@@ -46,6 +50,7 @@ class Trainer:
         train_batches: this process's share of the training data.
         evaluator: of the validation data, or None.
         checkpoints: where to save; the process of rank 0 writes.
+        failures: folder for what replays a step that is not finite.
         tracker: where to log; None on processes of other ranks.
         distributed: this process's place among all.
         precision: of the forward pass.
@@ -55,6 +60,12 @@ class Trainer:
         accumulation_steps: micro-batches per optimizer step.
         eval_every, save_every, log_every: optimizer steps in between; a new best score is always saved.
         max_gradient_norm: larger gradients are scaled down to it; None: never.
+        part_schedules: schedule of a part of the optimizer ("backbone", "transformer") where it has its own.
+        milestones: steps of a part's schedule "multi_step".
+        max_skipped_steps: steps that may be left out because they are not finite.
+        accept_changes: go on also with another number of processes or batch size.
+        deadline: of `time.monotonic`, after which the state is saved and `fit` ends; None: never.
+        enlarge: makes a micro-batch as large as any can become, for the dry run; None: no dry run.
         state: where the training stands.
     """
 
@@ -63,6 +74,7 @@ class Trainer:
     train_batches: TrainingStream
     evaluator: Evaluator | None
     checkpoints: CheckpointManager
+    failures: Path
     tracker: Tracker | None
     distributed: Distributed
     precision: Literal["auto", "fp32", "bf16", "fp16"]
@@ -75,6 +87,12 @@ class Trainer:
     save_every: int
     log_every: int
     max_gradient_norm: float | None
+    part_schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    milestones: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    max_skipped_steps: int = 0
+    accept_changes: bool = False
+    deadline: float | None = None
+    enlarge: Callable[[Batch], Batch] | None = None
     state: TrainState = field(default_factory=TrainState, init=False)
     _saved_step: int = field(default=0, init=False)
 
@@ -87,7 +105,7 @@ class Trainer:
         """Train to `max_steps`.
 
         Raises:
-            KeyboardInterrupt, TerminatedError: SIGINT or SIGTERM came; the state is saved.
+            KeyboardInterrupt, TerminatedError: SIGINT or SIGTERM came, or time is up; the state is saved.
             ClipbugError: a loss or gradient is not finite, memory or disk is full, a checkpoint does not fit.
         """
         update = OptimizerStep(
@@ -100,32 +118,37 @@ class Trainer:
         self._resume(update)
         self.task.train()
         try:
-            with StopSignals() as signals:
+            with StopSignals(self.deadline) as signals:
                 self._loop(update, signals)
+            self.checkpoints.finish()
         finally:
             if self.tracker is not None:
                 self.tracker.close()
         return self.state
 
     def _loop(self, update: OptimizerStep, signals: StopSignals) -> None:
-        meter = StepMeter()
-        stream = self.train_batches.batches_from(self.state.position)
+        meter = StepMeter(self.state.meter if self.distributed.is_main else None)
+        if self._is_eval_due() and self.state.validated_step < self.state.step:  # stopped in the middle of it
+            self._validate_and_save(update, meter, signals)
+        if self.state.step >= self.max_steps:
+            return
+        stream = self._verified(self.train_batches.batches_from(self.state.position), update, signals)
         with ProgressBar("training", self.max_steps, unit="steps", initial=self.state.step) as bar:
             while self.state.step < self.max_steps:
                 started = time.monotonic()
                 batches = take(stream, self.accumulation_steps, signals)
                 waited = time.monotonic() - started
-                self._stop_if_asked(signals, update)
+                self._stop_if_asked(signals, update, meter)
                 counts = count_targets(self.task, batches)
                 totals = all_reduce_sums(counts, self.distributed)
-                step = self.state.step + 1
-                self._prepare(step)
-                result = update.run(batches, totals, step=step)
-                self.state.step, self.state.position = step, self.state.position + len(batches)
-                seconds = time.monotonic() - started
-                visuals = sum(len(batch.media_ids) for batch in batches)
-                meter.add(result, counts, visuals=visuals, seconds=seconds, waited_seconds=waited)
-                bar.update(1, **self._after_step(meter, update))
+                self._prepare(self.state.step + 1)
+                result = update.run(batches, totals)
+                self._count(result, batches)
+                if not result.problem:
+                    visuals = sum(len(batch.media_ids) for batch in batches)
+                    seconds = time.monotonic() - started
+                    meter.add(result, counts, visuals=visuals, seconds=seconds, waited_seconds=waited)
+                bar.update(1, **self._after_step(meter, update, signals))
 
     def _resume(self, update: OptimizerStep) -> None:
         processes = self.distributed
@@ -133,74 +156,142 @@ class Trainer:
         if newest is not None:
             self.state = self.checkpoints.load(newest, self.task, self.optimizer, update.scaler)
             self._saved_step = self.state.step
-            if self.state.world_size != processes.world_size:
-                then, now = self.state.world_size, processes.world_size
-                message = f"{newest} was trained by {then} processes, and now there are {now}"
-                raise CheckpointError(message, f"Go on with torchrun --nproc-per-node {then} -m clipbug ...")
-            if self.tracker is not None:
-                self.tracker.resume(self.state.step)
+            self._fit_position(newest)
             logger.info("going on from %s", newest)
-        self.state.world_size = processes.world_size
+        self.state.world_size, self.state.batch_size = processes.world_size, self.train_batches.batch_size
+        if processes.is_main:
+            self.checkpoints.check_room(self.task)
+        if self.tracker is not None:
+            self.tracker.resume(self.state.step)
 
-    def _stop_if_asked(self, signals: StopSignals, update: OptimizerStep) -> None:
-        """Stop all processes, state saved, if one of them has a signal."""
-        received = [
-            number for number in gather_objects([signals.received], self.distributed) if number is not None
+    def _fit_position(self, checkpoint: Path) -> None:
+        """Go on at the same place of the data if the number of processes or the batch size has changed."""
+        then, now = self.state.world_size, self.distributed.world_size
+        if then != now and not self.accept_changes:
+            message = f"{checkpoint} was trained by {then} processes, and now there are {now}"
+            hint = f"Go on with torchrun --nproc-per-node {then} -m clipbug ..., or add --accept-changes."
+            raise CheckpointError(message, hint)
+        seen = self.state.position * then * self.state.batch_size
+        self.state.position = seen // (now * self.train_batches.batch_size)
+
+    def _verified(
+        self, stream: Iterator[Batch], update: OptimizerStep, signals: StopSignals
+    ) -> Iterator[Batch]:
+        """The stream, after a dry run: errors of memory, data and compiler come before hours of work."""
+        first = take(stream, 1, signals)
+        if self.enlarge is not None and first and signals.reason() is None:
+            seed_everything(step_seed(self.seed, step=0, rank=self.distributed.rank))
+            update.dry_run(self.enlarge(first[0]))
+            if self.evaluator is not None:
+                self.evaluator.dry_run()
+        return itertools.chain(first, stream)
+
+    def _stop_if_asked(self, signals: StopSignals, update: OptimizerStep, meter: StepMeter) -> None:
+        """Stop all processes, state saved, if one of them has a reason."""
+        reasons = [
+            reason for reason in gather_objects([signals.reason()], self.distributed) if reason is not None
         ]
-        if received:
-            self._save(update, {})
-            stop_for(received[0], step=self.state.step)
+        if reasons:
+            self._save(update, meter, {})
+            self.checkpoints.finish()
+            stop_for(reasons[0], step=self.state.step)
 
     def _prepare(self, step: int) -> None:
         """Learning rate and random numbers depend on the step alone, so a resumed run has the same."""
-        factor = learning_rate_factor(
-            step, schedule=self.schedule, warmup_steps=self.warmup_steps, total_steps=self.max_steps
-        )
-        set_learning_rates(self.optimizer, factor)
+        factors = {part: self._rate_factor(part, step) for part in learning_rates(self.optimizer)}
+        set_learning_rates(self.optimizer, factors)
         seed_everything(step_seed(self.seed, step=step, rank=self.distributed.rank))
 
-    def _after_step(self, meter: StepMeter, update: OptimizerStep) -> dict[str, str]:
+    def _rate_factor(self, part: str, step: int) -> float:
+        return learning_rate_factor(
+            step,
+            schedule=self.part_schedules.get(part, self.schedule),
+            milestones=self.milestones.get(part, ()),
+            warmup_steps=self.warmup_steps,
+            total_steps=self.max_steps,
+        )
+
+    def _count(self, result: StepResult, batches: list[Batch]) -> None:
+        """Count the step; one that is not finite is left out within the budget, else written down.
+
+        Raises:
+            ClipbugError: the budget is used up.
+        """
+        step = self.state.step + 1
+        if result.problem:
+            if self.state.skipped_steps >= self.max_skipped_steps:
+                here = [media_id for batch in batches for media_id in batch.media_ids]
+                ids = gather_objects(here, self.distributed)
+                dump = self.failures
+                if self.distributed.is_main:
+                    self.checkpoints.finish()
+                    dump = save_failure(self.failures, self.task, self.state, problem=result.problem, ids=ids)
+                raise not_finite_error(result.problem, step=step, dump=dump)
+            self.state.skipped_steps += 1
+            logger.warning("step %d is left out: %s", step, result.problem)
+        self.state.step, self.state.position = step, self.state.position + len(batches)
+
+    def _is_eval_due(self) -> bool:
+        step = self.state.step
+        return self.evaluator is not None and step > 0 and self._is_due(self.eval_every)
+
+    def _is_due(self, every: int) -> bool:
+        return self.state.step % every == 0 or self.state.step == self.max_steps
+
+    def _after_step(self, meter: StepMeter, update: OptimizerStep, signals: StopSignals) -> dict[str, str]:
         """Log, validate and save where it is due; returns what the progress bar shows."""
-        step, is_last = self.state.step, self.state.step == self.max_steps
-        is_eval_due = self.evaluator is not None and (step % self.eval_every == 0 or is_last)
-        is_save_due = step % self.save_every == 0 or is_last
+        self.checkpoints.check()
+        is_save_due = self._is_due(self.save_every)
         info: dict[str, str] = {}
-        # Logged before anything that may save: no mean reaches over a save, so a resumed run logs the same.
-        if step % self.log_every == 0 or is_eval_due or is_save_due:
+        if self._is_due(self.log_every) or self._is_eval_due() or is_save_due:
             info = self._log_training(meter)
-        scores = self._validate() if is_eval_due else {}
-        if is_save_due or self.state.best_step == step:
-            self._save(update, scores)
+        if self._is_eval_due():
+            self._validate_and_save(update, meter, signals)
+        elif is_save_due:
+            self._save(update, meter, {})
         return info
 
     def _log_training(self, meter: StepMeter) -> dict[str, str]:
         scalars = meter.drain(self.distributed)
+        if not scalars:
+            return {}
         rates = {f"learning_rate/{part}": rate for part, rate in learning_rates(self.optimizer).items()}
-        self._log({**{f"train/{name}": value for name, value in scalars.items()}, **rates})
+        skipped = {"train/skipped_steps": float(self.state.skipped_steps)} if self.max_skipped_steps else {}
+        self._log({**{f"train/{name}": value for name, value in scalars.items()}, **rates, **skipped})
         return {
             "loss": f"{scalars['loss']:.4g}",
             "samples/s": f"{scalars['samples_per_second']:.3g}",
             "data_wait": f"{scalars['data_wait_share']:.0%}",
         }
 
-    def _validate(self) -> dict[str, float]:
+    def _validate_and_save(self, update: OptimizerStep, meter: StepMeter, signals: StopSignals) -> None:
         assert self.evaluator is not None, "called only where there is one"
-        scores = self.evaluator.evaluate()
+        evaluation = self.evaluator.evaluate(signals)
+        if evaluation is None:
+            self._stop_if_asked(signals, update, meter)
+            return
+        scores, step = evaluation.scores, self.state.step
+        self.state.validated_step = step
         self._log({f"valid/{name}": value for name, value in scores.items()})
+        if self.tracker is not None:
+            self.tracker.show(step, evaluation.examples)
         if self.state.best_score is None or scores["score"] > self.state.best_score:
-            self.state.best_score, self.state.best_step = scores["score"], self.state.step
+            self.state.best_score, self.state.best_step = scores["score"], step
         shown = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
-        logger.info("step %d: %s (best: step %s)", self.state.step, shown, self.state.best_step)
-        return scores
+        logger.info("step %d: %s (best: step %s)", step, shown, self.state.best_step)
+        if self._is_due(self.save_every) or self.state.best_step == step:
+            self._saved_step = 0  # what a signal in the middle of this validation may have saved is not all
+            self._save(update, meter, scores)
 
     def _log(self, scalars: Mapping[str, float]) -> None:
         if self.tracker is not None:
             self.tracker.log(self.state.step, scalars)
 
-    def _save(self, update: OptimizerStep, scores: Mapping[str, float]) -> None:
+    def _save(self, update: OptimizerStep, meter: StepMeter, scores: Mapping[str, float]) -> None:
         """Save the present step, unless that has been done; all processes wait for it."""
         if self.state.step == self._saved_step:
             return
+        self.state.meter = meter.state(self.distributed)
         if self.distributed.is_main:
             self.checkpoints.save(self.task, self.optimizer, update.scaler, self.state, scores)
         barrier(self.distributed)

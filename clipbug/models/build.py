@@ -7,10 +7,12 @@ from transformers import BertModel
 from clipbug.config.model import (
     BackboneConfig,
     ClipBertResNetConfig,
+    EncoderConfig,
     ModelConfig,
     ResNetConfig,
     SmallConvConfig,
 )
+from clipbug.errors import ConfigError
 from clipbug.models.backbones.base import VisualBackbone
 from clipbug.models.backbones.resnet import ClipBertResNet, ResNetBackbone
 from clipbug.models.backbones.small import SmallConv
@@ -39,10 +41,11 @@ def build_model(
 
     Raises:
         CheckpointError: weights that do not exist or do not fit.
+        ConfigError: fewer word embeddings than tokens.
         ValueError: classification without `num_classes`.
     """
     backbone = build_backbone(config.backbone)
-    bert = build_bert(config.encoder, vocabulary_size=vocabulary_size)
+    bert = build_bert(config.encoder, vocabulary_size=_num_words(config.encoder, vocabulary_size))
     top: Head
     if head == "pretraining":
         top = PretrainingHead(bert.config, bert.embeddings.word_embeddings)
@@ -53,6 +56,17 @@ def build_model(
     return ClipBert(
         visual=_visual_encoder(config, backbone, bert), bert=_fusion_encoder(config, bert), head=top
     )
+
+
+def _num_words(config: EncoderConfig, tokens: int) -> int:
+    if config.vocabulary_size is None:
+        return tokens
+    if config.vocabulary_size < tokens:
+        raise ConfigError(
+            f"the tokenizer has {tokens} tokens, model.encoder.vocabulary_size is {config.vocabulary_size}",
+            hint="give the tokenizer that the weights were trained with",
+        )
+    return config.vocabulary_size
 
 
 def _visual_encoder(config: ModelConfig, backbone: VisualBackbone, bert: BertModel) -> VisualEncoder:

@@ -11,17 +11,18 @@ from transformers import PreTrainedTokenizerBase
 
 from clipbug.config import RunConfig
 from clipbug.config.model import WordPieceConfig
-from clipbug.config.task import VideoQaConfig, VqaConfig
+from clipbug.config.task import RetrievalConfig, VideoQaConfig, VqaConfig
 from clipbug.data.answers import AnswerVocabulary
 from clipbug.data.batch import Batch, Sample
-from clipbug.data.clip_sampling import build_clip_sampler
+from clipbug.data.clip_sampling import ClipSampler, build_clip_sampler
 from clipbug.data.collate import collate
-from clipbug.data.datasets import VisualTextDataset, group_records
+from clipbug.data.datasets import VisualDataset, VisualTextDataset, group_records
 from clipbug.data.inference_batches import InferenceBatches
 from clipbug.data.loaders import EvaluationBatches, TrainBatches
 from clipbug.data.media import MediaSource
 from clipbug.data.pretraining_dataset import PretrainingDataset
 from clipbug.data.records import QuestionRecord, Record
+from clipbug.data.retrieval_dataset import RetrievalDataset
 from clipbug.data.targets import (
     choice_targets,
     count_targets,
@@ -84,6 +85,8 @@ def _num_outputs(config: RunConfig, text: TextParts) -> int | None:
     """Outputs of the head per text: one for each answer, or one score."""
     if config.task.name == "pretraining":
         return None
+    if isinstance(config.task, RetrievalConfig):
+        return 2 if config.task.loss == "ce" else 1
     return 1 if text.answers is None else len(text.answers)
 
 
@@ -94,12 +97,24 @@ def model_of(task: Task) -> ClipBert:
 
 
 def _encode_targets(config: RunConfig, answers: AnswerVocabulary | None) -> EncodeTargets:
-    if config.task.name == "multiple_choice":
+    if config.task.name in ("multiple_choice", "retrieval"):
         return choice_targets()
     if config.task.name == "count":
         return count_targets()
     assert answers is not None, "the other tasks have an answer vocabulary"
     return soft_label_targets(answers) if config.task.name == "vqa" else single_label_targets(answers)
+
+
+def clip_sampler_of(config: RunConfig, *, random: bool, num_clips: int) -> ClipSampler:
+    """The sampler that a config describes."""
+    return build_clip_sampler(
+        config.sampling.name,
+        random=random,
+        num_clips=num_clips,
+        num_frames_per_clip=config.num_frames_per_clip,
+        fps=config.fps,
+        single_clip=config.sampling.single_clip if config.sampling.name == "clipbert" else "start",
+    )
 
 
 def build_dataset(
@@ -110,17 +125,13 @@ def build_dataset(
     *,
     training: bool,
     num_clips: int,
-) -> VisualTextDataset | PretrainingDataset:
+) -> VisualDataset:
     """Samples of the rows, drawn anew each epoch in training and always the same otherwise."""
     common: dict[str, Any] = {
         "groups": group_records(records, texts_per_visual=config.data.texts_per_visual if training else None),
         "media": media,
-        "clip_sampler": build_clip_sampler(
-            config.sampling.name,
-            random=training and config.train.random_clips,
-            num_clips=num_clips,
-            num_frames_per_clip=config.num_frames_per_clip,
-            fps=config.fps,
+        "clip_sampler": clip_sampler_of(
+            config, random=training and config.train.random_clips, num_clips=num_clips
         ),
         "max_frame_size": config.max_frame_size,
         "exact_resize": config.sampling.name == "clipbert",
@@ -135,6 +146,8 @@ def build_dataset(
             mlm_probability=config.task.mlm_probability,
             mismatch_probability=config.task.mismatch_probability,
         )
+    if isinstance(config.task, RetrievalConfig) and training:
+        return RetrievalDataset(**common, negatives_per_text=config.task.negatives_per_text)
     return VisualTextDataset(**common, encode_targets=_encode_targets(config, text.answers))
 
 

@@ -211,7 +211,7 @@ def _write(
 ) -> None:
     """All results; the parts go last, so that nothing is lost if this is interrupted."""
     path = Path(report.predictions)
-    with atomic_file(path) as file:
+    with atomic_file(path) as temporary, temporary.open("wb") as file:
         for answer in job.answers(records):
             file.write(json.dumps(answer.prediction, ensure_ascii=False).encode() + b"\n")
     if scores is not None:

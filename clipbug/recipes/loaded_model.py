@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from clipbug.data.batch import Batch
-from clipbug.data.clip_sampling import build_clip_sampler
 from clipbug.data.collate import canvas_size
 from clipbug.data.loose_media import LooseMedia, LooseVisual, loose_media
 from clipbug.data.media import MediaKind
@@ -19,7 +18,7 @@ from clipbug.data.records import QuestionRecord
 from clipbug.data.visuals import Visual, VisualReader
 from clipbug.engine.predictor import inference
 from clipbug.errors import ClipbugError, DecodeError
-from clipbug.recipes.assembly import model_of
+from clipbug.recipes.assembly import clip_sampler_of, model_of
 from clipbug.recipes.inference_model import InferenceModel, load_inference_model
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.runtime.precision import autocast
@@ -158,13 +157,7 @@ class LoadedModel:
         config = self.config
         reader = VisualReader(
             media,
-            clip_sampler=build_clip_sampler(
-                config.sampling.name,
-                random=False,
-                num_clips=num_clips,
-                num_frames_per_clip=config.num_frames_per_clip,
-                fps=config.fps,
-            ),
+            clip_sampler=clip_sampler_of(config, random=False, num_clips=num_clips),
             max_frame_size=config.max_frame_size,
             exact_resize=config.sampling.name == "clipbert",
             augment=False,

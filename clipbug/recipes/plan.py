@@ -1,7 +1,5 @@
 """`--dry-run`: what a training would do, with one real forward and backward pass."""
 
-import resource
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -18,10 +16,10 @@ from clipbug.recipes.assembly import (
     build_train_batches,
 )
 from clipbug.recipes.resolve import resolve_data
-from clipbug.recipes.rows import open_media, records_with_media
 from clipbug.recipes.storage import Storage
-from clipbug.recipes.train import count_steps
+from clipbug.recipes.trainer import count_steps, read_training_data
 from clipbug.runtime.distributed import init_distributed
+from clipbug.runtime.memory import peak_bytes
 from clipbug.runtime.precision import Precision, autocast, resolve_precision
 from clipbug.runtime.seeding import seed_everything, step_seed
 from clipbug.tasks.base import Task
@@ -73,13 +71,11 @@ def plan_run(config: RunConfig, *, storage: Path) -> RunPlan:
     """
     processes = init_distributed()
     config = resolve_data(config, Storage(storage))
-    media = open_media(config.data.media, Storage(storage))
-    records = records_with_media(config.data.train, config, media)
-    val_records = records_with_media(config.data.val, config, media)
+    data = read_training_data(config, Storage(storage))
     seed_everything(config.seed)
-    text = build_text_parts(config, records)
+    text = build_text_parts(config, data.train)
     task = build_task_model(config, text).to(processes.device)
-    batches = build_train_batches(config, records, media, text, task, processes)
+    batches = build_train_batches(config, data.train, data.media, text, task, processes)
     steps_per_epoch, steps = count_steps(config, batches.num_groups, processes.world_size)
     precision = resolve_precision(config.precision, processes.device)
     batch = next(iter(batches.batches_from(0)))
@@ -89,9 +85,9 @@ def plan_run(config: RunConfig, *, storage: Path) -> RunPlan:
         task=config.task.name,
         train_files=config.data.train,
         val_files=config.data.val,
-        training_rows=len(records),
-        validation_rows=len(val_records),
-        visuals=len({record.media_id for record in records}),
+        training_rows=len(data.train),
+        validation_rows=len(data.val),
+        visuals=len({record.media_id for record in data.train}),
         groups=batches.num_groups,
         answers=None if text.answers is None else len(text.answers),
         vocabulary=len(text.tokenizer),
@@ -138,7 +134,4 @@ def _peak_bytes(task: Task, device: torch.device) -> int:
     moments = 2 * sum(
         value.numel() * value.element_size() for value in task.parameters() if value.requires_grad
     )
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) + moments
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit + moments
+    return peak_bytes(device) + moments

@@ -1,5 +1,6 @@
 """From what the user said to what a run needs: data paths, output folder, whether to resume."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -45,13 +46,20 @@ def _existing(path: str | Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RunPlace:
-    """Where a run goes, and whether it was begun before."""
+    """Where a run goes, and whether it was begun before.
+
+    Attributes:
+        changes: settings that differ from those that the run was begun with.
+    """
 
     folder: RunFolder
     is_begun: bool
+    changes: tuple[str, ...] = ()
 
 
-def place_run(config: RunConfig, storage: Storage, *, output: Path | None, resume: Resume) -> RunPlace:
+def place_run(
+    config: RunConfig, storage: Storage, *, output: Path | None, resume: Resume, accept_changes: bool = False
+) -> RunPlace:
     """Choose the run folder: `output`, else the newest unfinished run of the same config, else a new one.
 
     Raises:
@@ -59,7 +67,7 @@ def place_run(config: RunConfig, storage: Storage, *, output: Path | None, resum
             there under "never".
     """
     if output is not None:
-        return _named_place(config, output, resume)
+        return _named_place(config, output, resume, accept_changes)
     begun = None if resume == "never" else _unfinished(config, storage)
     if begun is not None:
         return RunPlace(begun, is_begun=True)
@@ -71,7 +79,7 @@ def place_run(config: RunConfig, storage: Storage, *, output: Path | None, resum
     return RunPlace(RunFolder(_free_folder(config, storage)), is_begun=False)
 
 
-def _named_place(config: RunConfig, output: Path, resume: Resume) -> RunPlace:
+def _named_place(config: RunConfig, output: Path, resume: Resume, accept_changes: bool) -> RunPlace:
     if not (output / "config.yaml").exists():
         if resume == "required":
             raise CheckpointError(f"{output} holds no run to resume", "start it with --resume auto")
@@ -86,13 +94,26 @@ def _named_place(config: RunConfig, output: Path, resume: Resume) -> RunPlace:
             f"{output} already holds a run", "name another --output, or resume it with --resume auto"
         )
     difference = config_difference(folder.config(), config)
-    if difference:
-        lines = "\n".join(f"  {line}" for line in difference)
+    if not accept_changes:
+        refuse_changes(folder, difference, what="settings")
+    return RunPlace(folder, is_begun=True, changes=tuple(difference))
+
+
+def refuse_changes(folder: RunFolder, changes: Sequence[str], *, what: str) -> None:
+    """Raise CheckpointError if there are changes.
+
+    Args:
+        folder: of the run.
+        changes: a line for each.
+        what: "settings" or "data".
+    """
+    if changes:
+        lines = "\n".join(f"  {line}" for line in changes)
         raise CheckpointError(
-            f"{output} was started with other settings:\n{lines}",
-            "undo them to resume this run, or start a new one with another --output",
+            f"{folder.path} was started with other {what}:\n{lines}",
+            "undo them to resume this run, start a new one with another --output or --resume never, or go on "
+            "with the change: --accept-changes",
         )
-    return RunPlace(folder, is_begun=True)
 
 
 def _unfinished(config: RunConfig, storage: Storage) -> RunFolder | None:

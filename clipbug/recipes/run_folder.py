@@ -5,20 +5,19 @@
     tokenizer/              tokenizer files
     answers.json            answer vocabulary (QA tasks)
     training_answers.json   what baselines know of the training answers (QA tasks)
-    environment.json        command, versions, machine
+    data.json               hashes of annotation files and of all images and recordings that they use
+    environment.json        each start: command, versions, git revision, machine, accepted changes
     metrics.jsonl, tensorboard/
     checkpoints/step-000500/model.safetensors ...   and links `best`, `last`
+    failures/step-000123/   a step that was not finite, for `clipbug replay`
     summary.json            written when training is complete
 
 A model folder has `model.safetensors` beside config.yaml instead of checkpoints/.
 """
 
 import json
-import platform
-import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,16 @@ from clipbug.errors import CheckpointError
 from clipbug.metrics.baselines import TrainingAnswers
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.files import atomic_write
+
+WITHOUT_EFFECT = {
+    "data.num_workers",
+    "train.background_saves",
+    "train.keep_last",
+    "train.max_skipped_steps",
+    "train.num_examples",
+    "train.trackers",
+}
+"""Settings that a run may go on with in another value: weights and metrics stay the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,11 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
         return self.path / "checkpoints"
+
+    @property
+    def failures(self) -> Path:
+        """Folder of what replays failed steps."""
+        return self.path / "failures"
 
     @property
     def tokenizer(self) -> Path:
@@ -135,6 +149,10 @@ class RunFolder:
         command = "pretrain" if task == "pretraining" else f"finetune --task {task}"
         return f"to make it: clipbug {command} --max-steps {int(step)}"
 
+    def data_fingerprint(self) -> dict[str, Any]:
+        """What data.json holds; empty for a folder without it."""
+        return self._read_json("data.json")
+
     def write_start(
         self,
         config: RunConfig,
@@ -148,19 +166,30 @@ class RunFolder:
         if answers is not None:
             answers.save(self.path / "answers.json")
         if statistics is not None:
-            atomic_write(
-                self.path / "training_answers.json",
-                json.dumps(statistics.to_json(), ensure_ascii=False, indent=1),
-            )
+            self._write_json("training_answers.json", statistics.to_json())
         atomic_write(self.path / "model.json", model.model_dump_json(indent=1))
-        atomic_write(self.path / "environment.json", json.dumps(_environment(), indent=1))
         atomic_write(self.path / "config.yaml", dump_config(config))
+
+    def note_start(self, config: RunConfig, *, data: Mapping[str, Any], start: Mapping[str, Any]) -> None:
+        """Write the settings and data that hold from now on, and add to the list of starts."""
+        starts = self._read_json("environment.json").get("starts", [])
+        self._write_json("environment.json", {"starts": [*starts, start]})
+        self._write_json("data.json", data)
+        atomic_write(self.path / "config.yaml", dump_config(config))
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return content
+
+    def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        atomic_write(self.path / name, json.dumps(content, ensure_ascii=False, indent=1))
 
 
 def config_difference(stored: RunConfig, given: RunConfig) -> list[str]:
-    """Lines "a.b: stored -> given" for every setting that differs."""
+    """Lines "a.b: stored -> given" for every setting that differs and may change the result."""
     old, new = _flat(yaml.safe_load(dump_config(stored))), _flat(yaml.safe_load(dump_config(given)))
-    keys = sorted(old.keys() | new.keys())
+    keys = sorted((old.keys() | new.keys()) - WITHOUT_EFFECT)
     return [f"{key}: {old.get(key)} -> {new.get(key)}" for key in keys if old.get(key) != new.get(key)]
 
 
@@ -171,14 +200,3 @@ def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     for key, value in tree.items():
         flat.update(_flat(value, f"{prefix}.{key}" if prefix else str(key)))
     return flat
-
-
-def _environment() -> dict[str, Any]:
-    packages = ("clipbug", "torch", "torchvision", "transformers", "av", "numpy")
-    return {
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": sys.argv,
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
-        "versions": {name: version(name) for name in packages},
-    }

@@ -3,38 +3,29 @@
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from clipbug.config import RunConfig
-from clipbug.data.media import MediaSource
 from clipbug.data.records import QuestionRecord, Record
 from clipbug.data.tokenization import load_tokenizer, save_tokenizer
-from clipbug.engine.checkpoint import CheckpointManager
-from clipbug.engine.evaluator import Evaluator
-from clipbug.engine.optim import build_optimizer
-from clipbug.engine.tracking import Tracker
-from clipbug.engine.trainer import Trainer
+from clipbug.engine.state import TrainState
 from clipbug.errors import CheckpointError, ClipbugError
 from clipbug.metrics.baselines import TrainingAnswers
 from clipbug.models.build import self_contained_config
 from clipbug.models.weights import load_weights
-from clipbug.recipes.assembly import (
-    TextParts,
-    build_evaluation_batches,
-    build_task_model,
-    build_text_parts,
-    build_train_batches,
-    model_of,
-)
-from clipbug.recipes.resolve import Resume, RunPlace, place_run, resolve_data
-from clipbug.recipes.rows import open_media, records_with_media
+from clipbug.recipes.assembly import TextParts, build_task_model, build_text_parts, model_of
+from clipbug.recipes.environment import describe_start
+from clipbug.recipes.fingerprint import data_fingerprint, fingerprint_difference
+from clipbug.recipes.resolve import Resume, RunPlace, place_run, refuse_changes, resolve_data
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.storage import Storage
-from clipbug.runtime.distributed import Distributed, broadcast_object, joined_processes
-from clipbug.runtime.files import atomic_write
+from clipbug.recipes.trainer import TrainingData, build_trainer, read_training_data
+from clipbug.runtime.distributed import Distributed, barrier, broadcast_object, joined_processes
+from clipbug.runtime.files import atomic_folder, atomic_write, remove_temporaries_of
 from clipbug.runtime.seeding import seed_everything
 from clipbug.tasks.base import Task
 
@@ -72,6 +63,8 @@ def train(
     output: Path | None = None,
     resume: Resume = "auto",
     init: Path | None = None,
+    accept_changes: bool = False,
+    stop_after: float | None = None,
 ) -> TrainingReport:
     """Train the config's task, or go on with an unfinished run of the same config.
 
@@ -82,6 +75,9 @@ def train(
         resume: "auto" goes on with an unfinished run of the same settings; "required" insists; "never" starts
             anew.
         init: run or model folder whose weights (and model settings and tokenizer) to start from.
+        accept_changes: go on with a run although settings, data or number of processes are not those that it
+            was begun with.
+        stop_after: seconds after which to save and stop; the same command then goes on.
 
     Raises:
         ClipbugError: for all that a user can cause; what is already written stays usable.
@@ -92,24 +88,60 @@ def train(
     if init is not None:
         config = _with_model_of(RunFolder.open(init), config)
     with joined_processes() as processes:
-        place = _agree_on_place(config, place_of_data, output, resume, processes)
-        if place.is_begun and place.folder.summary.exists():
+        place = _agree_on_place(
+            partial(
+                place_run, config, place_of_data, output=output, resume=resume, accept_changes=accept_changes
+            ),
+            processes,
+        )
+        if place.is_begun and place.folder.summary.exists() and not place.changes:
             logger.info("%s is complete already", place.folder.path)
             return TrainingReport(**json.loads(place.folder.summary.read_text(encoding="utf-8")))
-        report = _run(config, place, init, place_of_data, processes, started)
+        data = read_training_data(config, place_of_data)
+        if not data.val:
+            logger.warning(
+                "no validation file: the last checkpoint is taken as the best (give one with --val)"
+            )
+        task, text = _task_of_run(config, place, init, data, processes, accept_changes)
+        trainer = build_trainer(
+            config,
+            place.folder,
+            task,
+            text,
+            data,
+            processes,
+            accept_changes=accept_changes,
+            stop_after=stop_after,
+        )
+        report = _report(place, config, trainer.fit(), task, data, started)
         if processes.is_main:
             atomic_write(place.folder.summary, json.dumps(report.to_json(), indent=1))
     return report
 
 
-def _agree_on_place(
-    config: RunConfig, storage: Storage, output: Path | None, resume: Resume, processes: Distributed
-) -> RunPlace:
+def _report(
+    place: RunPlace, config: RunConfig, state: TrainState, task: Task, data: TrainingData, started: float
+) -> TrainingReport:
+    return TrainingReport(
+        run=str(place.folder.path),
+        task=config.task.name,
+        steps=state.step,
+        best_step=state.best_step,
+        score=state.best_score,
+        metric=task.metric().name,
+        training_rows=len(data.train),
+        validation_rows=len(data.val),
+        parameters=sum(parameter.numel() for parameter in task.parameters()),
+        seconds=round(time.monotonic() - started, 1),
+    )
+
+
+def _agree_on_place(choose: Callable[[], RunPlace], processes: Distributed) -> RunPlace:
     """The main process chooses; all processes must use the same folder, or fail together."""
     place: RunPlace | ClipbugError | None = None
     if processes.is_main:
         try:
-            place = place_run(config, storage, output=output, resume=resume)
+            place = choose()
         except ClipbugError as error:
             place = error
     place = broadcast_object(place, processes)
@@ -127,46 +159,61 @@ def _with_model_of(source: RunFolder, config: RunConfig) -> RunConfig:
     return config.model_copy(update={"model": stored.model, "tokenizer": stored.tokenizer})
 
 
-def _run(
+def _task_of_run(
     config: RunConfig,
     place: RunPlace,
     init: Path | None,
-    storage: Storage,
+    data: TrainingData,
     processes: Distributed,
-    started: float,
-) -> TrainingReport:
-    media = open_media(config.data.media, storage)
-    records = records_with_media(config.data.train, config, media)
-    val_records = records_with_media(config.data.val, config, media)
-    if not val_records:
-        logger.warning("no validation file: the last checkpoint is taken as the best (give one with --val)")
+    accept_changes: bool,
+) -> tuple[Task, TextParts]:
+    """The task as the run begins, and its folder as it has to be before the first step."""
+    fingerprint = data_fingerprint(config, [*data.train, *data.val], data.media)
+    weights = None if init is None else RunFolder.open(init).weights("best")
+    fingerprint["init"] = None if weights is None else str(weights.resolve())
+    changes = list(place.changes)
+    if place.is_begun:
+        data_changes = fingerprint_difference(place.folder.data_fingerprint(), fingerprint)
+        if not accept_changes:
+            refuse_changes(place.folder, data_changes, what="data")
+        changes += data_changes
     seed_everything(config.seed)
-    text = _text_parts(config, place, init, records)
+    text = _text_parts(config, place, init, data.train)
     task = build_task_model(config, text).to(processes.device)
-    if init is not None:  # a checkpoint of a begun run comes on top; it may have died before its first
-        _load_init(task, init)
-    if processes.is_main and not place.is_begun:
-        save_tokenizer(text.tokenizer, place.folder.tokenizer)
-        place.folder.write_start(
+    if weights is not None:  # a checkpoint of a begun run comes on top; it may have died before its first
+        _load_init(task, weights)
+    barrier(processes)  # all have looked before one writes
+    if processes.is_main:
+        start = describe_start(world_size=processes.world_size, changes=changes)
+        _write_folder(config, place, task, text, data, fingerprint, start)
+    return task, text
+
+
+def _write_folder(
+    config: RunConfig,
+    place: RunPlace,
+    task: Task,
+    text: TextParts,
+    data: TrainingData,
+    fingerprint: Mapping[str, Any],
+    start: Mapping[str, Any],
+) -> None:
+    """Make the run folder, whole or not at all; in one that is there, note how it goes on."""
+    if place.is_begun:
+        place.folder.summary.unlink(missing_ok=True)
+        place.folder.note_start(config, data=fingerprint, start=start)
+        return
+    remove_temporaries_of(place.folder.path)
+    with atomic_folder(place.folder.path) as path:
+        folder = RunFolder(path)
+        save_tokenizer(text.tokenizer, folder.tokenizer)
+        folder.write_start(
             config,
             model=self_contained_config(config.model, model_of(task)),
             answers=text.answers,
-            statistics=_statistics(records),
+            statistics=_statistics(data.train),
         )
-    trainer = _build_trainer(config, place.folder, task, text, media, records, val_records, processes)
-    state = trainer.fit()
-    return TrainingReport(
-        run=str(place.folder.path),
-        task=config.task.name,
-        steps=state.step,
-        best_step=state.best_step,
-        score=state.best_score,
-        metric=task.metric().name,
-        training_rows=len(records),
-        validation_rows=len(val_records),
-        parameters=sum(parameter.numel() for parameter in task.parameters()),
-        seconds=round(time.monotonic() - started, 1),
-    )
+        folder.note_start(config, data=fingerprint, start=start)
 
 
 def _statistics(records: Sequence[Record]) -> TrainingAnswers | None:
@@ -184,56 +231,10 @@ def _text_parts(
     return text if init is None else TextParts(load_tokenizer(RunFolder(init).tokenizer), text.answers)
 
 
-def _load_init(task: Task, init: Path) -> None:
-    weights = RunFolder.open(init).weights("best")
+def _load_init(task: Task, weights: Path) -> None:
     report = load_weights(task.model, weights, allow_missing=("head.*",), allow_unexpected=("head.*",))
     logger.info("weights from %s: %s", weights, report)
     if not report.loaded:
         raise CheckpointError(
             f"no tensor of {weights} fits the model", "give weights of a clipbug run or model folder"
         )
-
-
-def _build_trainer(
-    config: RunConfig,
-    folder: RunFolder,
-    task: Task,
-    text: TextParts,
-    media: MediaSource,
-    records: Sequence[Record],
-    val_records: Sequence[Record],
-    processes: Distributed,
-) -> Trainer:
-    batches = build_train_batches(config, records, media, text, task, processes)
-    steps_per_epoch, total = count_steps(config, batches.num_groups, processes.world_size)
-    eval_every = config.train.eval_every or max(steps_per_epoch, total // 20, 1)
-    evaluator = None
-    if val_records:
-        val_batches = build_evaluation_batches(config, val_records, media, text, task, processes)
-        evaluator = Evaluator(task, val_batches, precision=config.precision, distributed=processes)
-    return Trainer(
-        task=task,
-        optimizer=build_optimizer(task, config.optim),
-        train_batches=batches,
-        evaluator=evaluator,
-        checkpoints=CheckpointManager(folder.checkpoints, keep_last=config.train.keep_last),
-        tracker=Tracker(folder.path) if processes.is_main else None,
-        distributed=processes,
-        precision=config.precision,
-        seed=config.seed,
-        schedule=config.optim.schedule,
-        warmup_steps=int(config.optim.warmup_ratio * total),
-        max_steps=total,
-        accumulation_steps=config.train.accumulation_steps,
-        eval_every=eval_every,
-        save_every=config.train.save_every or eval_every,
-        log_every=config.train.log_every,
-        max_gradient_norm=config.optim.max_gradient_norm,
-    )
-
-
-def count_steps(config: RunConfig, num_groups: int, world_size: int) -> tuple[int, int]:
-    """(optimizer steps per epoch, steps in all); at least one of each, however little data there is."""
-    visuals_per_step = config.train.batch_size * config.train.accumulation_steps * world_size
-    steps_per_epoch = max(1, -(-num_groups // visuals_per_step))
-    return steps_per_epoch, config.train.max_steps or config.train.num_epochs * steps_per_epoch

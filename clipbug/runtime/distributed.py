@@ -1,6 +1,7 @@
 """Processes that work together: one alone, or those that torchrun started; callers need not know which."""
 
 import gc
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,8 +10,21 @@ from typing import TypeVar
 
 import torch
 from torch import distributed as dist
+from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+
+from clipbug.errors import ClipbugError
+from clipbug.runtime.logging import LOGGER_NAME
 
 T = TypeVar("T")
+
+_logger = logging.getLogger(LOGGER_NAME)
+_LOST_WORDS = (
+    "closed by peer",
+    "Connection reset",
+    "Socket closed",
+    "NCCL communicator was aborted",
+    "Broken pipe",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +64,46 @@ def init_distributed() -> Distributed:
     return Distributed(rank, local_rank, world_size, device)
 
 
+class LostProcessError(ClipbugError):
+    """Another process of the run has ended; its own message says why."""
+
+
 @contextmanager
 def joined_processes() -> Iterator[Distributed]:
-    """The processes of this command, left again at its end."""
+    """The processes of this command, left again at its end.
+
+    Raises:
+        LostProcessError: another process has ended before its time.
+    """
     processes = init_distributed()
     try:
         yield processes
         barrier(processes)  # a process that leaves while another still talks to it can abort the other
+    except Exception as error:
+        if processes.world_size > 1:
+            _tell_others(error, processes)
+        if any(words in str(error) for words in _LOST_WORDS):
+            raise _lost(processes) from error
+        raise
     finally:
         shutdown()
+
+
+def _tell_others(error: Exception, processes: Distributed) -> None:
+    """Into the log, with the rank, and into torchrun's report of the first failure."""
+    recorder = get_error_handler()
+    recorder.initialize()
+    recorder.record_exception(error)
+    if not isinstance(error, ClipbugError):  # those come without traceback, at the end of the command
+        _logger.error("process %d of %d failed", processes.rank, processes.world_size, exc_info=error)
+
+
+def _lost(processes: Distributed) -> LostProcessError:
+    return LostProcessError(
+        f"process {processes.rank} of {processes.world_size} lost another process",
+        "The message of the one that failed stands in its own output. The same command goes on from the last "
+        "checkpoint; torchrun --max-restarts 3 does so by itself.",
+    )
 
 
 def shutdown() -> None:

@@ -1,12 +1,13 @@
 """Files and folders that appear complete or not at all."""
 
+import errno
+import glob
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from clipbug.errors import ClipbugError
 
@@ -17,25 +18,23 @@ def atomic_write(path: Path, data: bytes | str) -> None:
     Raises:
         ClipbugError: the disk is full, the folder cannot be written ...; an older file is as it was.
     """
-    with atomic_file(path) as file:
-        file.write(data.encode() if isinstance(data, str) else data)
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """A new file to write piece by piece; on success it becomes `path`, else it is removed.
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a new name to write to; on success that file becomes `path`, else it is removed.
 
     Raises:
-        ClipbugError: as `atomic_write`, an OSError inside the block included.
+        ClipbugError: a write failed (an OSError inside the block too); an older file is as it was.
     """
     temporary = _temporary_sibling(path)
     with _write_errors(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
+            yield temporary
+            _sync(temporary)
             temporary.replace(path)
             _sync(path.parent)
         finally:
@@ -80,11 +79,53 @@ def replace_link(path: Path, target: str) -> None:
 
 def remove_temporaries(folder: Path) -> None:
     """Remove what a killed process left half-written in `folder`, which no other process may be writing."""
-    for leftover in folder.glob(".*.tmp"):
+    _remove_all(folder.glob(".*.tmp"))
+
+
+def remove_temporaries_of(path: Path) -> None:
+    """Remove what a killed process left of its attempts to write `path`."""
+    if path.parent.is_dir():
+        _remove_all(path.parent.glob(f".{glob.escape(path.name)}.*.tmp"))
+
+
+def _remove_all(leftovers: Iterable[Path]) -> None:
+    for leftover in leftovers:
         if leftover.is_dir() and not leftover.is_symlink():
             shutil.rmtree(leftover, ignore_errors=True)
         else:
             leftover.unlink(missing_ok=True)
+
+
+def check_room(folder: Path, num_bytes: int, *, times: int = 1) -> None:
+    """Make `folder`, and make sure that `times` files of `num_bytes` fit into it: before hours of work.
+
+    Raises:
+        ClipbugError: the folder cannot be written, or there is too little room.
+    """
+    probe = folder / f".room.{secrets.token_hex(4)}.tmp"
+    with _write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+        if free < num_bytes * times:
+            raise ClipbugError(
+                f"{folder} has room for {free / 1e9:.3g} GB, and {num_bytes * times / 1e9:.3g} GB are needed",
+                "Free some space, lower train.keep_last, or choose another folder with --output.",
+            )
+        try:
+            with probe.open("wb") as file:
+                _reserve(file.fileno(), num_bytes)  # quotas and limits do not show in the free space
+        finally:
+            probe.unlink(missing_ok=True)
+
+
+def _reserve(descriptor: int, num_bytes: int) -> None:
+    if not hasattr(os, "posix_fallocate"):  # macOS
+        return
+    try:
+        os.posix_fallocate(descriptor, 0, max(num_bytes, 1))
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # file systems that cannot reserve
+            raise
 
 
 def _temporary_sibling(path: Path) -> Path:

@@ -124,3 +124,36 @@ class Task(nn.Module, ABC):
     def forward(self, batch: Batch) -> StepOutput:
         """The training step."""
         return self.training_step(batch)
+
+
+class RankingTask(Task):
+    """A task that can score any text with any visual, so that all pairs of a search can be ranked.
+
+    Visuals are encoded apart from texts: each passes the backbone once, however many texts there are.
+    """
+
+    @abstractmethod
+    def encode_visuals(self, frames: Tensor) -> Tensor:
+        """What `match_scores` needs of visuals.
+
+        Shape:
+            frames: (B, N, T, 3, H, W).
+            returns: (B, N, h, w, D).
+        """
+
+    @abstractmethod
+    def match_scores(
+        self,
+        grid: Tensor,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        visual_index: Tensor,
+        clip_positions: Tensor,
+    ) -> Tensor:
+        """How well every text matches its visual, higher is better, in fp32.
+
+        Shape:
+            grid: (B, N, h, w, D), of `encode_visuals`; clip_positions: (B, N).
+            input_ids, attention_mask: (Q, L); visual_index: (Q,).
+            returns: (Q,).
+        """

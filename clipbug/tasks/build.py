@@ -6,6 +6,7 @@ from clipbug.config.task import (
     CountConfig,
     MultipleChoiceConfig,
     PretrainingConfig,
+    RetrievalConfig,
     TaskConfig,
     VideoQaConfig,
     VqaConfig,
@@ -18,6 +19,7 @@ from clipbug.tasks.multiple_choice import MultipleChoice
 from clipbug.tasks.predictions import Answers
 from clipbug.tasks.pretraining import Pretraining
 from clipbug.tasks.question_answering import QuestionAnswering
+from clipbug.tasks.retrieval import Retrieval
 
 
 def build_task(
@@ -38,7 +40,8 @@ def build_task(
         label_smoothing: of single labels.
 
     Raises:
-        ConfigError: `label_smoothing` with a task that has no single labels; logsumexp of counts.
+        ConfigError: `label_smoothing` with a task that has no single labels; logsumexp where it cannot
+            be.
         ValueError: a QA task without answers.
     """
     if label_smoothing and not isinstance(config, VideoQaConfig):
@@ -51,6 +54,13 @@ def build_task(
             return Pretraining(model, clip_aggregation=clip_aggregation)
         case MultipleChoiceConfig():
             return MultipleChoice(model, clip_aggregation=clip_aggregation)
+        case RetrievalConfig():
+            if clip_aggregation == "logsumexp" and config.loss == "rank":
+                raise ConfigError(
+                    "task.loss is rank and clip_aggregation logsumexp, whose scores grow with the clips",
+                    "take the mean or maximum: --set clip_aggregation=mean",
+                )
+            return Retrieval(model, loss=config.loss, margin=config.margin, clip_aggregation=clip_aggregation)
         case CountConfig():
             if clip_aggregation == "logsumexp":
                 raise ConfigError(

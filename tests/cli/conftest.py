@@ -24,7 +24,12 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "evaluate:evaluate",
         "demo:run_demo",
         "split:split_annotations",
+        "baseline:baseline",
+        "data_check:check_data",
         "doctor:examine",
+        "weights_import:import_weights",
+        "weights_export:export_weights",
+        "report:make_report",
     )
     for name in names:
         fakes.install(monkeypatch, *name.split(":"))

@@ -20,6 +20,7 @@ ANY_REPORT: dict[str, Any] = {
     **{"unlabelled": 0, "predictions": "predictions.jsonl", "data": ["test.jsonl"], "results": []},
     **{"recordings": 2, "screens": 2, "storage": "storage", "next_commands": [], "seconds": 1.0},
     **{"version": "0", "usable": True, "findings": []},
+    **{"files": [], "scores": [], "errors": 0, "warnings": 0},
 }
 
 

@@ -67,7 +67,33 @@ def test_finetune_by_default(recipes: FakeRecipes) -> None:
         "output": None,
         "resume": "auto",
         "init": None,
+        "accept_changes": False,
+        "stop_after": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("55m", 3300), ("1h30m", 5400), ("90s", 90), ("2h", 7200), ("5", 300), ("0.5h", 1800)],
+)
+def test_stop_after_takes_durations(recipes: FakeRecipes, text: str, seconds: float) -> None:
+    assert exit_code_of("finetune", "--task", "vqa", "--stop-after", text) == 0
+    assert recipes.arguments["stop_after"] == seconds
+
+
+@pytest.mark.parametrize(
+    "words", [("--stop-after", "soon"), ("--stop-after", ""), ("--batch", "0"), ("--batch", "all")]
+)
+def test_what_is_no_duration_or_number_is_refused(recipes: FakeRecipes, words: tuple[str, str]) -> None:
+    assert exit_code_of("pretrain", *words) == 2
+    assert recipes.calls == []
+
+
+def test_batch_and_skipped_steps_are_settings(recipes: FakeRecipes) -> None:
+    assert exit_code_of("pretrain", "--batch", "3", "--max-skipped-steps", "2", "--accept-changes") == 0
+    config: RunConfig = recipes.arguments["first"]
+    assert (config.train.batch_size, config.train.max_skipped_steps) == (3, 2)
+    assert recipes.arguments["accept_changes"] is True
 
 
 def test_finetune_with_everything(recipes: FakeRecipes) -> None:

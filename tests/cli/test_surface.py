@@ -21,7 +21,8 @@ REPOSITORY = Path(__file__).parents[2]
 COMMON = {"--json", "--quiet", "-q", "--verbose", "-v"}
 TRAINING = {
     *("--config", "--set", "--train", "--val", "--media", "--output", "--max-steps", "--seed", "--resume"),
-    *("--dry-run", "--print-config", "--storage", "--format", "--aliases", "--allow-missing"),
+    *("--dry-run", "--print-config", "--storage", "--accept-changes", "--stop-after", "--batch"),
+    *("--max-skipped-steps", "--format", "--aliases", "--allow-missing"),
 }
 SURFACE = {
     "ingest": {"PATH...", "--ext", "--file-type", "--name", "--out", "--workers", "--storage"},
@@ -48,8 +49,18 @@ SURFACE = {
     },
     "evaluate": {"--run", "--predictions", "--data", "--format", "--storage"},
     "demo": {"--keep", "--quick", "--seed"},
+    "report": {"DIR", "--output", "--data", "--media", "--storage"},
     "doctor": {"--storage"},
+    "baseline": {"--data", "--train", "--documents", "--task", "--format"},
+    "data check": {
+        *("FILE...", "--train", "--val", "--test", "--media", "--aliases", "--answers", "--format"),
+    },
     "data split": {"FILE", "--output", "--groups", "--share", "--seed"},
+    "weights import": {
+        *("FILE|DIR...", "--output", "--task", "--answers", "--tokenizer", "--step", "--allow-missing"),
+        "--set",
+    },
+    "weights export": {"DIR", "--format", "--output", "--step"},
     "config list": set(),
     "config show": {"FILE|PRESET", "--set"},
     "config validate": {"FILE|PRESET...", "--set"},

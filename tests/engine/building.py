@@ -1,7 +1,7 @@
 """Trainers over the fake task, for the tests of one process and of several."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +51,14 @@ def make_trainer(
         "save_every": 5,
         "log_every": 2,
         "max_gradient_norm": 1.0,
+        "enlarge": lambda batch: batch,
     }
     return Trainer(
         task=task,
         optimizer=build_optimizer(task, _OPTIM),
         train_batches=stream or FakeStream(rank=processes.rank, world_size=processes.world_size),
         checkpoints=CheckpointManager(folder / "checkpoints", keep_last=2),
+        failures=folder / "failures",
         tracker=Tracker(folder) if processes.is_main else None,
         distributed=processes,
         precision="fp32",
@@ -68,3 +70,43 @@ def lines_without_times(folder: Path) -> list[dict[str, Any]]:
     """metrics.jsonl without what a clock decides."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [{name: value for name, value in line.items() if name not in _TIMES} for line in lines]
+
+
+def all_tensors(trainer: Trainer) -> dict[str, torch.Tensor]:
+    moments = {
+        f"{index}.{name}": value
+        for index, values in trainer.optimizer.state_dict()["state"].items()
+        for name, value in values.items()
+    }
+    return {**trainer.task.state_dict(), **moments}
+
+
+def assert_same(first: Trainer, second: Trainer) -> None:
+    one, two = all_tensors(first), all_tensors(second)
+    assert one.keys() == two.keys()
+    different = [name for name in one if not torch.equal(one[name], two[name])]
+    assert not different
+    assert first.state == second.state
+
+
+class StopAfter(FakeStream):
+    """Acts when so many micro-batches have been taken."""
+
+    def __init__(self, number: int, action: Callable[[], None]) -> None:
+        super().__init__()
+        self._number = number
+        self._action = action
+
+    def batches_from(self, position: int) -> Iterator[Batch]:
+        for count, batch in enumerate(super().batches_from(position), start=position + 1):
+            if count == self._number:
+                self._action()
+            yield batch
+
+
+class KilledError(Exception):
+    """Stands for kill -9: nothing is saved on the way out."""
+
+
+def die() -> None:
+    raise KilledError

@@ -37,7 +37,7 @@ class _Run:
         )
 
     def train_and_save(self, step: int, *, best_step: int | None = None) -> Path:
-        self.update.run([make_batch([step, step + 1, step + 2])], {"answer": 3, "size": 1}, step=step)
+        self.update.run([make_batch([step, step + 1, step + 2])], {"answer": 3, "size": 1})
         state = TrainState(step=step, position=2 * step, best_score=0.5, best_step=best_step)
         return self.manager.save(self.task, self.optimizer, self.update.scaler, state, {"score": 0.25})
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from clipbug.data.batch import Batch, UnreadVisual
 from clipbug.engine import predictor
 from clipbug.engine.evaluator import Evaluator
+from clipbug.engine.interruption import StopSignals
 from clipbug.engine.predictor import gather_pairs, inference, predict
 from clipbug.errors import DataError, OutOfMemoryError
 from clipbug.tasks.base import Prediction
@@ -121,7 +122,7 @@ def test_out_of_memory_names_the_settings_of_inference(monkeypatch: pytest.Monke
 
 def test_evaluation_is_the_metric_and_the_mean_losses_over_all_targets() -> None:
     task = FakeTask(dropout=0.5).train()
-    scores = Evaluator(task, _Batches(), precision="fp32", distributed=ALONE).evaluate()
+    scores = Evaluator(task, _Batches(), precision="fp32", distributed=ALONE).evaluate(StopSignals()).scores
     assert task.training
     task.eval()
     whole = make_batch([i for ids in IDS for i in ids])
@@ -139,11 +140,13 @@ def test_evaluation_is_the_metric_and_the_mean_losses_over_all_targets() -> None
 
 def test_evaluation_can_be_repeated() -> None:
     evaluator = Evaluator(FakeTask(dropout=0.5), _Batches(), precision="fp32", distributed=ALONE)
-    assert evaluator.evaluate() == evaluator.evaluate()
+    assert evaluator.evaluate(StopSignals()).scores == evaluator.evaluate(StopSignals()).scores
 
 
 def test_no_loss_without_targets() -> None:
-    scores = Evaluator(
-        FakeTask(), _Batches(with_targets=False), precision="fp32", distributed=ALONE
-    ).evaluate()
+    scores = (
+        Evaluator(FakeTask(), _Batches(with_targets=False), precision="fp32", distributed=ALONE)
+        .evaluate(StopSignals())
+        .scores
+    )
     assert set(scores) == {"accuracy", "rows", "score"}

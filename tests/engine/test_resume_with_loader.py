@@ -43,6 +43,7 @@ class _Breaking:
     def __init__(self, stream: TrainBatches, break_at: int) -> None:
         self._stream = stream
         self._break_at = break_at
+        self.batch_size = stream.batch_size
 
     def batches_from(self, position: int) -> Iterator[Batch]:
         for number, batch in enumerate(self._stream.batches_from(position), start=position):
@@ -103,6 +104,7 @@ def _trainer(
         train_batches=_Breaking(stream, break_at),
         evaluator=Evaluator(task, validation, precision="fp32", distributed=ALONE),
         checkpoints=CheckpointManager(folder / "checkpoints", keep_last=1),
+        failures=folder / "failures",
         tracker=Tracker(folder),
         distributed=ALONE,
         precision="fp32",

@@ -23,7 +23,7 @@ from clipbug.runtime.seeding import seed_everything
 from tests.fakes import FakeMedia, fake_image, fake_recording
 
 GOLDEN = Path(__file__).with_name("tiny_losses.json")
-TASKS = ("vqa", "video_qa", "multiple_choice", "count", "pretraining")
+TASKS = ("vqa", "video_qa", "multiple_choice", "retrieval", "count", "pretraining")
 NAMES = ("one", "two", "three", "four", "five", "six")
 ANSWERS = ("yes", "no", "save", "cancel")
 
@@ -35,7 +35,7 @@ def media_of(task: str) -> FakeMedia:
 
 
 def records_of(task: str) -> list[Record]:
-    if task == "pretraining":
+    if task in ("pretraining", "retrieval"):
         return [CaptionRecord(name, name, f"the {name} dialog stays open after cancel") for name in NAMES]
     if task == "multiple_choice":
         return [

@@ -15,10 +15,10 @@ from clipbug.config import RunConfig
 from clipbug.data.answers import AnswerVocabulary
 from clipbug.data.tokenization import save_tokenizer
 from clipbug.errors import ClipbugError, DataError, DecodeError
-from clipbug.models.weights import save_weights
 from clipbug.recipes.assembly import TextParts, build_task_model, model_of
 from clipbug.recipes.loaded_model import LoadedModel
 from clipbug.recipes.run_folder import RunFolder
+from clipbug.runtime.tensors import save_tensors
 from tests.video_factory import make_video
 
 DOCUMENT = Path(__file__).parents[2] / "docs/python.md"
@@ -33,7 +33,7 @@ def save_model(
     task = build_task_model(config, TextParts(tokenizer, answers))
     RunFolder(folder).write_start(config, model=config.model, answers=answers, statistics=None)
     save_tokenizer(tokenizer, folder / "tokenizer")
-    save_weights(model_of(task), folder / "model.safetensors")
+    save_tensors(folder / "model.safetensors", model_of(task).state_dict())
     return folder
 
 

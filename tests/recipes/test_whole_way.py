@@ -154,6 +154,25 @@ def test_evaluation_scores_what_infer_wrote(storage: Path, run: Run) -> None:
     assert set(scores["baselines"]) == {"majority", "question_only"}
 
 
+def test_a_report_of_a_run(storage: Path, run: Run, tmp_path: Path) -> None:
+    training = finetune(run, storage)
+    code, report = run("report", training["run"], "--storage", str(storage))
+    assert code == 0, report
+    page = Path(report["output"]).read_text(encoding="utf-8")
+    assert Path(report["output"]).parent.parent.parent == Path(training["run"])
+    code, scores = run("evaluate", "--run", training["run"], "--storage", str(storage))
+    assert report["score"] == scores["score"]
+    assert report["questions"] == page.count("<article") == scores["count"]
+    assert report["recordings_with_frames"] == page.count("data:image/jpeg") == 3
+    assert f"clipbug infer --run {training['run']}" in page
+    target = tmp_path / "again.html"
+    code, again = run(
+        *("report", str(Path(report["output"]).parent), "--output", str(target), "--storage", str(storage))
+    )
+    assert code == 0, again
+    assert {**again, "output": ""} == {**report, "output": "", "num_bytes": again["num_bytes"]}
+
+
 def test_a_complete_run_is_not_trained_again_and_other_settings_are_refused(storage: Path, run: Run) -> None:
     output = str(storage / "mine")
     first = finetune(run, storage, "--output", output)

@@ -130,7 +130,7 @@ def tiny_task(config: TaskConfig, clip_aggregation: ClipAggregation, *, seed: in
     model = build_model(
         tiny_model_config(),
         head="pretraining" if config.name == "pretraining" else "classification",
-        num_classes=None if config.name == "pretraining" else len(answers or (0,)),
+        num_classes=num_outputs(config),
         vocabulary_size=VOCABULARY_SIZE,
     )
     return build_task(
@@ -140,6 +140,13 @@ def tiny_task(config: TaskConfig, clip_aggregation: ClipAggregation, *, seed: in
         clip_aggregation=clip_aggregation,
         label_smoothing=0.0,
     )
+
+
+def num_outputs(config: TaskConfig) -> int | None:
+    """Outputs of the head per text, as the task needs them."""
+    if config.name == "retrieval":
+        return 2 if config.loss == "ce" else 1
+    return {"vqa": len(ANSWERS), "video_qa": len(ANSWERS), "pretraining": None}.get(config.name, 1)
 
 
 MakeBatch = Callable[[], Batch]
@@ -178,6 +185,13 @@ def choice_batch() -> Batch:
         visual_index=batch.visual_index[texts],
         texts_per_record=numbers,
     )
+
+
+def retrieval_batch() -> Batch:
+    """Rows of three texts each, of which the first belongs to the visual; row 3 does not know which."""
+    batch = choice_batch()
+    labels = torch.tensor([0, 0, 0, -100, 0, 0])
+    return replace(batch, targets={"labels": labels})
 
 
 def count_batch() -> Batch:

@@ -7,6 +7,7 @@ from clipbug.config.task import (
     CountConfig,
     MultipleChoiceConfig,
     PretrainingConfig,
+    RetrievalConfig,
     TaskConfig,
     VideoQaConfig,
     VqaConfig,
@@ -18,6 +19,7 @@ from clipbug.tasks.counting import Counting
 from clipbug.tasks.multiple_choice import MultipleChoice
 from clipbug.tasks.pretraining import Pretraining
 from clipbug.tasks.question_answering import QuestionAnswering
+from clipbug.tasks.retrieval import Retrieval
 from tests.tasks.batches import AnswerList
 
 
@@ -35,6 +37,9 @@ def test_each_setting_has_its_task() -> None:
     assert not video.soft_labels
     assert isinstance(build(PretrainingConfig()), Pretraining)
     assert isinstance(build(MultipleChoiceConfig()), MultipleChoice)
+    ranking = build(RetrievalConfig(loss="rank", margin=0.5))
+    assert isinstance(ranking, Retrieval)
+    assert (ranking.loss, ranking.margin) == ("rank", 0.5)
     counting = build(CountConfig(minimum=0, maximum=4))
     assert isinstance(counting, Counting)
     assert counting.numbers == range(5)

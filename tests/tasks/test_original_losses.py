@@ -3,8 +3,10 @@
 Not taken over: its pre-training divides the token loss by all positions instead of hidden ones.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from clipbug.models.outputs import PretrainingOutput
 from clipbug.tasks.multiple_choice import MultipleChoice
 from clipbug.tasks.pretraining import Pretraining
 from clipbug.tasks.question_answering import QuestionAnswering
+from clipbug.tasks.retrieval import Retrieval
 from tests.tasks.batches import AnswerList, FixedOutput
 
 GOLDEN: dict[str, NDArray[np.generic]] = dict(np.load(Path(__file__).with_name("original_losses.npz")))
@@ -98,7 +101,7 @@ def test_multiple_choice(num_clips: int, how: str) -> None:
     scores = golden(f"{case}/logits").permute(1, 2, 0)  # (clips, rows, options) there
     texts = scores.flatten(0, 1).unsqueeze(-1).clone().requires_grad_()
     task = MultipleChoice(FixedOutput(texts), clip_aggregation=HOW[how])
-    batch = choices(batch_of({"labels": golden(f"{case}/labels").long()}, num_clips=num_clips))
+    batch = choices(batch_of({"labels": golden(f"{case}/labels").long()}, num_clips=num_clips), [5] * 6)
     loss = task(batch).sums["answer"] / 6
     assert_close(loss, golden(f"{case}/{how}/loss"))
     torch.autograd.backward(loss)
@@ -112,18 +115,61 @@ def test_multiple_choice(num_clips: int, how: str) -> None:
     assert [int(one.answer) for one in predictions] == golden(f"{case}/{how}/prediction").tolist()
 
 
-def choices(batch: Batch) -> Batch:
-    """The same rows, each with five options."""
-    options = tuple(map(str, range(5)))
+@pytest.mark.parametrize("num_clips", [1, 4])
+@pytest.mark.parametrize("how", list(HOW))
+def test_retrieval_by_two_classes(num_clips: int, how: str) -> None:
+    case = f"retrieval_ce/clips{num_clips}"
+    logits = golden(f"{case}/logits").transpose(0, 1).clone().requires_grad_()
+    labels = golden(f"{case}/labels").long()  # of each text: 1 = belongs
+    own = (labels == 1).nonzero().flatten().tolist()
+    starts = [0, *own[1:]]  # one text that belongs in each row
+    numbers = [end - start for start, end in pairwise([*starts, 6])]
+    places = torch.tensor(own) - torch.tensor(starts)
+    task = Retrieval(FixedOutput(logits), loss="ce", margin=0.2, clip_aggregation=HOW[how])
+    batch = choices(batch_of({"labels": places}, num_clips=num_clips), numbers)
+    loss = task(batch).sums["matching"]
+    assert_close(loss, golden(f"{case}/{how}/loss_per_example").sum())
+    assert task.count_targets(batch) == {"matching": 6}
+    torch.autograd.backward(loss / 6)
+    assert_close(logits.grad, golden(f"{case}/{how}/grad").transpose(0, 1))
+    assert_close(scores_of(task, logits), golden(f"{case}/{how}/score"), rtol=0, atol=6e-5)  # rounded there
+
+
+@pytest.mark.parametrize("num_clips", [1, 4])
+@pytest.mark.parametrize("how", ["mean", "max"])
+@pytest.mark.parametrize("negatives", [1, 3])
+def test_retrieval_by_ranking(negatives: int, num_clips: int, how: str) -> None:
+    case = f"retrieval_rank/neg{negatives}/clips{num_clips}"
+    logits = golden(f"{case}/logits").transpose(0, 1).clone().requires_grad_()
+    task = Retrieval(FixedOutput(logits), loss="rank", margin=0.2, clip_aggregation=HOW[how])
+    batch = choices(batch_of({"labels": torch.zeros(3).long()}, num_clips=num_clips), [1 + negatives] * 3)
+    loss = task(batch).sums["matching"]
+    assert_close(loss, golden(f"{case}/{how}/loss_matrix").sum())
+    assert task.count_targets(batch) == {"matching": 3 * negatives}
+    torch.autograd.backward(loss / (3 * negatives))
+    assert_close(logits.grad, golden(f"{case}/{how}/grad").transpose(0, 1))
+    assert_close(scores_of(task, logits), golden(f"{case}/{how}/score"), rtol=0, atol=6e-5)  # rounded there
+
+
+def scores_of(task: Retrieval, logits: Tensor) -> Tensor:
+    """The probability that each text matches."""
+    nothing = torch.zeros(len(logits))
+    return task.match_scores(nothing, nothing, nothing, nothing, nothing).sigmoid().detach()
+
+
+def choices(batch: Batch, numbers: Sequence[int]) -> Batch:
+    """The same rows, each with this many options."""
+    texts = [row for row, number in enumerate(numbers) for _ in range(number)]
     return replace(
         batch,
         records=tuple(
-            ChoiceRecord(row.record_id, row.record_id, "video", "?", options) for row in batch.records
+            ChoiceRecord(row.record_id, row.record_id, "video", "?", tuple(map(str, range(number))))
+            for row, number in zip(batch.records, numbers, strict=True)
         ),
-        input_ids=batch.input_ids.repeat_interleave(5, dim=0),
-        attention_mask=batch.attention_mask.repeat_interleave(5, dim=0),
-        visual_index=batch.visual_index.repeat_interleave(5),
-        texts_per_record=(5,) * len(batch.records),
+        input_ids=batch.input_ids[texts],
+        attention_mask=batch.attention_mask[texts],
+        visual_index=batch.visual_index[texts],
+        texts_per_record=tuple(numbers),
     )
 
 

@@ -1,0 +1,141 @@
+"""All texts against all recordings: each recording is read and encoded once, texts go over it in portions."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from clipbug.data.batch import Batch
+from clipbug.engine.failures import memory_errors_explained
+from clipbug.engine.predictor import inference, length
+from clipbug.runtime.distributed import Distributed, gather_objects
+from clipbug.runtime.precision import autocast, resolve_precision
+from clipbug.runtime.progress import ProgressBar
+from clipbug.tasks.base import RankingTask
+
+PRECISION = Literal["auto", "fp32", "bf16", "fp16"]
+_SEQUENCES_PER_CALL = 256
+"""Pairs of a text and a clip that are in memory at a time, beside the clips of one batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedTexts:
+    """Texts as token ids with [CLS] and [SEP], and the id that fills up shorter ones."""
+
+    input_ids: Sequence[Sequence[int]]
+    pad_token_id: int
+
+    def portions(self, size: int) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+        """(indices, input_ids, attention_mask) of up to `size` texts each, shortest first, padded."""
+        order = sorted(range(len(self.input_ids)), key=lambda index: (len(self.input_ids[index]), index))
+        for start in range(0, len(order), size):
+            indices = order[start : start + size]
+            rows = [torch.tensor(self.input_ids[index]) for index in indices]
+            mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
+            yield indices, pad_sequence(rows, batch_first=True, padding_value=self.pad_token_id), mask
+
+
+def score_texts(
+    task: RankingTask,
+    batches: Iterable[Batch],
+    texts: EncodedTexts,
+    *,
+    precision: PRECISION,
+    distributed: Distributed,
+    description: str,
+) -> dict[str, NDArray[np.float32]]:
+    """The score of every text with every recording, the same on all processes.
+
+    Args:
+        task: left in the mode (training or not) in which it came.
+        batches: this process's share of the recordings; their own texts are not looked at.
+        texts: to score.
+        description: of the progress bar.
+
+    Returns:
+        Recording -> scores (texts,).
+
+    Raises:
+        OutOfMemoryError: the clips of a batch do not fit.
+    """
+    device = distributed.device
+    resolved = resolve_precision(precision, device)
+    columns: list[tuple[str, NDArray[np.float32]]] = []
+    with inference(task), ProgressBar(description, length(batches), unit="batches") as bar:
+        for batch in batches:
+            with memory_errors_explained([batch], "eval"), autocast(resolved, device):
+                scores = _score_batch(task, batch.to(device), texts, device)
+            columns.extend(zip(batch.media_ids, scores.T, strict=True))
+            bar.update()
+    return dict(gather_objects(columns, distributed))
+
+
+def _score_batch(
+    task: RankingTask, batch: Batch, texts: EncodedTexts, device: torch.device
+) -> NDArray[np.float32]:
+    """(texts, B)."""
+    grid = task.encode_visuals(batch.frames)
+    num_visuals, num_clips = grid.shape[:2]
+    scores = np.empty((len(texts.input_ids), num_visuals), dtype=np.float32)
+    for indices, ids, mask in texts.portions(max(1, _SEQUENCES_PER_CALL // (num_visuals * num_clips))):
+        visual_index = torch.arange(num_visuals, device=device).repeat(len(indices))
+        matches = task.match_scores(
+            grid,
+            ids.to(device).repeat_interleave(num_visuals, dim=0),
+            mask.to(device).repeat_interleave(num_visuals, dim=0),
+            visual_index,
+            batch.clip_positions,
+        )
+        scores[indices] = matches.view(len(indices), num_visuals).cpu().numpy()
+    return scores
+
+
+class RankingEvaluator:
+    """Scores a retrieval task on validation data, again and again, as its training goes on.
+
+    Args:
+        task: left in the mode (training or not) in which it comes.
+        batches: this process's share of the recordings; iterated anew by each evaluation.
+        texts: all texts.
+        score: scores of every recording -> scores by name, the main one under "score".
+        precision: as in training.
+        distributed: the processes among which the recordings are shared.
+    """
+
+    def __init__(
+        self,
+        task: RankingTask,
+        batches: Iterable[Batch],
+        *,
+        texts: EncodedTexts,
+        score: Callable[[Mapping[str, NDArray[np.float32]]], Mapping[str, float]],
+        precision: PRECISION,
+        distributed: Distributed,
+    ) -> None:
+        self._task = task
+        self._batches = batches
+        self._texts = texts
+        self._score = score
+        self._precision: PRECISION = precision
+        self._processes = distributed
+
+    def evaluate(self) -> dict[str, float]:
+        """The scores. All processes must call it, and all get the same.
+
+        Raises:
+            OutOfMemoryError: the clips of a batch do not fit.
+        """
+        scores = score_texts(
+            self._task,
+            self._batches,
+            self._texts,
+            precision=self._precision,
+            distributed=self._processes,
+            description="validation",
+        )
+        return dict(self._score(scores))

@@ -1,0 +1,60 @@
+"""Predictions and the annotation rows that they answer, joined to the cards of a report."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clipbug.data.records import UNKNOWN_TYPE, ChoiceRecord, QuestionRecord, Record
+from clipbug.metrics.answers import answer_score
+from clipbug.report.contents import Card, Vote
+
+NO_ANSWER = "(no prediction)"
+
+
+def make_cards(predictions: Sequence[Mapping[str, Any]], records: Sequence[Record]) -> list[Card]:
+    """A card per question row, in the order of the rows; rows without prediction count as wrong.
+
+    Args:
+        predictions: objects of predictions.jsonl, joined on `id` (without one: `question_id`).
+        records: annotation rows; captions have no answers and are left out.
+    """
+    by_id = {str(row.get("id", row.get("question_id"))): row for row in predictions}
+    return [
+        _card(record, by_id.get(record.record_id, {}))
+        for record in records
+        if isinstance(record, QuestionRecord | ChoiceRecord)
+    ]
+
+
+def _card(record: QuestionRecord | ChoiceRecord, row: Mapping[str, Any]) -> Card:
+    answer = row.get("answer")
+    labels = _labels(record)
+    return Card(
+        record_id=record.record_id,
+        media_id=str(row.get("media_id", record.media_id)),  # as the store names it, where they differ
+        question=record.question,
+        answer=answer if isinstance(answer, str) else NO_ANSWER,
+        probability=float(row.get("probability") or 0.0),
+        top=tuple((str(name), float(probability)) for name, probability in row.get("top", ())),
+        votes=tuple(map(_vote, row.get("clips", ()))),
+        labels=labels,
+        score=answer_score(answer if isinstance(answer, str) else None, labels) if labels else None,
+        answer_type=record.answer_type or UNKNOWN_TYPE,
+        app=record.app,
+        source=record.source,
+    )
+
+
+def _labels(record: QuestionRecord | ChoiceRecord) -> Mapping[str, float]:
+    if isinstance(record, QuestionRecord):
+        return record.labels
+    return {} if record.answer is None else {record.options[record.answer]: 1.0}
+
+
+def _vote(clip: Mapping[str, Any]) -> Vote:
+    return Vote(
+        start_seconds=float(clip["start_seconds"]),
+        end_seconds=float(clip["end_seconds"]),
+        frame_seconds=tuple(map(float, clip["frame_seconds"])),
+        answer=str(clip.get("answer", "")),
+        probability=float(clip.get("probability") or 0.0),
+    )

@@ -1,0 +1,142 @@
+"""What a report shows, before it becomes a page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Verdict = Literal["wrong", "partial", "right", "unscored"]
+
+# Worst first: sure and wrong, then half right, then right but unsure; what nobody can score comes last.
+_ORDER: Mapping[Verdict, int] = {"wrong": 0, "partial": 1, "right": 2, "unscored": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What one clip says on its own."""
+
+    start_seconds: float
+    end_seconds: float
+    frame_seconds: tuple[float, ...]
+    answer: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One question with its answer and what is known of the right one.
+
+    Attributes:
+        labels: acceptable answer -> weight; empty where the right answer is unknown.
+        score: weight that the given answer earns; None where there are no labels.
+        evidence: data URI of a picture that marks what the answer rests on, or None.
+    """
+
+    record_id: str
+    media_id: str
+    question: str
+    answer: str
+    probability: float
+    top: tuple[tuple[str, float], ...]
+    votes: tuple[Vote, ...]
+    labels: Mapping[str, float]
+    score: float | None
+    answer_type: str
+    app: str | None
+    source: str = ""
+    evidence: str | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """How good the answer is."""
+        if self.score is None:
+            return "unscored"
+        return (
+            "wrong" if self.score <= 0 else "right" if self.score >= max(self.labels.values()) else "partial"
+        )
+
+    @property
+    def expected(self) -> str | None:
+        """The label of greatest weight."""
+        return max(self.labels, key=self.labels.__getitem__) if self.labels else None
+
+    @property
+    def frame_seconds(self) -> tuple[float, ...]:
+        """Times of all frames of all clips, in order."""
+        return tuple(time for vote in self.votes for time in vote.frame_seconds)
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """Sorts the worst first."""
+        sure_first = self.verdict in ("wrong", "partial")
+        return _ORDER[self.verdict], -self.probability if sure_first else self.probability
+
+
+@dataclass(frozen=True, slots=True)
+class Filmstrip:
+    """The frames of one recording side by side in one picture, which all its questions share.
+
+    Attributes:
+        uri: the picture as a data URI.
+        width, height: of one frame in it, in pixels.
+        frame_seconds: time of each frame, in order.
+    """
+
+    uri: str
+    width: int
+    height: int
+    frame_seconds: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The mean score of some of the questions, with its 95 % interval over recordings."""
+
+    name: str
+    score: float
+    count: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One number of the training over its steps."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DataFinding:
+    """One thing that a check of the data found."""
+
+    severity: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportContents:
+    """Everything that the page shows.
+
+    Attributes:
+        facts: name -> value, for the head of the page.
+        scores: the object that `evaluate --json` prints; None where no answer is known.
+        groups: heading -> groups.
+        filmstrips: media id -> its frames.
+        commands: how to make the same results again.
+        files: name -> text, shown folded (config, environment).
+        notes: what was left out, and why.
+    """
+
+    title: str
+    facts: Mapping[str, str]
+    scores: Mapping[str, Any] | None
+    cards: Sequence[Card]
+    groups: Mapping[str, Sequence[Group]]
+    curves: Sequence[Curve]
+    filmstrips: Mapping[str, Filmstrip]
+    findings: Sequence[DataFinding]
+    commands: Sequence[str]
+    files: Mapping[str, str]
+    notes: Sequence[str]

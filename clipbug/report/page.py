@@ -1,0 +1,95 @@
+"""A report as one HTML page that needs nothing else: no network, no other file, no script to be read."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from clipbug import __version__
+from clipbug.report.charts import learning_curve, score_ruler
+from clipbug.report.confusion import confusion_of
+from clipbug.report.contents import Card, ReportContents
+
+_BASELINES = {"majority": "majority answer", "question_only": "question only"}
+_FRAME_PIXELS, _SMALL_FRAME_PIXELS, _MANY_FRAMES = 190, 130, 8  # height of frames, until somebody changes it
+
+
+def render_page(contents: ReportContents) -> bytes:
+    """The page, UTF-8. Everything that comes from data is escaped; a policy in the page forbids the network.
+
+    Args:
+        contents: what to show.
+    """
+    environment = _environment()
+    cards = sorted(contents.cards, key=lambda card: card.rank)
+    frames = max((len(strip.frame_seconds) for strip in contents.filmstrips.values()), default=1)
+    strips = {media_id: number for number, media_id in enumerate(contents.filmstrips)}
+    script = _template_text("script.js")
+    text = environment.get_template("report.html").render(
+        contents=contents,
+        cards=cards,
+        strips=strips,
+        frame_pixels=_FRAME_PIXELS if frames <= _MANY_FRAMES else _SMALL_FRAME_PIXELS,
+        verdicts=_counts(cards),
+        confusion=confusion_of(cards),
+        ruler=None if contents.scores is None else _ruler(contents.scores),
+        charts=[(curve.name, learning_curve(curve)) for curve in contents.curves],
+        style=Markup(_template_text("style.css")),
+        script=Markup(script),
+        policy=_policy(script),
+        version=__version__,
+    )
+    return text.encode("utf-8", "replace")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("clipbug.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=_percent, seconds=_seconds)
+    return environment
+
+
+def _template_text(name: str) -> str:
+    return files("clipbug.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _policy(script: str) -> str:
+    """Only this page's own script may run, only pictures inside the page may load."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+
+
+def _ruler(scores: Any) -> Markup:
+    marks = {
+        name: scores["baselines"][key]
+        for key, name in _BASELINES.items()
+        if scores.get("baselines", {}).get(key) is not None
+    }
+    if scores.get("ceiling") is not None:
+        marks["ceiling"] = scores["ceiling"]
+    return score_ruler(scores["score"], tuple(scores["interval"]), marks)
+
+
+def _counts(cards: Sequence[Card]) -> dict[str, int]:
+    counts = dict.fromkeys(("wrong", "partial", "right", "unscored"), 0)
+    for card in cards:
+        counts[card.verdict] += 1
+    return counts
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _seconds(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return f"{rest:.1f}" if not minutes else f"{minutes:.0f}:{rest:04.1f}"

@@ -1,0 +1,28 @@
+"""Pictures for a page: frames side by side, as data URIs."""
+
+import base64
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from clipbug.report.contents import Filmstrip
+
+_JPEG_QUALITY = 72
+
+
+def make_filmstrip(pictures: NDArray[np.uint8], frame_seconds: tuple[float, ...]) -> Filmstrip:
+    """The pictures side by side as one JPEG.
+
+    Shape:
+        pictures: (F, H, W, 3), RGB.
+    """
+    side_by_side = np.concatenate(list(pictures), axis=1)
+    height, width = pictures.shape[1:3]
+    return Filmstrip(jpeg_uri(side_by_side), width, height, frame_seconds)
+
+
+def jpeg_uri(picture: NDArray[np.uint8]) -> str:
+    """A picture (H, W, 3), RGB, as the address of a JPEG that is held in the address itself."""
+    encoded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
+    return f"data:image/jpeg;base64,{base64.b64encode(encoded.tobytes()).decode('ascii')}"

@@ -1,0 +1,107 @@
+"""All texts against all recordings: the same scores as pair by pair, each recording encoded once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clipbug.config.task import RetrievalConfig
+from clipbug.data.batch import Batch
+from clipbug.engine import ranking
+from clipbug.engine.ranking import EncodedTexts, RankingEvaluator, score_texts
+from clipbug.tasks.retrieval import Retrieval
+from tests.engine.fakes import ALONE
+from tests.tasks.batches import caption_batch, split_by_visual, tiny_task
+
+TEXTS = EncodedTexts([[2, 8, 9, 3], [2, 30, 3], [2, 11, 12, 13, 14, 3], [2, 31, 3], [2, 17, 18, 3]], 0)
+
+
+@pytest.fixture
+def task() -> Retrieval:
+    task = tiny_task(RetrievalConfig(), "logsumexp")
+    assert isinstance(task, Retrieval)
+    return task
+
+
+def scored(task: Retrieval, batches: list[Batch]) -> dict[str, NDArray[np.float32]]:
+    return score_texts(task, batches, TEXTS, precision="fp32", distributed=ALONE, description="search")
+
+
+def pair_by_pair(task: Retrieval, batch: Batch) -> dict[str, list[float]]:
+    """One text and one recording at a time, without padding."""
+    scores: dict[str, list[float]] = {}
+    task.eval()
+    with torch.inference_mode():
+        for visual, media_id in enumerate(batch.media_ids):
+            for text in TEXTS.input_ids:
+                ids = torch.tensor([list(text)])
+                output = task.model(
+                    batch.frames[visual : visual + 1],
+                    ids,
+                    torch.ones_like(ids),
+                    torch.tensor([0]),
+                    batch.clip_positions[visual : visual + 1],
+                )
+                pooled = output.logsumexp(dim=1)[0]
+                scores.setdefault(media_id, []).append(float(pooled[1] - pooled[0]))
+    return scores
+
+
+@pytest.mark.parametrize("sequences", [1, 7, 256])
+def test_scores_equal_those_of_single_pairs(
+    task: Retrieval, sequences: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranking, "_SEQUENCES_PER_CALL", sequences)
+    batch = caption_batch({})
+    expected = pair_by_pair(task, batch)
+    for batches in ([batch], split_by_visual(batch)):
+        found = scored(task, batches)
+        assert found.keys() == expected.keys()
+        for media_id, column in found.items():
+            # fp32 in other batch sizes
+            np.testing.assert_allclose(column, expected[media_id], rtol=1e-4, atol=1e-5)
+
+
+def test_every_frame_passes_the_backbone_once(task: Retrieval) -> None:
+    batch = caption_batch({})
+    frames: list[int] = []
+    task.model.visual.register_forward_pre_hook(lambda module, inputs: frames.append(len(inputs[0])))
+    scored(task, split_by_visual(batch))
+    assert sum(frames) == batch.frames.flatten(0, 2).shape[0]
+
+
+def test_memory_holds_few_pairs_at_a_time(task: Retrieval, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "_SEQUENCES_PER_CALL", 12)
+    rows: list[int] = []
+    own_scores = task.match_scores
+
+    def counted(grid: Tensor, input_ids: Tensor, *others: Any) -> Tensor:
+        rows.append(len(input_ids) * grid.shape[1])
+        return own_scores(grid, input_ids, *others)
+
+    monkeypatch.setattr(task, "match_scores", counted)
+    scored(task, [caption_batch({})])
+    assert max(rows) <= 12
+    assert sum(rows) == 5 * 3 * 2  # texts, recordings, clips
+
+
+def test_validation_leaves_the_task_as_it_was_and_needs_no_own_texts(task: Retrieval) -> None:
+    seen: list[Mapping[str, NDArray[np.float32]]] = []
+
+    def score(columns: Mapping[str, NDArray[np.float32]]) -> Mapping[str, float]:
+        seen.append(columns)
+        return {"score": 0.5}
+
+    evaluator = RankingEvaluator(
+        task, [caption_batch({})], texts=TEXTS, score=score, precision="fp32", distributed=ALONE
+    )
+    task.train()
+    assert evaluator.evaluate() == evaluator.evaluate() == {"score": 0.5}
+    assert task.training
+    first, second = seen
+    for media_id, column in first.items():
+        np.testing.assert_array_equal(column, second[media_id])
