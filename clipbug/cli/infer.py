@@ -90,6 +90,5 @@ def infer(
         precision=precision,
         near_duplicates=near_duplicates,
         compiles=compiles,
-    )
-    payload = report.to_json()
-    return Outcome(payload, report_view("inference", payload), exit_code=3 if report.bad else 0)
+    ).to_json()
+    return Outcome(report, report_view("inference", report), exit_code=3 if report.get("failures") else 0)

@@ -44,6 +44,8 @@ _CONFIG_COMMANDS: _Commands = (
     ("list", config.list_presets, "clipbug config list"),
     ("show", config.show, "clipbug config show gui_vqa --set train.batch_size=4"),
     ("validate", config.validate, "clipbug config validate my.yaml"),
+    ("import", config.import_config, "clipbug config import msrvtt_qa_base_resnet50.json"),
+    ("diff", config.diff, "clipbug config diff gui_vqa my.yaml"),
 )
 _WEIGHTS_COMMANDS: _Commands = (
     (
@@ -63,6 +65,8 @@ _DATA_COMMANDS: _Commands = (
         data_annotations.check,
         "clipbug data check train.jsonl test.jsonl --media storage/vis_db/videos",
     ),
+    ("vocab", data_annotations.vocab, "clipbug data vocab train.jsonl --output ans2label.json"),
+    ("convert", data_annotations.convert, "clipbug data convert questions.csv --output questions.jsonl"),
     (
         "split",
         data.split,

@@ -30,7 +30,15 @@ class ClipBertSampling(StrictModel):
     )
 
 
-SamplingConfig = Annotated[RegularSampling | RandomSampling | ClipBertSampling, Field(discriminator="name")]
+class ScreenChangesSampling(StrictModel):
+    """Clips centred where the screen changes, so that a short burst in a long still recording is seen."""
+
+    name: Literal["screen_changes"] = "screen_changes"
+
+
+SamplingConfig = Annotated[
+    RegularSampling | RandomSampling | ClipBertSampling | ScreenChangesSampling, Field(discriminator="name")
+]
 
 
 DataFormat = Literal["auto", "vqa", "video_qa", "multiple_choice", "captions"]

@@ -11,11 +11,11 @@ from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clipbug.data.clip_plan import ClipPlan, Seconds, check_clips, check_times, clip_spans
+from clipbug.data.clip_plan import ClipPlan, Seconds, check_clips, check_times, clips_from
 from clipbug.data.clipbert_sampling import clips_as_clipbert
 from clipbug.data.decoding.base import VideoDecoder
+from clipbug.data.screen_changes import clips_at_screen_changes
 
 __all__ = [
     "ClipPlan",
@@ -24,17 +24,14 @@ __all__ = [
     "clips_as_clipbert",
     "clips_at_random_times",
     "clips_at_regular_times",
+    "clips_at_screen_changes",
 ]
 
 ClipSampler = Callable[[VideoDecoder, np.random.Generator], ClipPlan]
-SamplingName = Literal["regular", "random", "clipbert"]
+SamplingName = Literal["regular", "random", "clipbert", "screen_changes"]
 
 SingleClip = Literal["start", "middle", "end"]
 _SINGLE_CLIP_FRACTIONS = {"start": 0.0, "middle": 1 / 3, "end": 2 / 3}
-
-# 3 * 0.1 and a picture that begins at 0.3 are one time, which floating point writes in two ways. Less than a
-# tick of any container that phones write.
-_TOLERANCE_SECONDS = 1e-6
 
 
 def clips_at_regular_times(
@@ -109,7 +106,12 @@ class _Sampler:
         end_seconds = float(decoder.pts_seconds[0]) + decoder.metadata.duration_seconds
         if self.name == "clipbert":
             return self._as_clipbert(decoder, end_seconds, generator)
-        place = partial(clips_at_random_times, generator=generator) if self.random else clips_at_regular_times
+        place: Callable[..., ClipPlan] = clips_at_regular_times
+        if self.name == "screen_changes":
+            draw = generator if self.random else None
+            place = partial(clips_at_screen_changes, changes=decoder.changes, generator=draw)
+        elif self.random:
+            place = partial(clips_at_random_times, generator=generator)
         return place(
             decoder.pts_seconds,
             end_seconds=end_seconds,
@@ -145,11 +147,4 @@ def _clips_at(
     first, last = float(pts_seconds[0]), float(pts_seconds[-1])
     free_seconds = max(last - first - (num_frames_per_clip - 1) / fps, 0.0)
     starts = first + free_seconds * fractions
-    times = starts[:, None] + np.arange(num_frames_per_clip) / fps
-    spans = clip_spans(starts, pts_seconds, end_seconds=end_seconds, clip_seconds=num_frames_per_clip / fps)
-    return ClipPlan(_shown_at(pts_seconds, times), spans)
-
-
-def _shown_at(pts_seconds: Seconds, times: Seconds) -> NDArray[np.int64]:
-    begun = np.searchsorted(pts_seconds, times + _TOLERANCE_SECONDS, side="right")
-    return (begun - 1).clip(min=0).astype(np.int64)
+    return clips_from(starts, pts_seconds, end_seconds=end_seconds, count=num_frames_per_clip, fps=fps)

@@ -71,6 +71,7 @@ def build_task_model(config: RunConfig, text: TextParts) -> Task:
         head="pretraining" if config.task.name == "pretraining" else "classification",
         num_classes=_num_outputs(config, text),
         vocabulary_size=len(text.tokenizer),
+        sampled_tokens=config.train.visual_tokens,
     )
     return build_task(
         config.task,
@@ -78,6 +79,7 @@ def build_task_model(config: RunConfig, text: TextParts) -> Task:
         answers=text.answers,
         clip_aggregation=config.clip_aggregation,
         label_smoothing=config.train.label_smoothing,
+        max_text_tokens=config.data.max_text_tokens,
     )
 
 
@@ -145,6 +147,7 @@ def build_dataset(
             **common,
             mlm_probability=config.task.mlm_probability,
             mismatch_probability=config.task.mismatch_probability,
+            masks_special_tokens=config.task.masking == "clipbert",
         )
     if isinstance(config.task, RetrievalConfig) and training:
         return RetrievalDataset(**common, negatives_per_text=config.task.negatives_per_text)

@@ -16,8 +16,9 @@ from clipbug.recipes.assembly import build_inference_batches, model_of
 from clipbug.recipes.inference_inputs import InferenceInputs, find_inputs
 from clipbug.recipes.inference_job import InferenceJob
 from clipbug.recipes.inference_model import InferenceModel, InferencePrecision, load_inference_model
-from clipbug.recipes.rows import DataFormat
+from clipbug.recipes.rows import DataFormat, match_records
 from clipbug.recipes.score_file import write_scores
+from clipbug.recipes.search_inference import SEARCHES, SearchReport, infer_search
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.distributed import (
     Distributed,
@@ -62,11 +63,6 @@ class InferenceReport:
     largest_difference: float
     failures: tuple[dict[str, Any], ...]
 
-    @property
-    def bad(self) -> tuple[dict[str, Any], ...]:
-        """What makes the exit code 3."""
-        return self.failures
-
     def to_json(self) -> dict[str, Any]:
         """The object that --json prints."""
         return asdict(self)
@@ -89,7 +85,7 @@ def infer(
     precision: InferencePrecision | None = None,
     near_duplicates: float = 0.0,
     compiles: bool = False,
-) -> InferenceReport:
+) -> InferenceReport | SearchReport:
     """Answer every question of `data` with the weights of `run`, and write predictions.jsonl.
 
     A visual that cannot be read is named in the report, and its questions stay without an answer. Killed at
@@ -129,6 +125,18 @@ def infer(
     )
     name = f"{'+'.join(Path(file).stem for file in inputs.files)}-{step}"
     target = output or inputs.folder.path / "predictions" / name
+    if inputs.asked in SEARCHES:
+        return infer_search(
+            inputs.asked,
+            folder=inputs.folder,
+            config=inputs.config,
+            weights=inputs.weights,
+            files=inputs.files,
+            media=inputs.media,
+            target=target,
+            scores=scores,
+        )
+    rows = match_records(inputs.files, inputs.config, inputs.media, task=inputs.asked)
     settings = {"precision": precision or inputs.config.precision, "near_duplicates": near_duplicates}
     job = InferenceJob(target, _settings(inputs) | settings, keeps_logits=scores is not None)
     with joined_processes() as processes:
@@ -136,7 +144,7 @@ def infer(
             inputs.folder, step=step, device=processes.device, precision=precision, compiles=compiles
         )
         encoder = FrameEncoder(model_of(model.task), near_duplicates=near_duplicates)
-        resumed = _answer_what_is_left(job, inputs, model, encoder, processes)
+        resumed = _answer_what_is_left(job, inputs, rows.found, model, encoder, processes)
         counts = all_reduce_sums({"all": encoder.num_frames, "encoded": encoder.num_encoded}, processes)
         largest = max(gather_objects([encoder.largest_difference], processes))
         job.look()
@@ -146,10 +154,10 @@ def infer(
         data=tuple(str(Path(file).resolve()) for file in inputs.files),
         predictions=str(target / "predictions.jsonl"),
         questions=job.num_answers,
-        recordings=len({record.media_id for record in inputs.rows.found}) - len(job.unread),
+        recordings=len({record.media_id for record in rows.found}) - len(job.unread),
         num_clips=inputs.config.eval.num_clips,
-        missing=tuple(record.record_id for record in inputs.rows.missing),
-        missing_media=tuple(dict.fromkeys(record.media_id for record in inputs.rows.missing)),
+        missing=tuple(record.record_id for record in rows.missing),
+        missing_media=tuple(dict.fromkeys(record.media_id for record in rows.missing)),
         seconds=round(time.monotonic() - started, 1),
         precision="int8" if precision == "int8" else model.precision,
         resumed=resumed,
@@ -159,7 +167,7 @@ def infer(
         failures=tuple(job.unread),
     )
     if processes.is_main:
-        _write(job, inputs.rows.found, report, scores)
+        _write(job, rows.found, report, scores)
     return report
 
 
@@ -175,6 +183,7 @@ def _settings(inputs: InferenceInputs) -> dict[str, Any]:
 def _answer_what_is_left(
     job: InferenceJob,
     inputs: InferenceInputs,
+    records: Sequence[Record],
     model: InferenceModel,
     encoder: FrameEncoder,
     processes: Distributed,
@@ -184,8 +193,7 @@ def _answer_what_is_left(
         done = job.done_ids
         resumed = job.num_answers
         if done:
-            logger.info("going on: %d of %d questions are done", len(done), len(inputs.rows.found))
-        records = inputs.rows.found
+            logger.info("going on: %d of %d questions are done", len(done), len(records))
         left = [record for record in records if record.record_id not in done]
         for answered in predict(
             model.task,

@@ -1,14 +1,14 @@
-"""What an inference works on: the run, its weights, the rows to answer, and where their media is."""
+"""What an inference works on: the run, its weights, the files to answer, and where their media is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clipbug.config import RunConfig
-from clipbug.data.annotations import MediaMatch, detect_family
+from clipbug.data.annotations import detect_family
 from clipbug.data.media import MediaSource
 from clipbug.errors import DataError
-from clipbug.recipes.rows import DataFormat, family_of, match_records, open_media
+from clipbug.recipes.rows import DataFormat, asked_task, family_of, open_media
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.storage import Storage, annotation_files, split_of
 
@@ -21,7 +21,7 @@ class InferenceInputs:
         config: of the run, with what the call overrides.
         weights: of the step.
         files: annotation files.
-        rows: of the files, matched with the media.
+        asked: what their rows ask for, a task that the run's model can do.
     """
 
     folder: RunFolder
@@ -29,7 +29,7 @@ class InferenceInputs:
     weights: Path
     files: tuple[Path, ...]
     media: MediaSource
-    rows: MediaMatch
+    asked: str
 
 
 def find_inputs(
@@ -52,9 +52,7 @@ def find_inputs(
     weights = folder.weights(step)
     files = (data,) if data is not None else default_data(config)
     media_source = open_media(_stores(config), storage)
-    return InferenceInputs(
-        folder, config, weights, files, media_source, match_records(files, config, media_source)
-    )
+    return InferenceInputs(folder, config, weights, files, media_source, asked_task(config.task.name, files))
 
 
 def default_data(config: RunConfig) -> tuple[Path, ...]:

@@ -30,6 +30,7 @@ class FakeReport:
 
     payload: dict[str, Any]
     bad: tuple[Any, ...] = ()
+    not_prepared: tuple[Any, ...] = ()
     is_usable: bool = True
 
     def to_json(self) -> dict[str, Any]:

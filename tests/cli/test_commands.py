@@ -24,7 +24,20 @@ def test_ingest(recipes: FakeRecipes) -> None:
         "file_type": "video",
         "store": Path("storage/vis_db/videos"),
         "num_workers": 2,
+        "prepare": None,
+        "drop_original": False,
+        "raw": False,
     }
+
+
+def test_ingest_that_prepares(recipes: FakeRecipes) -> None:
+    Path("videos").mkdir()
+    words = ("--prepare", "--prepare-size", "224", "--prepare-fps", "10", "--drop-original")
+    assert exit_code_of("ingest", "videos/", *words) == 0
+    settings = recipes.arguments["prepare"]
+    assert (settings.longer_side, settings.checks_per_second) == (224, 10.0)
+    assert recipes.arguments["drop_original"] is True
+    assert exit_code_of("ingest", "videos/", "--raw", "--prepare") == 2
 
 
 @pytest.mark.parametrize(

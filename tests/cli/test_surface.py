@@ -25,7 +25,10 @@ TRAINING = {
     *("--max-skipped-steps", "--format", "--aliases", "--allow-missing"),
 }
 SURFACE = {
-    "ingest": {"PATH...", "--ext", "--file-type", "--name", "--out", "--workers", "--storage"},
+    "ingest": {
+        *("PATH...", "--ext", "--file-type", "--name", "--out", "--workers", "--storage"),
+        *("--prepare", "--prepare-size", "--prepare-fps", "--drop-original", "--raw"),
+    },
     "pretrain": TRAINING,
     "finetune": TRAINING | {"--task", "--answers", "--init"},
     "infer": {
@@ -55,7 +58,9 @@ SURFACE = {
     "data check": {
         *("FILE...", "--train", "--val", "--test", "--media", "--aliases", "--answers", "--format"),
     },
-    "data split": {"FILE", "--output", "--groups", "--share", "--seed"},
+    "data vocab": {"FILE...", "--output", "--min-count", "--answers", "--format"},
+    "data convert": {"SOURCE...", "--output", "--videos", "--answers", "--format"},
+    "data split": {"FILE", "--output", "--groups", "--group-by", "--share", "--seed"},
     "weights import": {
         *("FILE|DIR...", "--output", "--task", "--answers", "--tokenizer", "--step", "--allow-missing"),
         "--set",
@@ -64,6 +69,8 @@ SURFACE = {
     "config list": set(),
     "config show": {"FILE|PRESET", "--set"},
     "config validate": {"FILE|PRESET...", "--set"},
+    "config import": {"FILE.json", "--output", "--task"},
+    "config diff": {"FILE|PRESET"},
 }
 
 
@@ -100,6 +107,7 @@ def test_help_ends_with_an_example_that_runs(
     name: str, recipes: FakeRecipes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(REPOSITORY / "configs/tiny/vqa.yaml", "my.yaml")
+    Path("msrvtt_qa_base_resnet50.json").write_text('{"task": "msrvtt_qa"}')
     assert exit_code_of(*name.split(), "--help") == 0
     heading, example = [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip()][-2:]
     assert heading == "Example:"
