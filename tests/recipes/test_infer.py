@@ -215,7 +215,7 @@ def test_killed_again_and_again_none_is_lost_or_doubled(
             assert process.returncode == -signal.SIGKILL
             kills += 1
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    subprocess.run([*launcher, "-m", "clipbug", *words], check=True, env=os.environ)
+    subprocess.run([*launcher, "-m", "--", "clipbug", *words], check=True, env=os.environ)
     lines = (tmp_path / "out" / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["id"] for line in lines] == [json.loads(line)["id"] for line in expected]
     assert [json.loads(line)["answer"] for line in lines] == [json.loads(line)["answer"] for line in expected]
