@@ -9,6 +9,7 @@ from typer.main import get_command
 
 from clipbug import __version__
 from clipbug.cli import (
+    ask,
     baseline,
     config,
     data,
@@ -36,6 +37,8 @@ _COMMANDS: _Commands = (
     ("infer", infer.infer, "clipbug infer --step 20000 --n-clips 16"),
     ("evaluate", evaluate.evaluate, "clipbug evaluate --run storage/finetune/video-qa-001"),
     ("baseline", baseline.baseline, "clipbug baseline --train train.jsonl --data test.jsonl"),
+    ("ask", ask.ask, 'clipbug ask recording.mp4 "what is tapped first?"'),
+    ("explain", ask.explain, 'clipbug explain recording.mp4 "what is tapped first?"'),
     ("report", report.report, "clipbug report storage/finetune/video-qa-001"),
     ("demo", demo.demo, "clipbug demo --keep storage"),
     ("doctor", doctor.doctor, "clipbug doctor"),

@@ -52,6 +52,10 @@ SURFACE = {
     },
     "evaluate": {"--run", "--predictions", "--data", "--format", "--storage"},
     "demo": {"--keep", "--quick", "--seed"},
+    "ask": {
+        *("FILE... [QUESTION...]", "--question", "--model", "--n-clips", "--top-k", "--report", "--storage"),
+    },
+    "explain": {"FILE", "QUESTION", "--answer", "--model", "--n-clips", "--output", "--storage"},
     "report": {"DIR", "--output", "--data", "--media", "--storage"},
     "doctor": {"--storage"},
     "baseline": {"--data", "--train", "--documents", "--task", "--format"},
@@ -107,6 +111,7 @@ def test_help_ends_with_an_example_that_runs(
     name: str, recipes: FakeRecipes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(REPOSITORY / "configs/tiny/vqa.yaml", "my.yaml")
+    Path("recording.mp4").touch()
     Path("msrvtt_qa_base_resnet50.json").write_text('{"task": "msrvtt_qa"}')
     assert exit_code_of(*name.split(), "--help") == 0
     heading, example = [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip()][-2:]
