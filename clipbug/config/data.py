@@ -47,7 +47,7 @@ DataFormat = Literal["auto", "vqa", "video_qa", "multiple_choice", "captions"]
 class ValDataset(StrictModel):
     """One of several data sets for pre-training: its files with its own media."""
 
-    name: str = Field(description="of the data set, in ids and messages", pattern=r"^[\w.-]+$")
+    id: str = Field(description="stands in front of the ids of its media and rows", pattern=r"^[\w.-]+$")
     files: tuple[str, ...] = Field(description="annotation files", min_length=1)
     media: tuple[str, ...] = Field((), description="its stores; empty: those of data.media")
 
@@ -103,9 +103,9 @@ class DataConfig(StrictModel):
     @model_validator(mode="after")
     def _one_way_to_name_files(self) -> "DataConfig":
         for kind, datasets in (("train", self.train_datasets), ("val", self.val_datasets)):
-            names = [dataset.name for dataset in datasets]
-            if len(set(names)) < len(names):
-                raise ValueError(f"{kind}_datasets need different names, got {', '.join(names)}")
+            ids = [dataset.id for dataset in datasets]
+            if len(set(ids)) < len(ids):
+                raise ValueError(f"{kind}_datasets need different ids, got {', '.join(ids)}")
             if datasets and getattr(self, kind):
                 raise ValueError(f"give {kind} or {kind}_datasets, not both")
         if self.val_datasets and not self.train_datasets:

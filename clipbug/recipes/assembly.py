@@ -178,7 +178,7 @@ def build_train_batches(
     if not config.data.train_datasets:
         return _train_batches(config, records, media, text, task, processes)
     streams = [
-        _train_batches(of_set, records_of_set(dataset.name, records), media, text, task, processes)
+        _train_batches(of_set, records_of_set(dataset.id, records), media, text, task, processes)
         for dataset, of_set in configs_of_sets(config)
     ]
     ratios = [dataset.ratio for dataset in config.data.train_datasets]
@@ -217,7 +217,7 @@ def build_evaluation_batches(
         return _evaluation_batches(config, records, media, text, task, processes)
     return ChainedBatches(
         [
-            _evaluation_batches(config, records_of_set(dataset.name, records), media, text, task, processes)
+            _evaluation_batches(config, records_of_set(dataset.id, records), media, text, task, processes)
             for dataset in config.data.val_datasets
         ]
     )

@@ -14,10 +14,10 @@ from clipbug.recipes.storage import Storage
 
 
 def read_mixture(config: RunConfig, storage: Storage) -> tuple[MediaOfSets, list[Record], list[Record]]:
-    """(media, training rows, validation rows) of all data sets; ids carry the name of their set in front.
+    """(media, training rows, validation rows) of all data sets; ids carry that of their set in front.
 
     Raises:
-        ConfigError: the task is not pre-training, or two sets of one name have different media.
+        ConfigError: the task is not pre-training, or two sets of one id have different media.
         DataError: a file, row or media id that cannot be used.
     """
     if config.task.name != "pretraining":
@@ -29,15 +29,15 @@ def read_mixture(config: RunConfig, storage: Storage) -> tuple[MediaOfSets, list
     stores: dict[str, tuple[str, ...]] = {}
     for dataset in (*config.data.train_datasets, *config.data.val_datasets):
         paths = dataset.media or config.data.media
-        if stores.setdefault(dataset.name, paths) != paths:
+        if stores.setdefault(dataset.id, paths) != paths:
             raise ConfigError(
-                f"data set {dataset.name} has other media in val_datasets than in train_datasets",
-                "give the validation set another name",
+                f"data set {dataset.id} has other media in val_datasets than in train_datasets",
+                "give the validation set another id",
             )
-        if dataset.name not in sources:
-            sources[dataset.name] = open_media(paths, storage)
+        if dataset.id not in sources:
+            sources[dataset.id] = open_media(paths, storage)
     train, val = (
-        [row for dataset in datasets for row in _rows(dataset, config, sources[dataset.name])]
+        [row for dataset in datasets for row in _rows(dataset, config, sources[dataset.id])]
         for datasets in (config.data.train_datasets, config.data.val_datasets)
     )
     return MediaOfSets(sources), train, val
@@ -60,8 +60,8 @@ def _rows(dataset: ValDataset, config: RunConfig, media: MediaSource) -> list[Re
     return [
         replace(
             record,
-            media_id=id_in_set(dataset.name, record.media_id),
-            record_id=id_in_set(dataset.name, record.record_id),
+            media_id=id_in_set(dataset.id, record.media_id),
+            record_id=id_in_set(dataset.id, record.record_id),
         )
         for record in records_with_media(dataset.files, config, media)
     ]

@@ -48,13 +48,13 @@ def config_file(tmp_path: Path, screens: str, synthetic_store: Path) -> Path:
     values["data"] = {
         "train_datasets": [
             {
-                "name": "screens",
+                "id": "screens",
                 "files": [captions(tmp_path / "screens.jsonl", "even", "list", "menu")],
                 "media": [screens],
                 "ratio": 2,
             },
             {
-                "name": "recordings",
+                "id": "recordings",
                 "files": [captions(tmp_path / "recordings.jsonl", "even", "late", "matroska")],
                 "media": [recordings],
                 "batch_size": 1,
@@ -62,7 +62,7 @@ def config_file(tmp_path: Path, screens: str, synthetic_store: Path) -> Path:
         ],
         "val_datasets": [
             {
-                "name": "recordings",
+                "id": "recordings",
                 "files": [captions(tmp_path / "val.jsonl", "even", "still")],
                 "media": [recordings],
             }
@@ -103,18 +103,18 @@ def test_other_tasks_and_one_name_for_two_things_are_refused(config_file: Path, 
         read_mixture(config.model_copy(update={"data": data}), storage)
 
 
-SET = "{name: a, files: [x.jsonl]}"
+SET = "{id: a, files: [x.jsonl]}"
 
 
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ((f"data.train_datasets=[{SET}, {SET}]",), "need different names"),
+        ((f"data.train_datasets=[{SET}, {SET}]",), "need different ids"),
         (("data.train=[y.jsonl]", f"data.train_datasets=[{SET}]"), "train or train_datasets, not both"),
         ((f"data.val_datasets=[{SET}]",), "val_datasets need train_datasets"),
-        (("data.train_datasets=[{name: a/b, files: [x]}]",), "name"),
-        (("data.train_datasets=[{name: a, files: []}]",), "at least 1 items"),
-        (("data.train_datasets=[{name: a, files: [x], ratio: 0}]",), "greater than 0"),
+        (("data.train_datasets=[{id: a/b, files: [x]}]",), "id"),
+        (("data.train_datasets=[{id: a, files: []}]",), "at least 1 items"),
+        (("data.train_datasets=[{id: a, files: [x], ratio: 0}]",), "greater than 0"),
     ],
 )
 def test_contradictions_in_a_config_are_named(settings: tuple[str, ...], problem: str) -> None:
