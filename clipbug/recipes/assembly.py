@@ -17,6 +17,7 @@ from clipbug.data.batch import Batch, Sample
 from clipbug.data.clip_sampling import ClipSampler, build_clip_sampler
 from clipbug.data.collate import collate
 from clipbug.data.datasets import VisualDataset, VisualTextDataset, group_records
+from clipbug.data.inference_batches import InferenceBatches
 from clipbug.data.loaders import EvaluationBatches, TrainBatches
 from clipbug.data.media import MediaSource
 from clipbug.data.pretraining_dataset import PretrainingDataset
@@ -198,5 +199,24 @@ def build_evaluation_batches(
         rank=processes.rank,
         world_size=processes.world_size,
         num_workers=config.data.num_workers,
+        collate=_build_collate(config, text, task),
+    )
+
+
+def build_inference_batches(
+    config: RunConfig,
+    records: Sequence[Record],
+    media: MediaSource,
+    text: TextParts,
+    task: Task,
+    processes: Distributed,
+) -> InferenceBatches:
+    """Each row once over all processes, read ahead, bad recordings named instead of raised."""
+    return InferenceBatches(
+        build_dataset(config, records, media, text, training=False, num_clips=config.eval.num_clips),
+        batch_size=config.eval.batch_size,
+        rank=processes.rank,
+        world_size=processes.world_size,
+        num_threads=max(1, config.data.num_workers),
         collate=_build_collate(config, text, task),
     )

@@ -70,16 +70,18 @@ def _tell(rank: int, folder: Path, processes: Distributed) -> dict[str, Any]:
     except TerminatedError as error:
         told["stopped"] = error.message
     make_trainer(folder / "stopped", processes=processes, dropout=0.3).fit()
-    pairs = predict(
+    answered = predict(
         FakeTask(),
         FakeValidation(processes),
+        encode=lambda frames: frames,
         device=processes.device,
         precision="fp32",
-        distributed=processes,
         description="infer",
     )
+    mine = [prediction for part in answered if isinstance(part, list) for prediction in part]
     told["predicted"] = [
-        [record.record_id, prediction.pooled_logits.tolist()] for record, prediction in pairs
+        [prediction.record_id, prediction.pooled_logits.tolist()]
+        for prediction in gather_objects(mine, processes)
     ]
     told["searched"] = _searched(split_by_visual(caption_batch({}))[rank::2], processes)
     return told
