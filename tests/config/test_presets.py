@@ -44,8 +44,8 @@ def test_every_task_has_a_preset_and_a_tiny_one(task: str) -> None:
     assert tiny.max_frame_size <= 64
 
 
-# Of the JSON configs of ClipBERT and ClipBugBERT: learning rate, batch, accumulation, epochs, frames, fps, clips,
-# frame size, text tokens, texts per visual, largest gradient norm. Images have one clip of one frame.
+# Of the JSON configs of ClipBERT and ClipBugBERT: learning rate, batch, accumulation, epochs, frames, fps,
+# clips, frame size, text tokens, texts per visual, greatest gradient norm. Images: one clip of one frame.
 ORIGINAL = {
     "vqa": (1e-4, 32, 1, 5, 1, None, 1, 768, 20, 2, 2.0),
     "rico_vqa": (1e-4, 32, 1, 10, 1, None, 1, 768, 20, 2, 2.0),
