@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from clipbug.config import RunConfig
 from clipbug.data.loaders import EvaluationBatches
 from clipbug.data.media import MediaSource
+from clipbug.data.mixing import ChainedBatches
 from clipbug.data.records import Record
 from clipbug.data.retrieval_set import RetrievalSet
 from clipbug.engine.ranking import EncodedTexts, RankingEvaluator, score_texts
@@ -94,7 +95,7 @@ def search_arrays(found: RetrievalSet, scores: NDArray[np.float32]) -> dict[str,
 class _SearchParts:
     found: RetrievalSet
     texts: EncodedTexts
-    batches: EvaluationBatches
+    batches: EvaluationBatches | ChainedBatches
 
 
 def _search_parts(

@@ -26,6 +26,7 @@ from clipbug.recipes.assembly import (
     build_train_batches,
     model_of,
 )
+from clipbug.recipes.mixture import read_mixture
 from clipbug.recipes.rows import open_media, records_with_media
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.search import build_search_evaluator
@@ -49,6 +50,8 @@ def read_training_data(config: RunConfig, storage: Storage) -> TrainingData:
     Raises:
         DataError: a file, row or media id that cannot be used.
     """
+    if config.data.train_datasets:
+        return TrainingData(*read_mixture(config, storage))
     media = open_media(config.data.media, storage)
     train = records_with_media(config.data.train, config, media)
     return TrainingData(media, train, records_with_media(config.data.val, config, media))
