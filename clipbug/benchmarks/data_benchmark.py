@@ -66,7 +66,7 @@ class DataBenchmark:
 def measure_data(
     recordings: Sequence[Path], *, clips: Sequence[int], longer_side: int, repeats: int
 ) -> DataBenchmark:
-    """Measure on the named recordings, or on two that are drawn, 20 s at 720 x 1280: a still and a moving one.
+    """Measure on the named recordings, or on two that are drawn (20 s, 720 x 1280): one still, one moving.
 
     Raises:
         DataError: a recording cannot be read, or its header lacks what the original's way needs.

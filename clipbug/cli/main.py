@@ -9,6 +9,7 @@ from typer.main import get_command
 
 from clipbug import __version__
 from clipbug.cli import (
+    ask,
     baseline,
     benchmark,
     config,
@@ -22,6 +23,7 @@ from clipbug.cli import (
     ingest,
     pretrain,
     report,
+    serve,
     weights,
 )
 from clipbug.cli.multi_value import MultiValueCommand
@@ -37,6 +39,9 @@ _COMMANDS: _Commands = (
     ("infer", infer.infer, "clipbug infer --step 20000 --n-clips 16"),
     ("evaluate", evaluate.evaluate, "clipbug evaluate --run storage/finetune/video-qa-001"),
     ("baseline", baseline.baseline, "clipbug baseline --train train.jsonl --data test.jsonl"),
+    ("ask", ask.ask, 'clipbug ask recording.mp4 "what is tapped first?"'),
+    ("explain", ask.explain, 'clipbug explain recording.mp4 "what is tapped first?"'),
+    ("serve", serve.serve, "clipbug serve --open"),
     ("report", report.report, "clipbug report storage/finetune/video-qa-001"),
     ("demo", demo.demo, "clipbug demo --keep storage"),
     ("doctor", doctor.doctor, "clipbug doctor"),
@@ -45,6 +50,8 @@ _CONFIG_COMMANDS: _Commands = (
     ("list", config.list_presets, "clipbug config list"),
     ("show", config.show, "clipbug config show gui_vqa --set train.batch_size=4"),
     ("validate", config.validate, "clipbug config validate my.yaml"),
+    ("import", config.import_config, "clipbug config import msrvtt_qa_base_resnet50.json"),
+    ("diff", config.diff, "clipbug config diff gui_vqa my.yaml"),
 )
 _WEIGHTS_COMMANDS: _Commands = (
     (
@@ -64,6 +71,8 @@ _DATA_COMMANDS: _Commands = (
         data_annotations.check,
         "clipbug data check train.jsonl test.jsonl --media storage/vis_db/videos",
     ),
+    ("vocab", data_annotations.vocab, "clipbug data vocab train.jsonl --output ans2label.json"),
+    ("convert", data_annotations.convert, "clipbug data convert questions.csv --output questions.jsonl"),
     (
         "split",
         data.split,

@@ -144,7 +144,8 @@ def import_legacy(
     if model_config is not None:
         legacy.values["model"]["encoder"] |= encoder_values(model_config)
         legacy.values["model"]["head_dropout"] = model_config.get("hidden_dropout_prob", 0.1)
-    complete = {**{flag: value for flag, value in DEFAULTS.items() if flag in rules}, **args}
+    defaults = {flag: value for flag, value in DEFAULTS.items() if flag in rules and flag not in args}
+    complete = {**args, **defaults}
     for flag, value in complete.items():
         rule = rules.get(flag) or _rule_of_any_task(flag)
         report = _apply(legacy.values, flag, value, rule, complete)
@@ -160,10 +161,12 @@ def encoder_values(model_config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fixed_values(task: str) -> dict[str, Any]:
     """What the original does without a flag for it."""
+    pretraining = {"masking": "clipbert", "mlm_average": "all"} if task == "pretraining" else {}
     return {
-        "task": {"name": task},
+        "task": {"name": task, **pretraining},
         "sampling": {"name": "clipbert", "single_clip": "middle" if task == "retrieval" else "start"},
         "padding": "square",
+        "tokenizer": {"name": "pretrained", "path": "bert-base-uncased"},
         "model": {"backbone": {"name": "clipbert"}, "encoder": {}},
         "optim": {
             "algorithm": "clipbert_adamw",
@@ -171,7 +174,7 @@ def _fixed_values(task: str) -> dict[str, Any]:
             "transformer": {},
         },
         "data": {},
-        "train": {},
+        "train": {"loss_normalization": "micro_batch"},
         "eval": {},
     }
 

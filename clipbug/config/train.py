@@ -60,6 +60,14 @@ class TrainConfig(StrictModel):
     )
     batch_size: PositiveInt = Field(8, description="visuals per process and micro-batch")
     accumulation_steps: PositiveInt = Field(1, description="micro-batches per optimizer step")
+    loss_normalization: Literal["step", "micro_batch"] = Field(
+        "step",
+        description="step: losses are means over the whole optimizer step; micro_batch: the means of"
+        " micro-batches are added up, as the original does",
+    )
+    visual_tokens: PositiveInt | None = Field(
+        None, description="at most so many cells of a grid, drawn at random in each step; null: all"
+    )
     num_epochs: PositiveInt = Field(10, description="passes over the training data; see max_steps")
     max_steps: PositiveInt | None = Field(None, description="optimizer steps; overrides num_epochs")
     eval_every: PositiveInt | None = Field(

@@ -64,12 +64,12 @@ def _optimizer(groups: list[dict[str, Any]], config: OptimConfig) -> Optimizer:
             return ClipBertAdamW(groups, betas=config.betas, eps=config.epsilon)
 
 
-def set_learning_rates(optimizer: Optimizer, factors: float | Mapping[str, float]) -> None:
-    """Set each group's rate to its peak times the factor (of its part: "backbone", "transformer")."""
+def set_learning_rates(optimizer: Optimizer, factor: float, *, part: str | None = None) -> None:
+    """Set the rate of each group (of "backbone" or "transformer" only) to its peak times `factor`."""
     for group in optimizer.param_groups:
-        factor = factors[_part(group)] if isinstance(factors, Mapping) else factors
-        rate = group["peak_learning_rate"] * factor
-        group["lr"] = rate if rate > 0 else LEAST_RATE
+        if part in (None, _part(group)):
+            rate = group["peak_learning_rate"] * factor
+            group["lr"] = rate if rate > 0 else LEAST_RATE
 
 
 def learning_rates(optimizer: Optimizer) -> dict[str, float]:

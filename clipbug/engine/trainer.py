@@ -17,6 +17,7 @@ from clipbug.engine.failures import not_finite_error, save_failure
 from clipbug.engine.interruption import StopSignals, stop_for
 from clipbug.engine.meter import StepMeter
 from clipbug.engine.optim import learning_rates, set_learning_rates
+from clipbug.engine.ranking import RankingEvaluator
 from clipbug.engine.schedules import Schedule, learning_rate_factor
 from clipbug.engine.state import TrainState
 from clipbug.engine.step import OptimizerStep, StepResult
@@ -60,6 +61,7 @@ class Trainer:
         accumulation_steps: micro-batches per optimizer step.
         eval_every, save_every, log_every: optimizer steps in between; a new best score is always saved.
         max_gradient_norm: larger gradients are scaled down to it; None: never.
+        loss_normalization: what losses are divided by: targets of the whole step, or of each micro-batch.
         part_schedules: schedule of a part of the optimizer ("backbone", "transformer") where it has its own.
         milestones: steps of a part's schedule "multi_step".
         max_skipped_steps: steps that may be left out because they are not finite.
@@ -72,7 +74,7 @@ class Trainer:
     task: Task
     optimizer: Optimizer
     train_batches: TrainingStream
-    evaluator: Evaluator | None
+    evaluator: Evaluator | RankingEvaluator | None
     checkpoints: CheckpointManager
     failures: Path
     tracker: Tracker | None
@@ -87,6 +89,7 @@ class Trainer:
     save_every: int
     log_every: int
     max_gradient_norm: float | None
+    loss_normalization: Literal["step", "micro_batch"] = "step"
     part_schedules: Mapping[str, Schedule] = field(default_factory=dict)
     milestones: Mapping[str, Sequence[int]] = field(default_factory=dict)
     max_skipped_steps: int = 0
@@ -114,6 +117,7 @@ class Trainer:
             precision=resolve_precision(self.precision, self.distributed.device),
             max_gradient_norm=self.max_gradient_norm,
             processes=self.distributed,
+            by_micro_batch=self.loss_normalization == "micro_batch",
         )
         self._resume(update)
         self.task.train()
@@ -198,18 +202,16 @@ class Trainer:
 
     def _prepare(self, step: int) -> None:
         """Learning rate and random numbers depend on the step alone, so a resumed run has the same."""
-        factors = {part: self._rate_factor(part, step) for part in learning_rates(self.optimizer)}
-        set_learning_rates(self.optimizer, factors)
+        for part in learning_rates(self.optimizer):
+            factor = learning_rate_factor(
+                step,
+                schedule=self.part_schedules.get(part, self.schedule),
+                milestones=self.milestones.get(part, ()),
+                warmup_steps=self.warmup_steps,
+                total_steps=self.max_steps,
+            )
+            set_learning_rates(self.optimizer, factor, part=part)
         seed_everything(step_seed(self.seed, step=step, rank=self.distributed.rank))
-
-    def _rate_factor(self, part: str, step: int) -> float:
-        return learning_rate_factor(
-            step,
-            schedule=self.part_schedules.get(part, self.schedule),
-            milestones=self.milestones.get(part, ()),
-            warmup_steps=self.warmup_steps,
-            total_steps=self.max_steps,
-        )
 
     def _count(self, result: StepResult, batches: list[Batch]) -> None:
         """Count the step; one that is not finite is left out within the budget, else written down.

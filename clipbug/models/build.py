@@ -30,6 +30,7 @@ def build_model(
     head: Literal["classification", "pretraining"],
     num_classes: int | None,
     vocabulary_size: int,
+    sampled_tokens: int | None = None,
 ) -> ClipBert:
     """A model with the weights that the config names; the rest random from torch's generator.
 
@@ -38,6 +39,7 @@ def build_model(
         head: what the model puts out.
         num_classes: K, for classification.
         vocabulary_size: tokens of the tokenizer.
+        sampled_tokens: most visual tokens in training; None: all.
 
     Raises:
         CheckpointError: weights that do not exist or do not fit.
@@ -54,7 +56,9 @@ def build_model(
     else:
         raise ValueError("a classification head needs num_classes")
     return ClipBert(
-        visual=_visual_encoder(config, backbone, bert), bert=_fusion_encoder(config, bert), head=top
+        visual=_visual_encoder(config, backbone, bert),
+        bert=_fusion_encoder(config, bert, sampled_tokens),
+        head=top,
     )
 
 
@@ -74,13 +78,14 @@ def _visual_encoder(config: ModelConfig, backbone: VisualBackbone, bert: BertMod
     return VisualEncoder(backbone=backbone, grid_encoder=grid_encoder)
 
 
-def _fusion_encoder(config: ModelConfig, bert: BertModel) -> FusionEncoder:
+def _fusion_encoder(config: ModelConfig, bert: BertModel, sampled_tokens: int | None) -> FusionEncoder:
     visual_embeddings = VisualEmbeddings(
         bert.config.hidden_size,
         max_grid_size=config.max_grid_size,
         layer_norm_eps=bert.config.layer_norm_eps,
         dropout=config.encoder.dropout,
         clip_positions=config.clip_position_embedding,
+        sampled_tokens=sampled_tokens,
     )
     return FusionEncoder(bert=bert, visual_embeddings=visual_embeddings)
 
