@@ -22,6 +22,7 @@ from clipbug.cli import (
     ingest,
     pretrain,
     report,
+    serve,
     weights,
 )
 from clipbug.cli.multi_value import MultiValueCommand
@@ -39,6 +40,7 @@ _COMMANDS: _Commands = (
     ("baseline", baseline.baseline, "clipbug baseline --train train.jsonl --data test.jsonl"),
     ("ask", ask.ask, 'clipbug ask recording.mp4 "what is tapped first?"'),
     ("explain", ask.explain, 'clipbug explain recording.mp4 "what is tapped first?"'),
+    ("serve", serve.serve, "clipbug serve --open"),
     ("report", report.report, "clipbug report storage/finetune/video-qa-001"),
     ("demo", demo.demo, "clipbug demo --keep storage"),
     ("doctor", doctor.doctor, "clipbug doctor"),

@@ -34,6 +34,7 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "weights_export:export_weights",
         "report:make_report",
         "ask:ask",
+        "serve:serve",
         "explain:explain",
     )
     for name in names:

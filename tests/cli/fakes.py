@@ -19,7 +19,7 @@ ANY_REPORT: dict[str, Any] = {
     **{"by_type": {"yes/no": {"score": 0.5, "count": 3}}, "by_app": {}, "missing": 0, "unmatched": 0},
     **{"unlabelled": 0, "predictions": "predictions.jsonl", "data": ["test.jsonl"], "results": []},
     **{"recordings": 2, "screens": 2, "storage": "storage", "next_commands": [], "seconds": 1.0},
-    **{"bad": [], "report": None},
+    **{"bad": [], "report": None, "address": "http://127.0.0.1:7860"},
     **{"version": "0", "usable": True, "findings": []},
     **{"files": [], "scores": [], "errors": 0, "warnings": 0},
 }
