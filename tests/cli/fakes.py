@@ -48,7 +48,8 @@ class FakeRecipes:
     before: Callable[[], None] = lambda: None
 
     def install(self, monkeypatch: pytest.MonkeyPatch, module: str, function: str) -> None:
-        """Put a module in the place of clipbug.recipes.<module>."""
+        """Put a module in the place of clipbug.recipes.<module>, or of clipbug.<module> if it has a dot."""
+        name = f"clipbug.{module}" if "." in module else f"clipbug.recipes.{module}"
 
         def recipe(*args: Any, **kwargs: Any) -> FakeReport:
             self.calls.append((module, function, {**dict(zip(POSITIONS, args, strict=False)), **kwargs}))
@@ -57,9 +58,9 @@ class FakeRecipes:
                 raise self.raises
             return self.report
 
-        fake = sys.modules.get(f"clipbug.recipes.{module}") or ModuleType(f"clipbug.recipes.{module}")
+        fake = sys.modules.get(name) or ModuleType(name)
         monkeypatch.setattr(fake, function, recipe, raising=False)
-        monkeypatch.setitem(sys.modules, f"clipbug.recipes.{module}", fake)
+        monkeypatch.setitem(sys.modules, name, fake)
 
     @property
     def arguments(self) -> dict[str, Any]:
