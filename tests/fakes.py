@@ -60,6 +60,7 @@ class FakeDecoder:
         self.recording = recording
         self.pts_seconds = recording.pts_seconds
         count, height, width = recording.pictures.shape[:3]
+        self.changes = np.zeros(count, np.uint8)
         duration = recording.duration_seconds
         self.metadata = VideoMetadata(
             codec="fake",
@@ -135,7 +136,7 @@ class FakeMedia:
     def read(self, media_id: str) -> bytes:
         return self._recording(media_id).pictures.tobytes()
 
-    def open(self, media_id: str) -> FakeDecoder:
+    def open(self, media_id: str, *, longer_side: int | None = None) -> FakeDecoder:
         self.opened.append(media_id)
         return FakeDecoder(media_id, self._recording(media_id))
 

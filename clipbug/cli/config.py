@@ -1,5 +1,6 @@
-"""`clipbug config list|show|validate`."""
+"""`clipbug config list|show|validate|import|diff`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -71,3 +72,61 @@ def validate(
         raise ConfigError("\n".join(error.message for error in errors), errors[0].hint)
     lines = "\n".join(f"{source}: valid, task {task}" for source, task in tasks.items())
     return Outcome({"valid": tasks}, lines)
+
+
+def import_config(
+    file: Annotated[Path, typer.Argument(metavar="FILE.json", help="Preset or args.json of ClipBERT.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="FILE.yaml", help="Write the config there and print the flags."),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task",
+            metavar="|".join((*options.FINETUNE_TASKS, "pretraining")),
+            help="Default: as the flags tell.",
+            callback=options.check_model_task,
+        ),
+    ] = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> Outcome:
+    """Convert a JSON config of ClipBERT or ClipBugBERT: every flag is mapped, or named with the reason."""
+    start_logging(quiet=quiet, verbose=verbose)
+    from clipbug.config.legacy_file import import_config_file
+
+    imported = import_config_file(file, task=task)
+    if output is not None:
+        _write_new(output, imported.to_yaml())
+    payload = {**imported.to_json(), "output": None if output is None else str(output)}
+    table = report_view("config", {"flags": payload["flags"], "output": str(output)})
+    view = table if output is not None else imported.to_yaml().rstrip("\n")
+    return Outcome(payload, view, exit_code=3 if payload["unknown"] else 0)
+
+
+def _write_new(path: Path, text: str) -> None:
+    from clipbug.runtime.files import atomic_write
+
+    if path.exists():
+        raise ConfigError(f"{path} exists already", "name a new file with --output")
+    atomic_write(path, text)
+
+
+def diff(
+    first: Source,
+    second: Source,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> Outcome:
+    """Compare two configs, defaults included."""
+    start_logging(quiet=quiet, verbose=verbose)
+    from clipbug.config.difference import differing_values
+    from clipbug.config.loading import load_config
+
+    pairs = differing_values(load_config(first), load_config(second))
+    rows = [{"key": key, "first": values[0], "second": values[1]} for key, values in pairs.items()]
+    payload = {"first": first, "second": second, "differences": rows}
+    return Outcome(payload, report_view("configs", payload) if rows else "no difference")

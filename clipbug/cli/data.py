@@ -21,6 +21,12 @@ def split(
             "--groups", metavar="FILE", help="JSON whose innermost lists name media that stay together."
         ),
     ] = None,
+    group_by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--group-by", metavar="FIELD...", help="Rows that are equal in these fields stay together."
+        ),
+    ] = None,
     share: Annotated[
         float, typer.Option("--share", min=0.01, max=0.99, help="Share of the groups that are held out.")
     ] = 0.25,
@@ -33,5 +39,7 @@ def split(
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.recipes.split import split_annotations
 
-    report = split_annotations(annotations, output=output, groups=groups, share=share, seed=seed).to_json()
+    report = split_annotations(
+        annotations, output=output, groups=groups, group_by=group_by or (), share=share, seed=seed
+    ).to_json()
     return Outcome(report, report_view("split", report))

@@ -37,10 +37,10 @@ def evaluate(
     from rich.console import Group
 
     from clipbug.recipes.evaluate import evaluate as run_evaluation
-    from clipbug.report.score_table import score_table
+    from clipbug.report.evaluation_table import evaluation_table
 
     report = run_evaluation(
         storage=storage, run=run, predictions=predictions, data=data, data_format=data_format
     ).to_json()
     files = {name: report[name] for name in ("predictions", "data")}
-    return Outcome(report, Group(score_table(report), report_view("files", files)))
+    return Outcome(report, Group(evaluation_table(report), report_view("files", files)))

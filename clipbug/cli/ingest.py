@@ -1,5 +1,6 @@
 """`clipbug ingest`."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -38,8 +39,39 @@ def ingest(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="STORE", help="Store anywhere else.")] = None,
     workers: Annotated[
-        int, typer.Option("--workers", min=0, metavar="N", help="Processes that probe files.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            "--workers",
+            min=0,
+            metavar="N",
+            help="Processes that look at files. 0: this one, which a file can then crash. Default: up to 4.",
+        ),
+    ] = None,
+    prepare: Annotated[
+        bool,
+        typer.Option(
+            "--prepare",
+            help="Also keep small pictures of what changes in recordings, which are read fast.",
+        ),
+    ] = False,
+    prepare_size: Annotated[
+        int, typer.Option("--prepare-size", min=16, metavar="PIXELS", help="Their longer side.")
+    ] = 448,
+    prepare_fps: Annotated[
+        float | None,
+        typer.Option(
+            "--prepare-fps",
+            min=0.1,
+            metavar="FPS",
+            help="Looks for changes per second. Default: every picture.",
+        ),
+    ] = None,
+    drop_original: Annotated[
+        bool, typer.Option("--drop-original", help="Keep what --prepare makes instead of the recordings.")
+    ] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Copy only; files are looked at when they are first used.")
+    ] = False,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -50,17 +82,32 @@ def ingest(
     Ends with exit code 3 if some files cannot be read; each is named with its reason, and none is stored.
     """
     start_logging(quiet=quiet, verbose=verbose)
-    if name is not None and out is not None:
-        raise typer.BadParameter("give --name or --out, not both.")
+    _refuse_both(("--name", name is not None), ("--out", out is not None))
+    _refuse_both(("--raw", raw), ("--prepare", prepare))
+    from clipbug.recipes.file_loading import PrepareSettings
     from clipbug.recipes.ingest import ingest as run_ingest
     from clipbug.recipes.storage import Storage
 
     store = out or Storage(storage).visual / (name or _store_name(paths))
     report = run_ingest(
-        paths, extensions=extensions or (), file_type=file_type, store=store, num_workers=workers
+        paths,
+        extensions=extensions or (),
+        file_type=file_type,
+        store=store,
+        num_workers=min(4, os.cpu_count() or 1) if workers is None else workers,
+        prepare=PrepareSettings(prepare_size, checks_per_second=prepare_fps) if prepare else None,
+        drop_original=drop_original,
+        raw=raw,
     )
     payload = report.to_json()
-    return Outcome(payload, report_view("ingest", payload), exit_code=3 if report.bad else 0)
+    is_complete = not report.bad and not report.not_prepared
+    return Outcome(payload, report_view("ingest", payload), exit_code=0 if is_complete else 3)
+
+
+def _refuse_both(first: tuple[str, bool], second: tuple[str, bool]) -> None:
+    """Options that exclude each other, with whether they are given."""
+    if first[1] and second[1]:
+        raise typer.BadParameter(f"give {first[0]} or {second[0]}, not both.")
 
 
 def _store_name(paths: Sequence[Path]) -> str:

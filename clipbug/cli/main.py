@@ -8,7 +8,22 @@ import typer
 from typer.main import get_command
 
 from clipbug import __version__
-from clipbug.cli import config, data, demo, doctor, evaluate, finetune, infer, ingest, pretrain, report
+from clipbug.cli import (
+    ask,
+    baseline,
+    config,
+    data,
+    data_annotations,
+    demo,
+    doctor,
+    evaluate,
+    finetune,
+    infer,
+    ingest,
+    pretrain,
+    report,
+    weights,
+)
 from clipbug.cli.multi_value import MultiValueCommand
 from clipbug.cli.reporting import run
 
@@ -21,6 +36,9 @@ _COMMANDS: _Commands = (
     ("finetune", finetune.finetune, "clipbug finetune --task vqa"),
     ("infer", infer.infer, "clipbug infer --step 20000 --n-clips 16"),
     ("evaluate", evaluate.evaluate, "clipbug evaluate --run storage/finetune/video-qa-001"),
+    ("baseline", baseline.baseline, "clipbug baseline --train train.jsonl --data test.jsonl"),
+    ("ask", ask.ask, 'clipbug ask recording.mp4 "what is tapped first?"'),
+    ("explain", ask.explain, 'clipbug explain recording.mp4 "what is tapped first?"'),
     ("report", report.report, "clipbug report storage/finetune/video-qa-001"),
     ("demo", demo.demo, "clipbug demo --keep storage"),
     ("doctor", doctor.doctor, "clipbug doctor"),
@@ -29,8 +47,29 @@ _CONFIG_COMMANDS: _Commands = (
     ("list", config.list_presets, "clipbug config list"),
     ("show", config.show, "clipbug config show gui_vqa --set train.batch_size=4"),
     ("validate", config.validate, "clipbug config validate my.yaml"),
+    ("import", config.import_config, "clipbug config import msrvtt_qa_base_resnet50.json"),
+    ("diff", config.diff, "clipbug config diff gui_vqa my.yaml"),
+)
+_WEIGHTS_COMMANDS: _Commands = (
+    (
+        "import",
+        weights.import_weights,
+        "clipbug weights import msrvtt_qa_run/ --step 500 --output model",
+    ),
+    (
+        "export",
+        weights.export_weights,
+        "clipbug weights export model --format clipbert --output model_step_500.pt",
+    ),
 )
 _DATA_COMMANDS: _Commands = (
+    (
+        "check",
+        data_annotations.check,
+        "clipbug data check train.jsonl test.jsonl --media storage/vis_db/videos",
+    ),
+    ("vocab", data_annotations.vocab, "clipbug data vocab train.jsonl --output ans2label.json"),
+    ("convert", data_annotations.convert, "clipbug data convert questions.csv --output questions.jsonl"),
     (
         "split",
         data.split,
@@ -80,6 +119,13 @@ def build_app() -> typer.Typer:
     app = _app(title, _start, "clipbug demo", _COMMANDS)
     configs = _app("Look at configs.", _help_without_subcommand, "clipbug config list", _CONFIG_COMMANDS)
     app.add_typer(configs, name="config")
+    models = _app(
+        "Weights of other projects, and for them.",
+        _help_without_subcommand,
+        "clipbug weights import --help",
+        _WEIGHTS_COMMANDS,
+    )
+    app.add_typer(models, name="weights")
     annotations = _app(
         "Work on annotation files.", _help_without_subcommand, "clipbug data split --help", _DATA_COMMANDS
     )

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -12,7 +13,9 @@ from clipbug.cli.options import is_extension
 # Where a command has positional words too, which words after an option still belong to the option.
 _BELONGS_TO_OPTION: Mapping[str, Callable[[str], bool]] = {
     "--ext": is_extension,
+    "--media": lambda word: not Path(word).is_file(),  # a store is a folder, an annotation file is not
     "--set": lambda word: "=" in word,
+    "--allow-missing": lambda word: not Path(word).exists(),
 }
 
 

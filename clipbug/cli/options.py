@@ -48,6 +48,11 @@ def check_task(task: str | None) -> str | None:
     return None if task is None else task.replace("-", "_")
 
 
+def check_model_task(task: str | None) -> str | None:
+    """As `check_task`, pre-training included."""
+    return "pretraining" if task in ("pretrain", "pretraining") else check_task(task)
+
+
 def parse_format(name: str) -> FormatChoice:
     """Spell the family of annotation files as configs do; refuse unknown ones."""
     for choice in get_args(FormatChoice):

@@ -52,6 +52,22 @@ def load_config(
     return config
 
 
+def config_from_values(values: dict[str, Any], *, overrides: Sequence[str] = (), shown_as: str) -> RunConfig:
+    """As `load_config`, from values that another program's file was turned into.
+
+    Raises:
+        ConfigError: naming everything that is wrong.
+    """
+    document = Document(values)
+    apply_overrides(document, overrides)
+    config, problems = _validate(document, fallback=shown_as)
+    raise_problems(
+        [*document.problems, *problems], config=shown_as, hint="change a value with --set KEY=VALUE"
+    )
+    assert config is not None
+    return config
+
+
 def dump_config(config: RunConfig) -> str:
     """YAML text of all values; `load_config` reads it back as an equal config."""
     return dump_values(config.model_dump(mode="json"))

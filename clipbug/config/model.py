@@ -57,6 +57,9 @@ class EncoderConfig(StrictModel):
         None,
         description="Hugging Face name or folder of a BERT to take sizes and weights from; null: sizes below",
     )
+    vocabulary_size: PositiveInt | None = Field(
+        None, description="rows of the word embeddings; null: as many as the tokenizer has tokens"
+    )
     hidden_size: PositiveInt = Field(768, description="width")
     num_layers: PositiveInt = Field(12, description="transformer layers")
     num_heads: PositiveInt = Field(12, description="attention heads; divides hidden_size")

@@ -61,6 +61,21 @@ class PretrainingConfig(StrictModel):
     mismatch_probability: float = Field(
         0.5, gt=0, lt=1, description="share of texts exchanged for another visual's"
     )
+    losses: tuple[Literal["mlm", "matching"], ...] = Field(
+        ("mlm", "matching"),
+        min_length=1,
+        description="hidden tokens; whether text and visual belong together",
+    )
+    masking: Literal["words", "clipbert"] = Field(
+        "words",
+        description="words: at least one per text, never special tokens; clipbert: any token, [CLS] and [SEP]"
+        " too, and now and then none",
+    )
+    mlm_average: Literal["hidden", "all"] = Field(
+        "hidden",
+        description="the loss is the mean over hidden tokens; all: over all data.max_text_tokens places of"
+        " every text, as the original trains",
+    )
 
 
 TaskConfig = Annotated[

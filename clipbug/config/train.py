@@ -2,28 +2,51 @@
 
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from clipbug.config.base import StrictModel
+
+Schedule = Literal["linear", "cosine", "inverse_sqrt", "constant", "multi_step"]
 
 
 class GroupConfig(StrictModel):
     """Optimizer settings of one part of the model."""
 
     learning_rate: PositiveFloat = Field(5e-5, description="peak learning rate")
-    weight_decay: NonNegativeFloat = Field(1e-3, description="decoupled; not applied to biases and norms")
+    weight_decay: NonNegativeFloat = Field(1e-3, description="not applied to biases and norms")
+    multiplier: PositiveFloat = Field(1.0, description="factor of the learning rate of the `multiplied` ones")
+    multiplied: str = Field("", description="parameters whose name holds this take `multiplier`; empty: none")
+    schedule: Schedule | None = Field(None, description="of this part; null: optim.schedule")
+    milestones: tuple[PositiveInt, ...] = Field(
+        (), description="epochs at which the schedule multi_step halves the rate"
+    )
+
+    @model_validator(mode="after")
+    def _multi_step_has_milestones(self) -> "GroupConfig":
+        if self.schedule == "multi_step" and not self.milestones:
+            raise ValueError("schedule multi_step needs milestones, such as [4, 8]")
+        return self
 
 
 class OptimConfig(StrictModel):
-    """AdamW with one group per part and a schedule with warm-up."""
+    """One optimizer with groups per part, and a schedule with warm-up."""
+
+    algorithm: Literal["adamw", "adam", "adamax", "clipbert_adamw"] = Field(
+        "adamw",
+        description="clipbert_adamw: the original's, whose epsilon and decay come after the bias correction",
+    )
 
     backbone: GroupConfig = Field(
         default_factory=GroupConfig, description="the 2-D network and its grid encoder"
     )
     transformer: GroupConfig = Field(default_factory=GroupConfig, description="embeddings, encoder and head")
-    betas: tuple[float, float] = Field((0.9, 0.98), description="AdamW")
-    epsilon: PositiveFloat = Field(1e-6, description="AdamW")
-    schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="after the warm-up")
+    betas: tuple[float, float] = Field((0.9, 0.98), description="decay of the two moments")
+    epsilon: PositiveFloat = Field(1e-6, description="added to the root of the second moment")
+    schedule: Schedule = Field(
+        "linear",
+        description="linear and cosine fall to 0, inverse_sqrt as 1 / sqrt(step); constant and multi_step"
+        " have no warm-up",
+    )
     warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of all steps")
     max_gradient_norm: PositiveFloat | None = Field(5.0, description="over all parameters; null: no clipping")
 
@@ -37,6 +60,14 @@ class TrainConfig(StrictModel):
     )
     batch_size: PositiveInt = Field(8, description="visuals per process and micro-batch")
     accumulation_steps: PositiveInt = Field(1, description="micro-batches per optimizer step")
+    loss_normalization: Literal["step", "micro_batch"] = Field(
+        "step",
+        description="step: losses are means over the whole optimizer step; micro_batch: the means of"
+        " micro-batches are added up, as the original does",
+    )
+    visual_tokens: PositiveInt | None = Field(
+        None, description="at most so many cells of a grid, drawn at random in each step; null: all"
+    )
     num_epochs: PositiveInt = Field(10, description="passes over the training data; see max_steps")
     max_steps: PositiveInt | None = Field(None, description="optimizer steps; overrides num_epochs")
     eval_every: PositiveInt | None = Field(

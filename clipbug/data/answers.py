@@ -84,6 +84,39 @@ class AnswerVocabulary:
             raise DataError(f"answer vocabulary {path}: {problem}", _HINT)
         return cls(sorted(indices, key=indices.__getitem__))
 
+    @classmethod
+    def load_for_classes(cls, path: Path, num_classes: int) -> Self:
+        """As `load`, for a head with more classes than the file has answers: those get a name that says so.
+
+        The original's heads have at least 1500 classes, however few answers there are.
+
+        Raises:
+            DataError: as `load`, except that indices may be missing; an index of no class.
+        """
+        try:
+            indices = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_refuse_repeats)
+        except (OSError, ValueError):
+            return cls.load(path)  # which says what is wrong
+        if not isinstance(indices, Mapping) or not indices:
+            return cls.load(path)
+        wrong = next((answer for answer, index in indices.items() if type(index) is not int), None)
+        if wrong is not None or len(set(indices.values())) < len(indices):
+            return cls.load(path)
+        outside = next((answer for answer, i in indices.items() if not 0 <= i < num_classes), None)
+        if outside is not None:
+            raise DataError(
+                f"answer vocabulary {path}: {outside!r} has index {indices[outside]}, but the head has"
+                f" {num_classes} classes",
+                "give the vocabulary that the weights were trained with",
+            )
+        answers = {index: answer for answer, index in indices.items()}
+        return cls([answers.get(index, unnamed_answer(index)) for index in range(num_classes)])
+
+    @property
+    def num_unnamed(self) -> int:
+        """Classes without an answer."""
+        return sum(answer == unnamed_answer(index) for index, answer in enumerate(self.answers))
+
     def save(self, path: Path) -> None:
         """Write {answer: index}.
 
@@ -105,6 +138,11 @@ class AnswerVocabulary:
 
     def __len__(self) -> int:
         return len(self.answers)
+
+
+def unnamed_answer(index: int) -> str:
+    """What a class without an answer is called."""
+    return f"[class {index} has no answer]"
 
 
 def fold(answer: str) -> str:

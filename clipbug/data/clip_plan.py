@@ -30,6 +30,21 @@ class ClipPlan:
             )
 
 
+# 3 * 0.1 and a picture that begins at 0.3 are one time, which floating point writes in two ways. Less than a
+# tick of any container that phones write.
+_TOLERANCE_SECONDS = 1e-6
+
+
+def clips_from(
+    starts: Seconds, pts_seconds: Seconds, *, end_seconds: float, count: int, fps: float
+) -> ClipPlan:
+    """Clips of `count` pictures from `starts` on: at each time the last picture that has begun."""
+    times = starts[:, None] + np.arange(count) / fps
+    spans = clip_spans(starts, pts_seconds, end_seconds=end_seconds, clip_seconds=count / fps)
+    begun = np.searchsorted(pts_seconds, times + _TOLERANCE_SECONDS, side="right")
+    return ClipPlan((begun - 1).clip(min=0).astype(np.int64), spans)
+
+
 def clip_spans(starts: Seconds, pts_seconds: Seconds, *, end_seconds: float, clip_seconds: float) -> Seconds:
     """(N, 2): from `starts` for `clip_seconds`, within the recording. A header may put the end too early."""
     end = max(end_seconds, float(pts_seconds[-1]))

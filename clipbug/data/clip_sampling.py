@@ -11,11 +11,11 @@ from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clipbug.data.clip_plan import ClipPlan, Seconds, check_clips, check_times, clip_spans
+from clipbug.data.clip_plan import ClipPlan, Seconds, check_clips, check_times, clips_from
 from clipbug.data.clipbert_sampling import clips_as_clipbert
 from clipbug.data.decoding.base import VideoDecoder
+from clipbug.data.screen_changes import clips_at_screen_changes
 
 __all__ = [
     "ClipPlan",
@@ -24,14 +24,14 @@ __all__ = [
     "clips_as_clipbert",
     "clips_at_random_times",
     "clips_at_regular_times",
+    "clips_at_screen_changes",
 ]
 
 ClipSampler = Callable[[VideoDecoder, np.random.Generator], ClipPlan]
-SamplingName = Literal["regular", "random", "clipbert"]
+SamplingName = Literal["regular", "random", "clipbert", "screen_changes"]
 
-# 3 * 0.1 and a picture that begins at 0.3 are one time, which floating point writes in two ways. Less than a
-# tick of any container that phones write.
-_TOLERANCE_SECONDS = 1e-6
+SingleClip = Literal["start", "middle", "end"]
+_SINGLE_CLIP_FRACTIONS = {"start": 0.0, "middle": 1 / 3, "end": 2 / 3}
 
 
 def clips_at_regular_times(
@@ -72,9 +72,17 @@ def clips_at_random_times(
 
 
 def build_clip_sampler(
-    name: SamplingName, *, random: bool, num_clips: int, num_frames_per_clip: int, fps: float
+    name: SamplingName,
+    *,
+    random: bool,
+    num_clips: int,
+    num_frames_per_clip: int,
+    fps: float,
+    single_clip: SingleClip = "start",
 ) -> ClipSampler:
     """The sampler of a config, picklable. With `random` (training) the places of clips are drawn each time.
+
+    `single_clip` is where "clipbert" puts a clip that is alone, see `clipbug.config.data`.
 
     Raises:
         ValueError: there is no such name, or a number is out of range.
@@ -82,7 +90,7 @@ def build_clip_sampler(
     if name not in get_args(SamplingName):
         raise ValueError(f"name must be one of {', '.join(get_args(SamplingName))}, got {name!r}")
     check_clips(num_clips, num_frames_per_clip, fps)
-    return _Sampler(name, random or name == "random", num_clips, num_frames_per_clip, fps)
+    return _Sampler(name, random or name == "random", num_clips, num_frames_per_clip, fps, single_clip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +100,18 @@ class _Sampler:
     num_clips: int
     num_frames_per_clip: int
     fps: float
+    single_clip: SingleClip
 
     def __call__(self, decoder: VideoDecoder, generator: np.random.Generator) -> ClipPlan:
         end_seconds = float(decoder.pts_seconds[0]) + decoder.metadata.duration_seconds
         if self.name == "clipbert":
             return self._as_clipbert(decoder, end_seconds, generator)
-        place = partial(clips_at_random_times, generator=generator) if self.random else clips_at_regular_times
+        place: Callable[..., ClipPlan] = clips_at_regular_times
+        if self.name == "screen_changes":
+            draw = generator if self.random else None
+            place = partial(clips_at_screen_changes, changes=decoder.changes, generator=draw)
+        elif self.random:
+            place = partial(clips_at_random_times, generator=generator)
         return place(
             decoder.pts_seconds,
             end_seconds=end_seconds,
@@ -110,6 +124,8 @@ class _Sampler:
         self, decoder: VideoDecoder, end_seconds: float, generator: np.random.Generator
     ) -> ClipPlan:
         fractions = np.arange(self.num_clips) / self.num_clips
+        if self.num_clips == 1:
+            fractions = np.array([_SINGLE_CLIP_FRACTIONS[self.single_clip]])
         if self.random:
             fractions = np.sort(generator.random(self.num_clips))
         return clips_as_clipbert(
@@ -131,11 +147,4 @@ def _clips_at(
     first, last = float(pts_seconds[0]), float(pts_seconds[-1])
     free_seconds = max(last - first - (num_frames_per_clip - 1) / fps, 0.0)
     starts = first + free_seconds * fractions
-    times = starts[:, None] + np.arange(num_frames_per_clip) / fps
-    spans = clip_spans(starts, pts_seconds, end_seconds=end_seconds, clip_seconds=num_frames_per_clip / fps)
-    return ClipPlan(_shown_at(pts_seconds, times), spans)
-
-
-def _shown_at(pts_seconds: Seconds, times: Seconds) -> NDArray[np.int64]:
-    begun = np.searchsorted(pts_seconds, times + _TOLERANCE_SECONDS, side="right")
-    return (begun - 1).clip(min=0).astype(np.int64)
+    return clips_from(starts, pts_seconds, end_seconds=end_seconds, count=num_frames_per_clip, fps=fps)

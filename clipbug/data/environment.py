@@ -12,12 +12,16 @@ import lmdb
 from clipbug.errors import DataError
 
 DATA_FILE = "data.mdb"
-MANIFEST = b"clipbug/manifest"  # no id can be equal: ids are file names, which have no slash
+LOCK_FILE = "lock.mdb"
+# Names of the sub-databases, which LMDB keeps among the ids. No id can be equal: file names have no slash.
+MANIFEST = b"clipbug/manifest"
+PREPARED = b"clipbug/prepared"
+SUB_DATABASES = (MANIFEST, PREPARED)
 _MAX_KEY_BYTES = 511
 
 # LMDB must not be opened twice in a process, whoever opens it; hence this one state that all stores share.
 # An environment closes when the last store that uses it lets go of it.
-_shared: WeakValueDictionary[tuple[int, str], lmdb.Environment] = WeakValueDictionary()
+_shared: WeakValueDictionary[tuple[int, str, int], lmdb.Environment] = WeakValueDictionary()
 
 
 @contextmanager
@@ -32,7 +36,9 @@ def store_errors(path: Path, action: str) -> Iterator[None]:
 def reading_environment(path: Path) -> lmdb.Environment:
     """The environment of a store for reading, shared by all its readers in this process.
 
-    It takes no lock, so it works on read-only disks and after a fork; that is safe because stores only grow.
+    It takes no lock, so it works on read-only disks and after a fork. That is safe because a file only gets
+    more items (removing makes a new file, `store_rewrite`), and a transaction here lasts for one item:
+    LMDB reuses a page two commits after it was given up, and a writer commits a batch at a time.
 
     Raises:
         DataError: there is no store, it is damaged, or this process is writing to it.
@@ -40,15 +46,18 @@ def reading_environment(path: Path) -> lmdb.Environment:
     if not (path / DATA_FILE).is_file():
         raise DataError(f"there is no store at {path}", f"Make one: clipbug ingest FOLDER --out {path}")
     process, name = os.getpid(), str(path.resolve())
-    for (other_process, other_name), inherited in list(_shared.items()):
+    file = (path / DATA_FILE).stat().st_ino  # another one after the store has been rewritten
+    for (other_process, other_name, _), inherited in list(_shared.items()):
         if other_process != process and other_name == name:
             inherited.close()  # it is from before a fork; the parent's own stays open
-    environment = _shared.get((process, name))
+    environment = _shared.get((process, name, file))
     if environment is None:
         with store_errors(path, "it cannot be opened"):
-            environment = lmdb.open(str(path), readonly=True, lock=False, max_dbs=1, readahead=False)
+            environment = lmdb.open(
+                str(path), readonly=True, lock=False, max_dbs=len(SUB_DATABASES), readahead=False
+            )
         check_is_whole(path, environment)
-        _shared[process, name] = environment
+        _shared[process, name, file] = environment
     return environment
 
 
@@ -63,10 +72,12 @@ def check_is_whole(path: Path, environment: lmdb.Environment) -> None:
         )
 
 
-def open_manifest(environment: lmdb.Environment) -> Any:
-    """The sub-database of manifest entries, or None in a store that another program made."""
+def open_existing(
+    environment: lmdb.Environment, name: bytes, transaction: lmdb.Transaction | None = None
+) -> Any:
+    """A sub-database, or None in a store that has none of this name."""
     try:
-        return environment.open_db(MANIFEST, create=False)
+        return environment.open_db(name, txn=transaction, create=False)
     except lmdb.NotFoundError:
         return None
 
@@ -76,7 +87,7 @@ def to_key(media_id: object) -> bytes | None:
     if not isinstance(media_id, str):
         return None
     key = media_id.encode("utf-8", "surrogateescape")
-    return key if 0 < len(key) <= _MAX_KEY_BYTES and key != MANIFEST else None
+    return key if 0 < len(key) <= _MAX_KEY_BYTES and key not in SUB_DATABASES else None
 
 
 def from_key(key: bytes) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipbug.data.decoding.base import FrameBatch, VideoDecoder, VideoMetadata
+from clipbug.data.decoding.changes import changes_between
 from clipbug.data.decoding.open import media_kind, open_media
 from clipbug.data.decoding.pyav import PyAvDecoder
 from clipbug.data.media import MediaEntry, MediaKind, PacketTable
@@ -103,8 +104,8 @@ class LooseMedia:
         """The original bytes; none of an array."""
         return self._data
 
-    def open(self, media_id: str) -> VideoDecoder:
-        """A decoder. Raises DecodeError."""
+    def open(self, media_id: str, *, longer_side: int | None = None) -> VideoDecoder:
+        """A decoder; there is no smaller form of a loose file. Raises DecodeError."""
         if self._frames is not None:
             return FramesDecoder(self._frames, media_id=self.name, fps=self._fps)
         decoder = open_media(self._data, media_id=self.name, packets=self._packets)
@@ -141,6 +142,7 @@ class FramesDecoder:
         self._frames = frames
         self._media_id = media_id
         count, height, width = frames.shape[:3]
+        self.changes = changes_between(frames)
         self.pts_seconds: NDArray[np.float64] = np.arange(count) / fps
         self.metadata = VideoMetadata(
             codec="raw",

@@ -3,20 +3,22 @@
 import json
 import zlib
 from collections.abc import Sequence
-from dataclasses import fields
-from itertools import accumulate, groupby, pairwise
+from dataclasses import asdict, fields
+from itertools import accumulate, chain, groupby, pairwise, repeat
 from typing import Any
 
-from clipbug.data.media import MediaEntry, PacketTable
+from clipbug.data.media import MediaEntry, PacketTable, PreparedInfo
 from clipbug.errors import DataError
 
-_VERSION = 1
+_VERSION = 2
+_READ_VERSIONS = (1, 2)
 
 
 def encode_entry(entry: MediaEntry) -> bytes:
     """The entry in a form that `decode_entry` reads; about 340 bytes for a recording."""
     values = {field.name: getattr(entry, field.name) for field in fields(MediaEntry)}
     values["packets"] = _pack_table(entry.packets) if entry.packets else None
+    values["prepared"] = asdict(entry.prepared) if entry.prepared else None
     return bytes([_VERSION]) + zlib.compress(json.dumps(values, separators=(",", ":")).encode())
 
 
@@ -26,16 +28,20 @@ def decode_entry(data: bytes) -> MediaEntry:
     Raises:
         DataError: the bytes are damaged, or of a newer clipbug.
     """
-    if data[:1] != bytes([_VERSION]):
+    if not data or data[0] not in _READ_VERSIONS:
         version = data[0] if data else "none"
         raise DataError(
-            f"a manifest entry has version {version}, this clipbug reads version {_VERSION}",
+            f"a manifest entry has version {version}, this clipbug reads versions up to {_VERSION}",
             "Update clipbug: pip install --upgrade clipbug",
         )
     try:
         values: dict[str, Any] = json.loads(zlib.decompress(data[1:]))
-        packets = values.pop("packets")
-        return MediaEntry(**values, packets=_unpack_table(packets) if packets else None)
+        packets, prepared = values.pop("packets"), values.pop("prepared", None)
+        return MediaEntry(
+            **values,
+            packets=_unpack_table(packets) if packets else None,
+            prepared=PreparedInfo(**prepared) if prepared else None,
+        )
     except (zlib.error, ValueError, TypeError, KeyError) as error:
         raise DataError(
             f"a manifest entry is damaged: {error}", "Ingest the files again into a new store."
@@ -45,6 +51,7 @@ def decode_entry(data: bytes) -> MediaEntry:
 def _pack_table(table: PacketTable) -> dict[str, Any]:
     values: dict[str, Any] = {field.name: getattr(table, field.name) for field in fields(PacketTable)}
     values["pts"] = [after - before for before, after in pairwise((0, *table.pts))]
+    values["changes"] = _pack_values(table.changes)
     values["is_keyframe"] = _run_lengths(table.is_keyframe)
     values["is_shown"] = _run_lengths(table.is_shown)
     return values
@@ -57,10 +64,21 @@ def _unpack_table(values: dict[str, Any]) -> PacketTable:
             **values,
             "time_base": (numerator, denominator),
             "pts": tuple(accumulate(values["pts"])),
+            "changes": _values(values.get("changes", [])),
             "is_keyframe": _flags(values["is_keyframe"]),
             "is_shown": _flags(values["is_shown"]),
         }
     )
+
+
+def _pack_values(values: Sequence[int]) -> list[int]:
+    """Value and length of each run of equal values, one after the other."""
+    return [number for value, run in groupby(values) for number in (value, len(list(run)))]
+
+
+def _values(packed: Sequence[int]) -> tuple[int, ...]:
+    runs = zip(packed[::2], packed[1::2], strict=True)
+    return tuple(chain.from_iterable(repeat(value, length) for value, length in runs))
 
 
 def _run_lengths(flags: Sequence[bool]) -> list[int]:

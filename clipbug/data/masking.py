@@ -19,31 +19,46 @@ _SHARE_RANDOM = 0.1
 class TokenMasker:
     """Chooses tokens to predict: 80 % of them become [MASK], 10 % a random token, 10 % stay as they are.
 
-    Special tokens are never chosen: the original hides [CLS] and [SEP] too, by an oversight of its tokenizer.
+    Special tokens are not chosen, unless asked for: the original hides [CLS] and [SEP] too, by an oversight
+    of its tokenizer.
 
     Attributes:
-        probability: of each token to be chosen; at least one of a text is.
+        probability: of each token to be chosen.
         ordinary_ids: ids that are no special tokens, which random tokens are drawn from.
+        hides_at_least_one: choose a token at random where chance chose none.
     """
 
     probability: float
     mask_id: int
     special_ids: frozenset[int]
     ordinary_ids: NDArray[np.int64]
+    hides_at_least_one: bool = True
 
     @classmethod
-    def of_tokenizer(cls, tokenizer: PreTrainedTokenizerBase, *, probability: float) -> Self:
+    def of_tokenizer(
+        cls, tokenizer: PreTrainedTokenizerBase, *, probability: float, special_tokens: bool = False
+    ) -> Self:
         """For texts of this tokenizer.
+
+        Args:
+            special_tokens: do as the original: [CLS] and [SEP] are hidden like words, random tokens may be
+                special ones, and a text may have no hidden token at all.
 
         Raises:
             ValueError: `probability` is not in (0, 1).
         """
         if not 0 < probability < 1:
             raise ValueError(f"probability must be in (0, 1), got {probability}")
-        special_ids = frozenset(tokenizer.all_special_ids)
+        special_ids = frozenset() if special_tokens else frozenset(tokenizer.all_special_ids)
         ordinary = [index for index in sorted(tokenizer.get_vocab().values()) if index not in special_ids]
         assert isinstance(tokenizer.mask_token_id, int), "load_tokenizer has checked the special tokens"
-        return cls(probability, tokenizer.mask_token_id, special_ids, np.array(ordinary, dtype=np.int64))
+        return cls(
+            probability,
+            tokenizer.mask_token_id,
+            special_ids,
+            np.array(ordinary, dtype=np.int64),
+            hides_at_least_one=not special_tokens,
+        )
 
     def __call__(self, input_ids: Sequence[int], generator: np.random.Generator) -> tuple[list[int], Tensor]:
         """The ids that the model sees, and what it should predict.
@@ -55,7 +70,7 @@ class TokenMasker:
         ids = np.array(input_ids, dtype=np.int64)
         is_ordinary = np.array([token not in self.special_ids for token in input_ids], dtype=bool)
         chosen = is_ordinary & (generator.random(len(ids)) < self.probability)
-        if is_ordinary.any() and not chosen.any():
+        if self.hides_at_least_one and is_ordinary.any() and not chosen.any():
             chosen[generator.choice(np.flatnonzero(is_ordinary))] = True
         fate = generator.random(len(ids))
         replacements = generator.choice(self.ordinary_ids, len(ids))

@@ -23,6 +23,8 @@ class PacketTable:
         rotation_degrees: how far a player turns the pictures, clockwise.
         has_container_times: whether `pts` are the container's own. If not (AVI stores none), they were learnt
             by decoding, and a packet is known by its place in the stream.
+        changes: how much each packet's picture differs from the one shown before (`decoding.changes`); empty
+            in manifests of older versions.
     """
 
     time_base: tuple[int, int]
@@ -32,6 +34,37 @@ class PacketTable:
     end_pts: int
     rotation_degrees: int
     has_container_times: bool
+    changes: tuple[int, ...] = ()
+
+    def places_shown(self) -> list[int]:
+        """Places of the packets that give a picture, in the order of showing."""
+        places = [place for place, shown in enumerate(self.is_shown) if shown]
+        return sorted(places, key=self.pts.__getitem__)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedInfo:
+    """What `clipbug ingest --prepare` keeps of a recording: those pictures that differ from the one before.
+
+    Attributes:
+        height, width: pixels of the kept pictures.
+        num_pictures: kept pictures.
+        num_bytes, sha256: of the whole form.
+        quality: of the JPEGs.
+        checks_per_second: how often the recording was looked at; None for every picture.
+        max_difference, mean_difference: between what is kept for a picture and the picture itself at this
+            size, in levels of 0 to 255, over all pictures that were looked at.
+    """
+
+    height: int
+    width: int
+    num_pictures: int
+    num_bytes: int
+    sha256: str
+    quality: int
+    checks_per_second: float | None
+    max_difference: int
+    mean_difference: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +73,10 @@ class MediaEntry:
 
     Attributes:
         width, height: pixels as shown (rotation applied).
+        num_bytes, sha256: of the original file, whether it is kept or not.
         packets: None for images and for stores without a manifest.
+        prepared: None without a prepared form.
+        has_original: False if only the prepared form is kept.
     """
 
     media_id: str
@@ -57,6 +93,14 @@ class MediaEntry:
     rotation_degrees: int
     is_variable_rate: bool
     packets: PacketTable | None = None
+    prepared: PreparedInfo | None = None
+    has_original: bool = True
+
+    def is_prepared_for(self, longer_side: int) -> bool:
+        """Whether there is a prepared form that loses nothing against the original at this size."""
+        form = self.prepared
+        wanted = min(longer_side, max(self.height, self.width))
+        return form is not None and max(form.height, form.width) >= wanted
 
 
 class MediaSource(Protocol):
@@ -75,9 +119,16 @@ class MediaSource(Protocol):
         ...
 
     def read(self, media_id: str) -> bytes:
-        """The original bytes. Raises DataError with the nearest ids if there is no such id."""
+        """The original bytes. Raises DataError: no such id (the nearest are named), or they are not kept."""
         ...
 
-    def open(self, media_id: str) -> VideoDecoder:
-        """A decoder over the original bytes. Raises DataError (no such id) or DecodeError."""
+    def open(self, media_id: str, *, longer_side: int | None = None) -> VideoDecoder:
+        """A decoder over the prepared form if it is at least `longer_side` pixels large, else the original.
+
+        Without `longer_side` over the original. What is not kept cannot be chosen: then over what there is.
+
+        Raises:
+            DataError: there is no such id.
+            DecodeError: the file cannot be decoded.
+        """
         ...

@@ -24,6 +24,7 @@ class PretrainingDataset(VisualDataset):
         groups: what the samples are made of.
         mlm_probability: share of tokens to predict.
         mismatch_probability: share of texts exchanged for one of another visual.
+        masks_special_tokens: hide [CLS] and [SEP] too, as the original.
         settings: as of `VisualDataset`.
 
     Raises:
@@ -36,10 +37,13 @@ class PretrainingDataset(VisualDataset):
         *,
         mlm_probability: float,
         mismatch_probability: float,
+        masks_special_tokens: bool = False,
         **settings: Unpack[DatasetSettings],
     ) -> None:
         super().__init__(groups, **settings)
-        self._masker = TokenMasker.of_tokenizer(self.tokenizer, probability=mlm_probability)
+        self._masker = TokenMasker.of_tokenizer(
+            self.tokenizer, probability=mlm_probability, special_tokens=masks_special_tokens
+        )
         self._negatives = OtherTexts(groups)
         self._mismatch_probability = mismatch_probability
 

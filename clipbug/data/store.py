@@ -14,10 +14,13 @@ import lmdb
 
 from clipbug.data.decoding.base import VideoDecoder
 from clipbug.data.decoding.open import open_media
+from clipbug.data.decoding.prepared import PreparedDecoder
 from clipbug.data.environment import (
     MANIFEST,
+    PREPARED,
+    SUB_DATABASES,
     from_key,
-    open_manifest,
+    open_existing,
     reading_environment,
     store_errors,
     to_key,
@@ -32,6 +35,7 @@ __all__ = ["MediaStore", "StoreWriter", "open_stores"]
 
 _KEYS_PER_READ = 4096
 _MAX_COMPARED_IDS = 20_000
+_MAX_ENTRIES = 64  # a sample asks for its entry several times
 _MAX_PROBED_ENTRIES = 1024
 _Result = TypeVar("_Result")
 
@@ -57,36 +61,49 @@ class MediaStore:
         return key is not None and self._read(lambda transaction: transaction.get(key) is not None)
 
     def __len__(self) -> int:
-        return self._read(lambda transaction: transaction.stat()["entries"] - (self._manifest is not None))
+        return self._read(lambda transaction: _count_items(transaction))
 
     def ids(self) -> Iterator[str]:
         """All ids, sorted."""
         start = b""
         while keys := self._read(partial(_keys_from, start=start)):
-            yield from (from_key(key) for key in keys if key != MANIFEST)
+            yield from (from_key(key) for key in keys if key not in SUB_DATABASES)
             start = keys[-1] + b"\0"
 
     def entry(self, media_id: str) -> MediaEntry:
         """The manifest entry. Raises DataError with the nearest ids if there is no such id."""
-        data = self._get(media_id, in_manifest=True)
-        return self._probe(media_id) if data is None else decode_entry(data)
+        return self._entry(media_id)
 
     def read(self, media_id: str) -> bytes:
-        """The original bytes. Raises DataError with the nearest ids if there is no such id."""
+        """The original bytes. Raises DataError: no such id (the nearest are named), or they are not kept."""
         data = self._get(media_id)
         if data is None:
             raise _missing(media_id, [self])
+        if not data and not self.entry(media_id).has_original:
+            raise DataError(
+                f"store {self.path} keeps only the prepared form of {media_id!r}",
+                "The original was left out by --drop-original; ingest the file into another store.",
+            )
         return data
 
-    def open(self, media_id: str) -> VideoDecoder:
-        """A decoder over the original bytes. Raises DataError (no such id) or DecodeError."""
-        return open_media(self.read(media_id), media_id=media_id, packets=self.entry(media_id).packets)
+    def prepared_form(self, media_id: str) -> bytes | None:
+        """All of a prepared form, or None if there is none."""
+        return self._get(media_id, PREPARED)
+
+    def open(self, media_id: str, *, longer_side: int | None = None) -> VideoDecoder:
+        """See `MediaSource.open`."""
+        entry = self.entry(media_id)
+        wants_form = longer_side is not None and entry.is_prepared_for(longer_side)
+        if entry.prepared is not None and (wants_form or not entry.has_original):
+            return PreparedDecoder(entry, partial(self._read_form, media_id))
+        return open_media(self.read(media_id), media_id=media_id, packets=entry.packets)
 
     def close(self) -> None:
         """Let go of the file. The store opens again if it is used again."""
         self._environment: lmdb.Environment | None = None
-        self._manifest: Any = None  # lmdb gives its type no name
+        self._databases: dict[bytes, Any] = {}  # lmdb gives their type no name
         self._process = 0
+        self._entry = lru_cache(_MAX_ENTRIES)(self._read_entry)
         self._probe = lru_cache(_MAX_PROBED_ENTRIES)(self._probe_now)
 
     def __enter__(self) -> Self:
@@ -103,8 +120,17 @@ class MediaStore:
     def _open(self) -> lmdb.Environment:
         if self._environment is None or self._process != os.getpid():
             self._environment, self._process = reading_environment(self.path), os.getpid()
-            self._manifest = open_manifest(self._environment)
+            self._databases = {}
+            self._entry.cache_clear()
         return self._environment
+
+    def _database(self, name: bytes) -> Any:
+        """A sub-database, looked for again where there was none: another process may have added it."""
+        environment = self._open()
+        if self._databases.get(name) is None:
+            with store_errors(self.path, "it cannot be read"):
+                self._databases[name] = open_existing(environment, name)
+        return self._databases[name]
 
     def _read(self, query: Callable[[lmdb.Transaction], _Result]) -> _Result:
         environment = self._open()
@@ -117,13 +143,28 @@ class MediaStore:
                 with environment.begin(buffers=True) as transaction:
                     return query(transaction)
 
-    def _get(self, media_id: str, *, in_manifest: bool = False) -> bytes | None:
+    def _get(self, media_id: str, name: bytes | None = None) -> bytes | None:
+        """The value of an id in a sub-database, or in the main one."""
         key = to_key(media_id)
-        self._open()
-        if key is None or (in_manifest and self._manifest is None):
+        database = None if name is None else self._database(name)
+        if key is None or (name is not None and database is None):
             return None
-        database = self._manifest if in_manifest else None
         return self._read(lambda transaction: _copy(transaction.get(key, db=database)))
+
+    def _read_form(self, media_id: str, slices: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Parts of a prepared form; pages of the others are not touched."""
+        key, database = to_key(media_id), self._database(PREPARED)
+        assert key is not None, "it is in the manifest"
+
+        def copy(transaction: lmdb.Transaction) -> list[bytes]:
+            form = transaction.get(key, b"", db=database) if database is not None else b""
+            return [bytes(form[start:end]) for start, end in slices]
+
+        return self._read(copy)
+
+    def _read_entry(self, media_id: str) -> MediaEntry:
+        data = self._get(media_id, MANIFEST)
+        return self._probe(media_id) if data is None else decode_entry(data)
 
     def _probe_now(self, media_id: str) -> MediaEntry:
         return probe(self.read(media_id), media_id=media_id, file_name=media_id)
@@ -158,9 +199,9 @@ class StoreGroup:
         """The original bytes. Raises DataError if no store holds the id, or two do."""
         return self._store_of(media_id).read(media_id)
 
-    def open(self, media_id: str) -> VideoDecoder:
-        """A decoder over the original bytes. Raises DataError (no such id, or two) or DecodeError."""
-        return self._store_of(media_id).open(media_id)
+    def open(self, media_id: str, *, longer_side: int | None = None) -> VideoDecoder:
+        """See `MediaSource.open`. Raises DataError also if two stores hold the id."""
+        return self._store_of(media_id).open(media_id, longer_side=longer_side)
 
     def _store_of(self, media_id: str) -> MediaStore:
         holders = [store for store in self.stores if media_id in store]
@@ -186,6 +227,11 @@ def open_stores(paths: Sequence[Path]) -> MediaSource:
 def _copy(data: Any) -> bytes | None:
     """What lies in the map, as bytes that outlive the transaction."""
     return None if data is None else bytes(data)
+
+
+def _count_items(transaction: lmdb.Transaction) -> int:
+    present = sum(transaction.get(name) is not None for name in SUB_DATABASES)
+    return int(transaction.stat()["entries"]) - present
 
 
 def _keys_from(transaction: lmdb.Transaction, start: bytes) -> list[bytes]:

@@ -1,20 +1,31 @@
 """Writing stores: batches of files and manifest entries, each batch in one transaction."""
 
 import mmap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import lmdb
 
-from clipbug.data.environment import DATA_FILE, MANIFEST, check_is_whole, from_key, store_errors, to_key
+from clipbug.data.environment import (
+    DATA_FILE,
+    LOCK_FILE,
+    MANIFEST,
+    PREPARED,
+    SUB_DATABASES,
+    check_is_whole,
+    from_key,
+    store_errors,
+    to_key,
+)
 from clipbug.data.manifest import decode_entry, encode_entry
 from clipbug.data.media import MediaEntry
 from clipbug.errors import DataError
 
 _FREE_BYTES = 64 << 20
-_ALLOWED_FILES = {DATA_FILE, "lock.mdb"}
+_ALLOWED_FILES = {DATA_FILE, LOCK_FILE}
+_Row = tuple[bytes, bytes, bytes | None]  # key, value, name of the sub-database (None: the main one)
 
 
 class StoreWriter:
@@ -56,40 +67,75 @@ class StoreWriter:
             return iter(())
         with store_errors(self.path, "it cannot be read"), self._environment.begin() as transaction:
             keys = list(transaction.cursor().iternext(values=False))
-        return (from_key(key) for key in keys if key != MANIFEST)
+        return (from_key(key) for key in keys if key not in SUB_DATABASES)
 
     def entry(self, media_id: str) -> MediaEntry | None:
         """The manifest entry, or None if the store has none for this id."""
-        data = self._get(media_id, in_manifest=True)
+        data = self._get(media_id, MANIFEST)
         return None if data is None else decode_entry(data)
 
     def read(self, media_id: str) -> bytes | None:
         """The stored bytes, or None if there is no such id."""
-        return self._get(media_id, in_manifest=False)
+        return self._get(media_id)
 
-    def put_many(self, items: Iterable[tuple[MediaEntry, bytes]]) -> None:
+    def put_many(
+        self, items: Iterable[tuple[MediaEntry, bytes]], *, forms: Mapping[str, bytes] | None = None
+    ) -> None:
         """Add files in one transaction: after a failure none of them is stored.
+
+        Args:
+            items: entries and original bytes, which are left out where the entry says so.
+            forms: prepared forms by id.
 
         Raises:
             DataError: the disk is full, the folder cannot be written, or an id cannot be a key.
         """
-        rows = [(self._key(entry.media_id), data, encode_entry(entry)) for entry, data in items]
+        rows: list[_Row] = []
+        for entry, data in items:
+            rows.append((self._key(entry.media_id), data if entry.has_original else b"", None))
+            rows.extend(self._rows_beside(entry, (forms or {}).get(entry.media_id)))
+        self._put(rows)
+
+    def put_beside(self, items: Iterable[tuple[MediaEntry, bytes | None]]) -> None:
+        """Give files that are stored new entries and, unless None, prepared forms, in one transaction.
+
+        Raises:
+            DataError: as of `put_many`.
+        """
+        self._put([row for entry, form in items for row in self._rows_beside(entry, form)])
+
+    def put_raw(self, items: Iterable[tuple[str, bytes]]) -> None:
+        """Add files by id without entries: they are looked at when they are first used.
+
+        Raises:
+            DataError: as of `put_many`.
+        """
+        self._put([(self._key(media_id), data, None) for media_id, data in items])
+
+    def _rows_beside(self, entry: MediaEntry, form: bytes | None) -> list[_Row]:
+        key = self._key(entry.media_id)
+        rows: list[_Row] = [(key, encode_entry(entry), MANIFEST)]
+        return rows if form is None else [*rows, (key, form, PREPARED)]
+
+    def _put(self, rows: list[_Row]) -> None:
         if not rows:
             return
         environment = self._environment or self._open()
-        with store_errors(self.path, f"{len(rows)} files cannot be written"):
+        with store_errors(self.path, f"{len(rows)} values cannot be written"):
+            for name in {name for _, _, name in rows if name is not None} - self._databases.keys():
+                self._databases[name] = environment.open_db(name)
             while not self._try_put(environment, rows):
                 size = environment.info()["map_size"]
-                needed = sum(len(data) + len(entry) for _, data, entry in rows)
+                needed = sum(len(value) for _, value, _ in rows)
                 environment.set_mapsize(_whole_pages(2 * max(size, needed)))
 
-    def _try_put(self, environment: lmdb.Environment, rows: list[tuple[bytes, bytes, bytes]]) -> bool:
+    def _try_put(self, environment: lmdb.Environment, rows: list[_Row]) -> bool:
         """Whether the rows fitted into the map; if not, nothing has been written."""
         try:
             with environment.begin(write=True) as transaction:
-                for key, data, entry in rows:
-                    transaction.put(key, data)
-                    transaction.put(key, entry, db=self._manifest)
+                self._check_is_in_place()  # here, since another process may have kept this one waiting
+                for key, value, name in rows:
+                    transaction.put(key, value, db=None if name is None else self._databases[name])
         except lmdb.MapFullError:
             return False
         except lmdb.MapResizedError:  # another process has added to the store
@@ -97,12 +143,21 @@ class StoreWriter:
             return self._try_put(environment, rows)
         return True
 
-    def _get(self, media_id: str, *, in_manifest: bool) -> bytes | None:
+    def _check_is_in_place(self) -> None:
+        """Refuse to write to a file that is no longer the store's: what is written would be lost."""
+        if (self.path / DATA_FILE).stat().st_ino != self._file:
+            raise DataError(
+                f"store {self.path} was rewritten by another command (`clipbug data rm`) in the meantime",
+                "Run the same command again: it goes on from what is stored.",
+            )
+
+    def _get(self, media_id: str, name: bytes | None = None) -> bytes | None:
         key = to_key(media_id)
         if self._environment is None or key is None:
             return None
+        database = None if name is None else self._databases[name]
         with store_errors(self.path, "it cannot be read"), self._environment.begin() as transaction:
-            data = transaction.get(key, db=self._manifest) if in_manifest else transaction.get(key)
+            data = transaction.get(key, db=database)
         return None if data is None else bytes(data)
 
     def _key(self, media_id: str) -> bytes:
@@ -116,14 +171,14 @@ class StoreWriter:
             self.path.mkdir(parents=True, exist_ok=True)
             file = self.path / DATA_FILE
             size = _whole_pages((file.stat().st_size if file.is_file() else 0) + _FREE_BYTES)
-            environment = lmdb.open(str(self.path), map_size=size, max_dbs=1)
+            environment = lmdb.open(str(self.path), map_size=size, max_dbs=len(SUB_DATABASES))
             try:
                 check_is_whole(self.path, environment)
-                self._manifest = environment.open_db(MANIFEST)
+                self._databases = {MANIFEST: environment.open_db(MANIFEST)}
             except BaseException:
                 environment.close()
                 raise
-        self._environment = environment
+        self._environment, self._file = environment, (self.path / DATA_FILE).stat().st_ino
         return environment
 
 

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from clipbug.data.answers import AnswerVocabulary
 from clipbug.data.records import ChoiceRecord, QuestionRecord, Record
-from clipbug.errors import DataError
 
 EncodeTargets = Callable[[Record], Mapping[str, Tensor]]
 
@@ -35,25 +34,8 @@ def choice_targets() -> EncodeTargets:
 
 
 def count_targets() -> EncodeTargets:
-    """Rows to {"count": () int64}; {} where unknown. See `number_in`."""
+    """Rows whose answers are digits (see `with_number`) to {"count": () int64}; {} where unknown."""
     return _number
-
-
-def number_in(record: Record) -> int | None:
-    """The number that answers a counting question; None where the row has no answer.
-
-    Raises:
-        DataError: the answer is no whole number from 0 on.
-    """
-    answer = record.answer if isinstance(record, QuestionRecord) else None
-    if answer is None:
-        return None
-    if not answer.isdecimal():
-        raise DataError(
-            f"the answer {answer!r} at {record.source or record.record_id} is no whole number",
-            "write counts as digits, or use the task video-qa",
-        )
-    return int(answer)
 
 
 def _right_option(record: Record) -> Mapping[str, Tensor]:
@@ -63,8 +45,8 @@ def _right_option(record: Record) -> Mapping[str, Tensor]:
 
 
 def _number(record: Record) -> Mapping[str, Tensor]:
-    number = number_in(record)
-    return {} if number is None else {"count": torch.tensor(number)}
+    answer = record.answer if isinstance(record, QuestionRecord) else None
+    return {} if answer is None else {"count": torch.tensor(int(answer))}
 
 
 def _soft_labels(vocabulary: AnswerVocabulary, record: Record) -> Mapping[str, Tensor]:

@@ -10,8 +10,10 @@ from torch import Tensor
 from clipbug.data.clip_plan import ClipPlan
 from clipbug.data.clip_sampling import ClipSampler
 from clipbug.data.decoding.base import FrameBatch, VideoDecoder
+from clipbug.data.frame_size import resized_size
 from clipbug.data.media import MediaKind, MediaSource
-from clipbug.data.transforms import augment, resized_size, scale_as_clipbert
+from clipbug.data.transforms import augment, scale_as_clipbert
+from clipbug.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,24 @@ class VisualReader:
             DecodeError: a wanted picture cannot be decoded.
         """
         kind, height, width = self.shape_of(media_id)
-        with self.media.open(media_id) as decoder:
+        wanted = None if self.exact_resize else self.max_frame_size
+        with self.media.open(media_id, longer_side=wanted) as decoder:
+            self._check_size(media_id, decoder)
             plan = _image_plan(decoder) if kind == "image" else self.clip_sampler(decoder, generator)
             size = None if self.exact_resize else (height, width)
             batch = decoder.frames_at(plan.indices.ravel().tolist(), size=size)
             frames = self._frames(batch.data, (height, width), generator)
             return _visual(frames, batch, plan, decoder)
+
+    def _check_size(self, media_id: str, decoder: VideoDecoder) -> None:
+        """Refuse to enlarge what a store keeps of a recording, if the recording itself was larger."""
+        entry, kept = self.media.entry(media_id), max(decoder.metadata.height, decoder.metadata.width)
+        if kept < min(self.max_frame_size, max(entry.height, entry.width)):
+            raise DataError(
+                f"{media_id}: the store keeps its pictures with a longer side of {kept} pixels only,"
+                f" max_frame_size is {self.max_frame_size}",
+                f"Set max_frame_size={kept}, or ingest the originals again with a larger --prepare-size.",
+            )
 
     def _frames(
         self, pictures: NDArray[np.uint8], size: tuple[int, int], generator: np.random.Generator

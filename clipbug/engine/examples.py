@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from clipbug.data.batch import Batch
-from clipbug.data.records import Record
+from clipbug.data.records import CaptionRecord, Record
 from clipbug.tasks.base import Prediction
 
 _LONGEST_SIDE = 224
@@ -29,12 +29,13 @@ class Example:
 
     def expected(self) -> str:
         """The right answer, or "?" where the row does not tell them."""
-        return self.prediction.expected or getattr(self.record, "answer", None) or "?"
+        labels = {} if isinstance(self.record, CaptionRecord) else self.record.labels
+        return self.prediction.expected or max(labels, key=labels.__getitem__, default="?")
 
 
 def examples_of(batch: Batch, predictions: Sequence[Prediction], number: int) -> list[Example]:
     """The first rows of a batch as examples, at most `number`."""
-    visuals = batch.visual_index.tolist()
+    visuals = batch.visual_of_records()
     return [
         Example(batch.records[row], predictions[row], _strip(batch.frames[visuals[row]]))
         for row in range(min(max(number, 0), len(predictions)))

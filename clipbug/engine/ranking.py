@@ -1,5 +1,6 @@
 """All texts against all recordings: each recording is read and encoded once, texts go over it in portions."""
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,8 +12,11 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from clipbug.data.batch import Batch
+from clipbug.engine.evaluator import Evaluation
 from clipbug.engine.failures import memory_errors_explained
+from clipbug.engine.interruption import StopSignals
 from clipbug.engine.predictor import inference, length
+from clipbug.engine.stream import until_stopped
 from clipbug.runtime.distributed import Distributed, gather_objects
 from clipbug.runtime.precision import autocast, resolve_precision
 from clipbug.runtime.progress import ProgressBar
@@ -48,6 +52,7 @@ def score_texts(
     precision: PRECISION,
     distributed: Distributed,
     description: str,
+    signals: StopSignals | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     """The score of every text with every recording, the same on all processes.
 
@@ -56,6 +61,7 @@ def score_texts(
         batches: this process's share of the recordings; their own texts are not looked at.
         texts: to score.
         description: of the progress bar.
+        signals: what may ask to stop; the recordings that are left then have no scores.
 
     Returns:
         Recording -> scores (texts,).
@@ -67,11 +73,13 @@ def score_texts(
     resolved = resolve_precision(precision, device)
     columns: list[tuple[str, NDArray[np.float32]]] = []
     with inference(task), ProgressBar(description, length(batches), unit="batches") as bar:
-        for batch in batches:
+        for batch in batches if signals is None else until_stopped(batches, signals):
             with memory_errors_explained([batch], "eval"), autocast(resolved, device):
                 scores = _score_batch(task, batch.to(device), texts, device)
             columns.extend(zip(batch.media_ids, scores.T, strict=True))
             bar.update()
+            if signals is not None and signals.reason():
+                break
     return dict(gather_objects(columns, distributed))
 
 
@@ -124,18 +132,36 @@ class RankingEvaluator:
         self._precision: PRECISION = precision
         self._processes = distributed
 
-    def evaluate(self) -> dict[str, float]:
-        """The scores. All processes must call it, and all get the same.
+    def evaluate(self, signals: StopSignals) -> Evaluation | None:
+        """The scores, or None if one of the processes was asked to stop in the middle.
+
+        All processes must call it, and all get the same.
 
         Raises:
             OutOfMemoryError: the clips of a batch do not fit.
         """
-        scores = score_texts(
+        scores = self._scores(self._batches, signals)
+        if any(gather_objects([signals.reason() is not None], self._processes)):
+            return None
+        return Evaluation(self._score(scores), ())
+
+    def dry_run(self) -> None:
+        """Score one batch and forget it: memory and data errors come before the first step.
+
+        Raises:
+            OutOfMemoryError: the batch does not fit.
+        """
+        self._scores(itertools.islice(self._batches, 1), None)
+
+    def _scores(
+        self, batches: Iterable[Batch], signals: StopSignals | None
+    ) -> Mapping[str, NDArray[np.float32]]:
+        return score_texts(
             self._task,
-            self._batches,
+            batches,
             self._texts,
             precision=self._precision,
             distributed=self._processes,
             description="validation",
+            signals=signals,
         )
-        return dict(self._score(scores))

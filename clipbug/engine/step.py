@@ -44,6 +44,8 @@ class OptimizerStep:
     Args:
         task: on the process's device; its weights change.
         max_gradient_norm: larger gradients are scaled down to it; None: never.
+        by_micro_batch: divide each micro-batch's loss by its own targets, add these means up, and average
+            over processes, as the original does; the gradient then depends on the split.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class OptimizerStep:
         precision: Precision,
         max_gradient_norm: float | None,
         processes: Distributed,
+        by_micro_batch: bool = False,
     ) -> None:
         self.scaler = make_scaler(precision)
         self._task = task
@@ -61,6 +64,7 @@ class OptimizerStep:
         self._precision = precision
         self._max_norm = float("inf") if max_gradient_norm is None else max_gradient_norm
         self._processes = processes
+        self._by_micro_batch = by_micro_batch
         self._module: Task | DistributedDataParallel = task
         if processes.world_size > 1:
             ids = [processes.local_rank] if processes.device.type == "cuda" else None
@@ -118,9 +122,11 @@ class OptimizerStep:
         with self._no_exchange() if not is_last else nullcontext():
             with autocast(self._precision, device):
                 output: StepOutput = self._module(batch.to(device))
-            means = [total.float() / max(totals[name], 1) for name, total in output.sums.items()]
+            counts = self._task.count_targets(batch) if self._by_micro_batch else totals
+            means = [total.float() / max(counts[name], 1) for name, total in output.sums.items()]
             # times world_size because DistributedDataParallel averages gradients where a sum is wanted
-            loss = self.scaler.scale(torch.stack(means).sum() * world_size)
+            factor = 1 if self._by_micro_batch else world_size
+            loss = self.scaler.scale(torch.stack(means).sum() * factor)
             loss.backward()  # type: ignore[no-untyped-call]
         return StepOutput({name: total.detach() for name, total in output.sums.items()}, output.report)
 

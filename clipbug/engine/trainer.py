@@ -3,7 +3,7 @@
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -17,6 +17,7 @@ from clipbug.engine.failures import not_finite_error, save_failure
 from clipbug.engine.interruption import StopSignals, stop_for
 from clipbug.engine.meter import StepMeter
 from clipbug.engine.optim import learning_rates, set_learning_rates
+from clipbug.engine.ranking import RankingEvaluator
 from clipbug.engine.schedules import Schedule, learning_rate_factor
 from clipbug.engine.state import TrainState
 from clipbug.engine.step import OptimizerStep, StepResult
@@ -60,6 +61,9 @@ class Trainer:
         accumulation_steps: micro-batches per optimizer step.
         eval_every, save_every, log_every: optimizer steps in between; a new best score is always saved.
         max_gradient_norm: larger gradients are scaled down to it; None: never.
+        loss_normalization: what losses are divided by: targets of the whole step, or of each micro-batch.
+        part_schedules: schedule of a part of the optimizer ("backbone", "transformer") where it has its own.
+        milestones: steps of a part's schedule "multi_step".
         max_skipped_steps: steps that may be left out because they are not finite.
         accept_changes: go on also with another number of processes or batch size.
         deadline: of `time.monotonic`, after which the state is saved and `fit` ends; None: never.
@@ -70,7 +74,7 @@ class Trainer:
     task: Task
     optimizer: Optimizer
     train_batches: TrainingStream
-    evaluator: Evaluator | None
+    evaluator: Evaluator | RankingEvaluator | None
     checkpoints: CheckpointManager
     failures: Path
     tracker: Tracker | None
@@ -85,6 +89,9 @@ class Trainer:
     save_every: int
     log_every: int
     max_gradient_norm: float | None
+    loss_normalization: Literal["step", "micro_batch"] = "step"
+    part_schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    milestones: Mapping[str, Sequence[int]] = field(default_factory=dict)
     max_skipped_steps: int = 0
     accept_changes: bool = False
     deadline: float | None = None
@@ -110,6 +117,7 @@ class Trainer:
             precision=resolve_precision(self.precision, self.distributed.device),
             max_gradient_norm=self.max_gradient_norm,
             processes=self.distributed,
+            by_micro_batch=self.loss_normalization == "micro_batch",
         )
         self._resume(update)
         self.task.train()
@@ -194,10 +202,15 @@ class Trainer:
 
     def _prepare(self, step: int) -> None:
         """Learning rate and random numbers depend on the step alone, so a resumed run has the same."""
-        factor = learning_rate_factor(
-            step, schedule=self.schedule, warmup_steps=self.warmup_steps, total_steps=self.max_steps
-        )
-        set_learning_rates(self.optimizer, factor)
+        for part in learning_rates(self.optimizer):
+            factor = learning_rate_factor(
+                step,
+                schedule=self.part_schedules.get(part, self.schedule),
+                milestones=self.milestones.get(part, ()),
+                warmup_steps=self.warmup_steps,
+                total_steps=self.max_steps,
+            )
+            set_learning_rates(self.optimizer, factor, part=part)
         seed_everything(step_seed(self.seed, step=step, rank=self.distributed.rank))
 
     def _count(self, result: StepResult, batches: list[Batch]) -> None:

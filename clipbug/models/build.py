@@ -7,10 +7,12 @@ from transformers import BertModel
 from clipbug.config.model import (
     BackboneConfig,
     ClipBertResNetConfig,
+    EncoderConfig,
     ModelConfig,
     ResNetConfig,
     SmallConvConfig,
 )
+from clipbug.errors import ConfigError
 from clipbug.models.backbones.base import VisualBackbone
 from clipbug.models.backbones.resnet import ClipBertResNet, ResNetBackbone
 from clipbug.models.backbones.small import SmallConv
@@ -28,6 +30,7 @@ def build_model(
     head: Literal["classification", "pretraining"],
     num_classes: int | None,
     vocabulary_size: int,
+    sampled_tokens: int | None = None,
 ) -> ClipBert:
     """A model with the weights that the config names; the rest random from torch's generator.
 
@@ -36,13 +39,15 @@ def build_model(
         head: what the model puts out.
         num_classes: K, for classification.
         vocabulary_size: tokens of the tokenizer.
+        sampled_tokens: most visual tokens in training; None: all.
 
     Raises:
         CheckpointError: weights that do not exist or do not fit.
+        ConfigError: fewer word embeddings than tokens.
         ValueError: classification without `num_classes`.
     """
     backbone = build_backbone(config.backbone)
-    bert = build_bert(config.encoder, vocabulary_size=vocabulary_size)
+    bert = build_bert(config.encoder, vocabulary_size=_num_words(config.encoder, vocabulary_size))
     top: Head
     if head == "pretraining":
         top = PretrainingHead(bert.config, bert.embeddings.word_embeddings)
@@ -51,8 +56,21 @@ def build_model(
     else:
         raise ValueError("a classification head needs num_classes")
     return ClipBert(
-        visual=_visual_encoder(config, backbone, bert), bert=_fusion_encoder(config, bert), head=top
+        visual=_visual_encoder(config, backbone, bert),
+        bert=_fusion_encoder(config, bert, sampled_tokens),
+        head=top,
     )
+
+
+def _num_words(config: EncoderConfig, tokens: int) -> int:
+    if config.vocabulary_size is None:
+        return tokens
+    if config.vocabulary_size < tokens:
+        raise ConfigError(
+            f"the tokenizer has {tokens} tokens, model.encoder.vocabulary_size is {config.vocabulary_size}",
+            hint="give the tokenizer that the weights were trained with",
+        )
+    return config.vocabulary_size
 
 
 def _visual_encoder(config: ModelConfig, backbone: VisualBackbone, bert: BertModel) -> VisualEncoder:
@@ -60,13 +78,14 @@ def _visual_encoder(config: ModelConfig, backbone: VisualBackbone, bert: BertMod
     return VisualEncoder(backbone=backbone, grid_encoder=grid_encoder)
 
 
-def _fusion_encoder(config: ModelConfig, bert: BertModel) -> FusionEncoder:
+def _fusion_encoder(config: ModelConfig, bert: BertModel, sampled_tokens: int | None) -> FusionEncoder:
     visual_embeddings = VisualEmbeddings(
         bert.config.hidden_size,
         max_grid_size=config.max_grid_size,
         layer_norm_eps=bert.config.layer_norm_eps,
         dropout=config.encoder.dropout,
         clip_positions=config.clip_position_embedding,
+        sampled_tokens=sampled_tokens,
     )
     return FusionEncoder(bert=bert, visual_embeddings=visual_embeddings)
 

@@ -26,6 +26,8 @@ PREFIXES = {
 
 _STEM = re.compile(r"stem\.conv1\.(norm\.)?(\w+)")
 _BLOCK = re.compile(r"res([2-5])\.(\d+)\.(shortcut|conv[1-3])\.(norm\.)?(\w+)")
+_TORCH_STEM = re.compile(r"(conv|bn)1\.(\w+)")
+_TORCH_BLOCK = re.compile(r"layer([1-4])\.(\d+)\.(downsample\.[01]|conv[1-3]|bn[1-3])\.(\w+)")
 _BACKBONE_PART = re.compile(r"(?:^|\.)((?:stem|res[2-5])\..+)$")
 
 
@@ -42,6 +44,29 @@ def rename_clipbert_key(key: str) -> str | None:
             rest = key.removeprefix(theirs)
             return ours + (rename_detectron2_key(rest) if ours == "visual.backbone." else rest)
     raise ValueError(f"{key} is not a tensor name of a ClipBERT checkpoint")
+
+
+def clipbert_key(name: str) -> str | None:
+    """The original's name of one of our tensors, or None: the inverse of `rename_clipbert_key`."""
+    if name.startswith("visual.backbone."):
+        key = _detectron2_key(name.removeprefix("visual.backbone."))
+        return None if key is None else f"cnn.feature.backbone.{key}"
+    for theirs, ours in sorted(PREFIXES.items(), key=lambda pair: -len(pair[1])):
+        if name.startswith(ours):
+            return theirs + name.removeprefix(ours)
+    return None
+
+
+def _detectron2_key(name: str) -> str | None:
+    """detectron2's name of a torchvision ResNet tensor: layer2.0.bn1.bias -> res3.0.conv1.norm.bias."""
+    if match := _TORCH_STEM.fullmatch(name):
+        return f"stem.conv1.norm.{match[2]}" if match[1] == "bn" else f"stem.conv1.{match[2]}"
+    if match := _TORCH_BLOCK.fullmatch(name):
+        stage, block, part, leaf = match.groups()
+        part = {"downsample.0": "shortcut", "downsample.1": "shortcut.norm"}.get(part, part)
+        part = re.sub(r"bn(\d)", r"conv\1.norm", part)
+        return f"res{int(stage) + 1}.{block}.{part}.{leaf}"
+    return None
 
 
 def rename_detectron2_key(key: str) -> str:

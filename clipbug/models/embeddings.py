@@ -21,6 +21,8 @@ class VisualEmbeddings(nn.Module):
         max_grid_size: rows and columns that have an embedding.
         layer_norm_eps, dropout: of the norm at the end.
         clip_positions: also tell when in the recording the clip lies.
+        sampled_tokens: in training keep at most so many cells, drawn anew in each pass and alike for all
+            clips (Pixel-BERT's pixel random sampling, which the original uses in pre-training); None: all.
     """
 
     def __init__(
@@ -31,8 +33,10 @@ class VisualEmbeddings(nn.Module):
         layer_norm_eps: float,
         dropout: float,
         clip_positions: bool = False,
+        sampled_tokens: int | None = None,
     ) -> None:
         super().__init__()
+        self.sampled_tokens = sampled_tokens
         self.row_position_embeddings = nn.Embedding(max_grid_size, hidden_size)
         self.col_position_embeddings = nn.Embedding(max_grid_size, hidden_size)
         self.token_type_embeddings = nn.Embedding(1, hidden_size)
@@ -49,7 +53,7 @@ class VisualEmbeddings(nn.Module):
         Shape:
             grid: (R, h, w, D), R clips.
             clip_positions: (R,) in [0, 1]; read only with the clip position embedding.
-            returns: (R, V, D) with V = h * w.
+            returns: (R, V, D) with V = h * w, or `sampled_tokens` of them in training.
 
         Raises:
             ConfigError: a grid with more rows or columns than have an embedding.
@@ -64,13 +68,21 @@ class VisualEmbeddings(nn.Module):
             )
         rows = self.row_position_embeddings.weight[:height, None]
         columns = self.col_position_embeddings.weight[:width]
-        tokens: Tensor = (grid + rows + columns).flatten(1, 2) + self.token_type_embeddings.weight
+        cells = self._sampled((grid + rows + columns).flatten(1, 2))
+        tokens: Tensor = cells + self.token_type_embeddings.weight
         if self.clip_position_embeddings is not None:
             if clip_positions is None:
                 raise ValueError("this model needs clip_positions")
             tokens = tokens + self.clip_position_embeddings(clip_positions)[:, None]
         embedded: Tensor = self.dropout(self.LayerNorm(tokens))
         return embedded
+
+    def _sampled(self, cells: Tensor) -> Tensor:
+        """(R, h * w, D) -> (R, V, D), the cells that stay in their order."""
+        if not self.training or self.sampled_tokens is None or cells.shape[1] <= self.sampled_tokens:
+            return cells
+        kept = torch.randperm(cells.shape[1])[: self.sampled_tokens].sort().values
+        return cells[:, kept.to(cells.device)]
 
 
 class ClipPositionEmbedding(nn.Module):

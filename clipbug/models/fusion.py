@@ -44,7 +44,7 @@ class FusionEncoder(nn.Module):
                 hint=f"data.max_text_tokens <= {longest}, or a greater model.encoder.max_position_embeddings",
             )
         tokens = torch.cat([self.embeddings(input_ids), self.visual_embeddings(grid, clip_positions)], dim=1)
-        visible = attention_mask.new_ones(len(tokens), tokens.shape[1], dtype=torch.bool)
+        visible = attention_mask.new_ones(tokens.shape[:2], dtype=torch.bool)
         visible[:, : input_ids.shape[1]] = attention_mask.bool()
         sequence = self.encoder(tokens, attention_mask=visible[:, None, None, :]).last_hidden_state
         return sequence, self.pooler(sequence)

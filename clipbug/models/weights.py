@@ -1,22 +1,15 @@
-"""Weights to and from safetensors files: strict unless told otherwise, and every load says what it loaded.
+"""Weights of a model to and from files: strict unless told otherwise, and every load says what it loaded."""
 
-Foreign PyTorch files are read with `weights_only=True`, so no code runs from a file.
-"""
-
-import pickle
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from clipbug.errors import CheckpointError
-from clipbug.runtime.files import atomic_write
+from clipbug.models.weight_files import read_tensors
+from clipbug.runtime.tensors import names_by_place
 
 NAMES_SHOWN = 8
 
@@ -36,13 +29,6 @@ class LoadReport:
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     mismatched: tuple[str, ...]
-
-
-def save_weights(model: nn.Module, path: Path) -> None:
-    """Write all weights and persistent buffers; a tensor of several names is stored once, under the first."""
-    state = model.state_dict()
-    tensors = {names[0]: state[names[0]].detach().cpu().contiguous() for names in _names_by_storage(state)}
-    atomic_write(path, save(tensors, metadata={"format": "pt"}))
 
 
 def load_weights(
@@ -92,39 +78,9 @@ def load_tensors(
     return report
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a .safetensors file or a PyTorch state dict, also under its key `model` or `state_dict`.
-
-    Raises:
-        CheckpointError: no such file, a damaged one, or a pickle of more than tensors.
-    """
-    if not path.is_file():
-        raise CheckpointError(f"no weights file {path}", hint="name a .safetensors, .pt or .pth file")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(
-            f"{path} cannot be read as weights: {first_line}",
-            hint="clipbug reads .safetensors files, and PyTorch files of tensors only: save the state dict",
-        ) from error
-    for key in ("model", "state_dict"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping):
-        raise CheckpointError(
-            f"{path} holds {type(content).__name__}, not a state dict", hint="save the state dict alone"
-        )
-    return {str(name): tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
-
-
 def _compare(state: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> LoadReport:
     loaded = [name for name in state if name in tensors and state[name].shape == tensors[name].shape]
-    covered = {
-        name for names in _names_by_storage(state) if not set(names).isdisjoint(loaded) for name in names
-    }
+    covered = {name for names in names_by_place(state) if not set(names).isdisjoint(loaded) for name in names}
     return LoadReport(
         loaded=tuple(loaded),
         missing=tuple(name for name in state if name not in tensors and name not in covered),
@@ -135,14 +91,6 @@ def _compare(state: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> Load
             if name in tensors and state[name].shape != tensors[name].shape
         ),
     )
-
-
-def _names_by_storage(state: Mapping[str, Tensor]) -> list[list[str]]:
-    groups: defaultdict[tuple[object, ...], list[str]] = defaultdict(list)
-    for name, tensor in state.items():
-        place = (tensor.data_ptr(), tensor.shape, tensor.stride()) if tensor.numel() else (name,)
-        groups[place].append(name)
-    return list(groups.values())
 
 
 def _not_matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:

@@ -14,11 +14,13 @@ from clipbug.config.model import WordPieceConfig
 from clipbug.config.task import RetrievalConfig, VideoQaConfig, VqaConfig
 from clipbug.data.answers import AnswerVocabulary
 from clipbug.data.batch import Batch, Sample
-from clipbug.data.clip_sampling import build_clip_sampler
+from clipbug.data.clip_sampling import ClipSampler, build_clip_sampler
 from clipbug.data.collate import collate
 from clipbug.data.datasets import VisualDataset, VisualTextDataset, group_records
+from clipbug.data.inference_batches import InferenceBatches
 from clipbug.data.loaders import EvaluationBatches, TrainBatches
 from clipbug.data.media import MediaSource
+from clipbug.data.mixing import ChainedBatches, MixedBatches
 from clipbug.data.pretraining_dataset import PretrainingDataset
 from clipbug.data.records import QuestionRecord, Record
 from clipbug.data.retrieval_dataset import RetrievalDataset
@@ -31,6 +33,7 @@ from clipbug.data.targets import (
 from clipbug.data.tokenization import load_tokenizer, train_wordpiece
 from clipbug.models.build import build_model
 from clipbug.models.clipbert import ClipBert
+from clipbug.recipes.mixture import configs_of_sets, records_of_set
 from clipbug.runtime.distributed import Distributed
 from clipbug.tasks.base import Task
 from clipbug.tasks.build import build_task
@@ -70,6 +73,7 @@ def build_task_model(config: RunConfig, text: TextParts) -> Task:
         head="pretraining" if config.task.name == "pretraining" else "classification",
         num_classes=_num_outputs(config, text),
         vocabulary_size=len(text.tokenizer),
+        sampled_tokens=config.train.visual_tokens,
     )
     return build_task(
         config.task,
@@ -77,6 +81,7 @@ def build_task_model(config: RunConfig, text: TextParts) -> Task:
         answers=text.answers,
         clip_aggregation=config.clip_aggregation,
         label_smoothing=config.train.label_smoothing,
+        max_text_tokens=config.data.max_text_tokens,
     )
 
 
@@ -104,6 +109,18 @@ def _encode_targets(config: RunConfig, answers: AnswerVocabulary | None) -> Enco
     return soft_label_targets(answers) if config.task.name == "vqa" else single_label_targets(answers)
 
 
+def clip_sampler_of(config: RunConfig, *, random: bool, num_clips: int) -> ClipSampler:
+    """The sampler that a config describes."""
+    return build_clip_sampler(
+        config.sampling.name,
+        random=random,
+        num_clips=num_clips,
+        num_frames_per_clip=config.num_frames_per_clip,
+        fps=config.fps,
+        single_clip=config.sampling.single_clip if config.sampling.name == "clipbert" else "start",
+    )
+
+
 def build_dataset(
     config: RunConfig,
     records: Sequence[Record],
@@ -117,12 +134,8 @@ def build_dataset(
     common: dict[str, Any] = {
         "groups": group_records(records, texts_per_visual=config.data.texts_per_visual if training else None),
         "media": media,
-        "clip_sampler": build_clip_sampler(
-            config.sampling.name,
-            random=training and config.train.random_clips,
-            num_clips=num_clips,
-            num_frames_per_clip=config.num_frames_per_clip,
-            fps=config.fps,
+        "clip_sampler": clip_sampler_of(
+            config, random=training and config.train.random_clips, num_clips=num_clips
         ),
         "max_frame_size": config.max_frame_size,
         "exact_resize": config.sampling.name == "clipbert",
@@ -136,6 +149,7 @@ def build_dataset(
             **common,
             mlm_probability=config.task.mlm_probability,
             mismatch_probability=config.task.mismatch_probability,
+            masks_special_tokens=config.task.masking == "clipbert",
         )
     if isinstance(config.task, RetrievalConfig) and training:
         return RetrievalDataset(**common, negatives_per_text=config.task.negatives_per_text)
@@ -159,8 +173,26 @@ def build_train_batches(
     text: TextParts,
     task: Task,
     processes: Distributed,
-) -> TrainBatches:
+) -> TrainBatches | MixedBatches:
     """The endless stream of training micro-batches of this process."""
+    if not config.data.train_datasets:
+        return _train_batches(config, records, media, text, task, processes)
+    streams = [
+        _train_batches(of_set, records_of_set(dataset.id, records), media, text, task, processes)
+        for dataset, of_set in configs_of_sets(config)
+    ]
+    ratios = [dataset.ratio for dataset in config.data.train_datasets]
+    return MixedBatches(streams, ratios, batch_size=config.train.batch_size)
+
+
+def _train_batches(
+    config: RunConfig,
+    records: Sequence[Record],
+    media: MediaSource,
+    text: TextParts,
+    task: Task,
+    processes: Distributed,
+) -> TrainBatches:
     return TrainBatches(
         build_dataset(config, records, media, text, training=True, num_clips=config.train.num_clips),
         batch_size=config.train.batch_size,
@@ -179,13 +211,50 @@ def build_evaluation_batches(
     text: TextParts,
     task: Task,
     processes: Distributed,
-) -> EvaluationBatches:
+) -> EvaluationBatches | ChainedBatches:
     """Each row once over all processes."""
+    if not config.data.val_datasets:
+        return _evaluation_batches(config, records, media, text, task, processes)
+    return ChainedBatches(
+        [
+            _evaluation_batches(config, records_of_set(dataset.id, records), media, text, task, processes)
+            for dataset in config.data.val_datasets
+        ]
+    )
+
+
+def _evaluation_batches(
+    config: RunConfig,
+    records: Sequence[Record],
+    media: MediaSource,
+    text: TextParts,
+    task: Task,
+    processes: Distributed,
+) -> EvaluationBatches:
     return EvaluationBatches(
         build_dataset(config, records, media, text, training=False, num_clips=config.eval.num_clips),
         batch_size=config.eval.batch_size,
         rank=processes.rank,
         world_size=processes.world_size,
         num_workers=config.data.num_workers,
+        collate=_build_collate(config, text, task),
+    )
+
+
+def build_inference_batches(
+    config: RunConfig,
+    records: Sequence[Record],
+    media: MediaSource,
+    text: TextParts,
+    task: Task,
+    processes: Distributed,
+) -> InferenceBatches:
+    """Each row once over all processes, read ahead, bad recordings named instead of raised."""
+    return InferenceBatches(
+        build_dataset(config, records, media, text, training=False, num_clips=config.eval.num_clips),
+        batch_size=config.eval.batch_size,
+        rank=processes.rank,
+        world_size=processes.world_size,
+        num_threads=max(1, config.data.num_workers),
         collate=_build_collate(config, text, task),
     )

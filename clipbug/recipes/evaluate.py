@@ -1,11 +1,14 @@
 """`clipbug evaluate`: scores of a run or a predictions file, beside baselines and ceilings."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clipbug.config import RunConfig
+from clipbug.config.task import CountConfig
+from clipbug.data.duplicates import is_duplicates_file
 from clipbug.errors import DataError
 from clipbug.recipes.prediction_source import (
     predictions_in_file,
@@ -13,9 +16,11 @@ from clipbug.recipes.prediction_source import (
     read_predictions,
     task_of_file,
 )
-from clipbug.recipes.rows import DataFormat, read_records
+from clipbug.recipes.rows import DataFormat, asked_task, read_records
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.scoring import score_predictions
+from clipbug.recipes.search_evaluation import evaluate_duplicates, evaluate_retrieval
+from clipbug.recipes.search_inference import SCORES_NAME
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.files import atomic_write
 
@@ -64,17 +69,57 @@ def evaluate(
             "name the annotation file with --data",
         )
     run_folder = None if source.run is None else RunFolder.open(Path(source.run))
-    answers = None if run_folder is None else run_folder.answers()
-    rows = read_predictions(Path(source.predictions))
-    task = run_folder.config().task.name if run_folder is not None else task_of_file(files[0])
-    read_as = "auto" if run_folder is None else run_folder.config().data.format
-    scores = score_predictions(
-        rows,
-        read_records(files, task, data_format=data_format or read_as),
-        task_name=task,
-        answers=None if answers is None else answers.answers,
-        training_answers=None if run_folder is None else run_folder.training_answers(),
+    scores = _scores(
+        Path(source.predictions), run_folder, files, data_format, is_named=predictions is not None
     )
     report = EvaluationReport({**scores, "predictions": source.predictions, "data": list(map(str, files))})
     atomic_write(Path(source.predictions).with_name("scores.json"), json.dumps(report.to_json(), indent=1))
     return report
+
+
+def _scores(
+    file: Path,
+    run: RunFolder | None,
+    files: Sequence[Path],
+    data_format: DataFormat | None,
+    *,
+    is_named: bool,
+) -> dict[str, Any]:
+    """What fits the rows: answers against labels, or rankings against what belongs together.
+
+    Args:
+        file: predictions.jsonl, of answers or rankings.
+        run: that made it, where known.
+        files: annotations.
+        is_named: the user named this very file; else the scores that `infer` wrote beside it are taken, which
+            are complete.
+    """
+    config = None if run is None else run.config()
+    trained = "" if config is None else config.task.name
+    if is_duplicates_file(files[0]):
+        return evaluate_duplicates(files[0], _ranking_file(file, is_named))
+    task = asked_task(trained or task_of_file(files[0]), files)
+    read_as = data_format or ("auto" if config is None or task != trained else config.data.format)
+    records = read_records(files, task, data_format=read_as)
+    if task == "retrieval":
+        return evaluate_retrieval(records, _ranking_file(file, is_named))
+    return score_predictions(
+        read_predictions(file),
+        records,
+        task_name=task,
+        answers=None if config is None or run is None else _possible_answers(config, run),
+        training_answers=None if run is None else run.training_answers(),
+    )
+
+
+def _ranking_file(file: Path, is_named: bool) -> Path:
+    complete = file.with_name(SCORES_NAME)
+    return complete if not is_named and complete.exists() else file
+
+
+def _possible_answers(config: RunConfig, run: RunFolder) -> Sequence[str] | None:
+    """What the run's model can answer; None: anything."""
+    if isinstance(config.task, CountConfig):
+        return [str(number) for number in range(config.task.minimum, config.task.maximum + 1)]
+    answers = run.answers()
+    return None if answers is None else answers.answers

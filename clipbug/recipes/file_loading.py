@@ -1,18 +1,23 @@
-"""Reading and probing files, in this process or in several."""
+"""Reading and looking at files, in this process or in several."""
 
-import signal
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
+from clipbug.data.decoding.content import count_missing_bytes, detect_content
 from clipbug.data.media import MediaEntry
+from clipbug.data.prepare import PrepareSettings, prepare
 from clipbug.data.probe import probe
-from clipbug.errors import DataError, DecodeError
+from clipbug.errors import DecodeError
 from clipbug.recipes.media_files import FileType
+from clipbug.runtime.contained import ContainedPool, Lost
+
+__all__ = ["BadFile", "LoadedFile", "PrepareSettings", "load_file", "load_files", "load_raw"]
+
+_SECONDS_PER_FILE = 120.0
+_SECONDS_PER_PREPARED_FILE = 1800.0
+_BYTES_PER_WORKER = 8 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,54 +28,83 @@ class BadFile:
     reason: str
 
 
-LoadedFile = tuple[MediaEntry, bytes] | BadFile
+@dataclass(frozen=True, slots=True)
+class LoadedFile:
+    """A file that can be stored.
+
+    Attributes:
+        entry: None for a file that nobody has looked at.
+        form: its prepared form, if that was asked for and it is a recording that can be prepared.
+        not_prepared: why there is none although it was asked for.
+    """
+
+    path: Path
+    entry: MediaEntry | None
+    data: bytes
+    form: bytes | None = None
+    not_prepared: str = ""
 
 
-def load_files(files: Sequence[Path], file_type: FileType, *, num_workers: int) -> Iterator[LoadedFile]:
+def load_files(
+    files: Sequence[Path], file_type: FileType, *, settings: PrepareSettings | None, num_workers: int
+) -> Iterator[LoadedFile | BadFile]:
     """Each file with its manifest entry, or the reason why it cannot be stored; in order.
 
-    Raises:
-        DataError: a worker process died.
+    In worker processes a file that crashes the decoder, or on which it finds no end, is a bad file.
+
+    Args:
+        settings: how recordings are prepared; None for not at all.
+        num_workers: processes; 0 for this one, which then has no such protection.
     """
+    load = partial(load_file, file_type=file_type, settings=settings)
     if num_workers == 0:
-        yield from (load_file(file, file_type) for file in files)
+        yield from map(load, files)
         return
-    waiting: deque[tuple[Path, Future[LoadedFile]]] = deque()
-    with ProcessPoolExecutor(num_workers, get_context("spawn"), _leave_interrupts_to_parent) as pool:
-        for file in files:
-            waiting.append((file, pool.submit(load_file, file, file_type)))
-            if len(waiting) >= 2 * num_workers:
-                yield _result(waiting)
-        while waiting:
-            yield _result(waiting)
+    limit = _SECONDS_PER_FILE if settings is None else _SECONDS_PER_PREPARED_FILE
+    pool = ContainedPool(
+        load, num_workers=num_workers, seconds_per_item=limit, bytes_per_worker=_BYTES_PER_WORKER
+    )
+    for file, result in zip(files, pool.map(files), strict=True):
+        yield BadFile(file, f"decoding it {result.reason}") if isinstance(result, Lost) else result
 
 
-def load_file(file: Path, file_type: FileType) -> LoadedFile:
-    """Read and probe one file."""
+def load_file(file: Path, file_type: FileType, settings: PrepareSettings | None) -> LoadedFile | BadFile:
+    """Read, probe and prepare one file."""
     try:
         data = file.read_bytes()
         entry = probe(data, media_id=file.stem, file_name=file.name)
     except OSError as error:
         return BadFile(file, f"the file cannot be read: {error.strerror}")
     except DecodeError as error:
-        return BadFile(file, error.message.removeprefix(f"{file.stem}: "))
+        return BadFile(file, _reason(error, file))
+    except MemoryError:
+        return BadFile(file, "decoding it needs more memory than there is")
     if file_type not in ("auto", entry.kind):
         found = {"image": "a still picture", "video": "a recording"}[entry.kind]
         return BadFile(file, f"it holds {found} ({entry.codec}), which --file-type {file_type} does not take")
-    return entry, data
-
-
-def _result(waiting: deque[tuple[Path, Future[LoadedFile]]]) -> LoadedFile:
-    file, future = waiting.popleft()
+    if settings is None or entry.kind == "image":
+        return LoadedFile(file, entry, data)
     try:
-        return future.result()
-    except BrokenProcessPool as error:
-        suspects = ", ".join(str(path) for path in (file, *(path for path, _ in waiting)))
-        raise DataError(
-            f"a worker process died while it looked at one of: {suspects}",
-            "Ingest these files one by one to find the one that does it; what was stored before is safe.",
-        ) from error
+        entry, form = prepare(data, entry, settings)
+    except DecodeError as error:
+        return LoadedFile(file, entry, data, not_prepared=_reason(error, file))
+    return LoadedFile(file, entry, data, form)
 
 
-def _leave_interrupts_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def load_raw(file: Path) -> LoadedFile | BadFile:
+    """Read one file; only an empty one, a text and one that is cut off by its own sizes are refused."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        return BadFile(file, f"the file cannot be read: {error.strerror}")
+    if not data:
+        return BadFile(file, "the file is empty (0 bytes)")
+    if detect_content(data) == "text":
+        return BadFile(file, "this is a text file")
+    if missing := count_missing_bytes(data):
+        return BadFile(file, f"the file is cut off: of its end {missing} or more bytes are missing")
+    return LoadedFile(file, None, data)
+
+
+def _reason(error: DecodeError, file: Path) -> str:
+    return error.message.removeprefix(f"{file.stem}: ")

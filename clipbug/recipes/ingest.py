@@ -3,77 +3,23 @@
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
+from clipbug.data.decoding.open import media_kind
 from clipbug.data.media import MediaEntry, MediaKind
-from clipbug.data.probe import probe
+from clipbug.data.prepare import PrepareSettings
 from clipbug.data.store import StoreWriter
+from clipbug.data.store_rewrite import rewrite_store
 from clipbug.errors import DataError
-from clipbug.recipes.file_loading import BadFile, LoadedFile, load_files
+from clipbug.recipes.file_loading import BadFile, LoadedFile, load_files, load_raw
+from clipbug.recipes.ingest_report import IngestReport, KindTotals
 from clipbug.recipes.media_files import FileType, find_media_files
 from clipbug.runtime.progress import ProgressBar
 
 _MAX_BATCH_ITEMS = 1000
 _MAX_BATCH_BYTES = 64 << 20
 _MAX_BATCH_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class KindTotals:
-    """What one kind of media amounts to, new and already stored together."""
-
-    files: int = 0
-    num_bytes: int = 0
-    video_seconds: float = 0.0
-
-    def plus(self, entry: MediaEntry) -> "KindTotals":
-        """With one more file."""
-        return KindTotals(
-            self.files + 1, self.num_bytes + entry.num_bytes, self.video_seconds + entry.duration_seconds
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class IngestReport:
-    """What an ingest did.
-
-    Attributes:
-        store: folder of the store.
-        added: files stored now.
-        already_there: files that the store held before, byte for byte.
-        num_bytes, video_seconds: of the files added and already there.
-        kinds: the same per kind.
-        bad: files that are not stored.
-        num_other_files: files passed by because of their extension.
-    """
-
-    store: Path
-    added: int
-    already_there: int
-    num_bytes: int
-    video_seconds: float
-    kinds: dict[MediaKind, KindTotals]
-    bad: tuple[BadFile, ...]
-    num_other_files: int
-
-    def to_json(self) -> dict[str, Any]:
-        """For --json."""
-        kinds = {
-            kind: {"files": row.files, "num_bytes": row.num_bytes, "video_seconds": row.video_seconds}
-            for kind, row in self.kinds.items()
-        }
-        return {
-            "store": str(self.store),
-            "added": self.added,
-            "already_there": self.already_there,
-            "num_bytes": self.num_bytes,
-            "video_seconds": self.video_seconds,
-            "kinds": kinds,
-            "bad": [{"file": str(file.path), "reason": file.reason} for file in self.bad],
-            "num_other_files": self.num_other_files,
-        }
 
 
 def ingest(
@@ -83,6 +29,9 @@ def ingest(
     file_type: FileType,
     store: Path,
     num_workers: int = 0,
+    prepare: PrepareSettings | None = None,
+    drop_original: bool = False,
+    raw: bool = False,
 ) -> IngestReport:
     """Store the original bytes and a manifest entry of every file that can be decoded; add only what is new.
 
@@ -94,80 +43,141 @@ def ingest(
         extensions: which files of the folders; empty for all known ones.
         file_type: what the files must hold; others are reported as bad.
         store: folder to add to, or to make.
-        num_workers: processes that probe; 0 for this one.
+        num_workers: processes that look at files; 0 for this one.
+        prepare: how recordings are prepared beside their originals, those that the store holds too.
+        drop_original: keep the prepared form instead of the original, where there is one.
+        raw: copy bytes without a look at them; they get no manifest entry until a run without it.
 
     Raises:
         DataError: nothing to ingest, two files with one id, an id that the store holds with other bytes, or a
             store that cannot be written. Bad files are no error: they are in the report.
     """
+    if drop_original and prepare is None:
+        raise DataError("originals can be dropped only for a prepared form", "Add --prepare.")
     found = find_media_files(paths, extensions=extensions, file_type=file_type)
     with StoreWriter(store) as writer, ProgressBar("ingest", len(found.files), unit="files") as progress:
-        run = _Run(writer, progress)
+        run = _Run(writer, progress, prepare, drop_original=drop_original, raw=raw)
         new = [file for file in found.files if not run.skip_stored(file)]
+        loaded = (
+            map(load_raw, new)
+            if raw
+            else load_files(new, file_type, settings=prepare, num_workers=num_workers)
+        )
         try:
-            for result in load_files(new, file_type, num_workers=num_workers):
+            for result in loaded:
                 run.take(result)
         finally:
             run.commit()
+    if run.to_drop:
+        rewrite_store(store, without_originals=frozenset(run.to_drop))
     return run.report(num_other_files=found.num_others)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What the next commit writes."""
+
+    new: list[tuple[MediaEntry, bytes]] = field(default_factory=list)
+    forms: dict[str, bytes] = field(default_factory=dict)
+    beside: list[tuple[MediaEntry, bytes | None]] = field(default_factory=list)
+    raw: list[tuple[str, bytes]] = field(default_factory=list)
+    num_bytes: int = 0
+
+    def is_full(self) -> bool:
+        """Whether it has come to a size at which it should be written."""
+        count = len(self.new) + len(self.beside) + len(self.raw)
+        return count >= _MAX_BATCH_ITEMS or self.num_bytes >= _MAX_BATCH_BYTES
 
 
 class _Run:
     """Counts files and commits the new ones in batches."""
 
-    def __init__(self, writer: StoreWriter, progress: ProgressBar) -> None:
+    def __init__(
+        self,
+        writer: StoreWriter,
+        progress: ProgressBar,
+        settings: PrepareSettings | None,
+        *,
+        drop_original: bool,
+        raw: bool,
+    ) -> None:
+        self.to_drop: list[str] = []
         self._writer = writer
         self._progress = progress
-        self._batch: list[tuple[MediaEntry, bytes]] = []
-        self._batch_bytes = 0
+        self._settings = settings
+        self._drop_original = drop_original
+        self._raw = raw
+        self._stored: set[str] = set()
+        self._batch = _Batch()
         self._last_commit = time.monotonic()
-        self._added = self._already_there = 0
+        self._added = self._already_there = self._prepared = 0
         self._kinds: dict[MediaKind, KindTotals] = {}
         self._bad: list[BadFile] = []
+        self._not_prepared: list[BadFile] = []
 
     def skip_stored(self, file: Path) -> bool:
-        """Whether the store holds the file already.
+        """Whether the store holds all that is wanted of the file.
 
         Raises:
             DataError: it holds another file of this id.
         """
         entry = self._writer.entry(file.stem)
         stored = self._writer.read(file.stem) if entry is None else None
-        if stored is not None:  # of a store that another program made
-            entry = probe(stored, media_id=file.stem, file_name=file.stem)
-        if entry is None or not file.is_file():
+        if (entry is None and stored is None) or not file.is_file():
             return False
-        if not _is_same(file, entry):
-            raise DataError(
-                f"{file} has the id {entry.media_id!r}, under which {self._writer.path} holds another file"
-                f" ({entry.file_name}, {entry.num_bytes} bytes); nothing was stored",
-                "Rename the file, or ingest it into another store (--name).",
-            )
+        is_same = file.read_bytes() == stored if entry is None else _is_same(file, entry)
+        if not is_same:
+            raise _other_file(file, self._writer.path, entry, stored or b"")
         self._already_there += 1
-        self._count(entry)
+        if entry is None and not self._raw:  # of a raw run, or of a store that another program made
+            self._stored.add(file.stem)
+            return False
+        if entry is not None and entry.kind == "video" and self._settings and entry.has_original:
+            if not self._settings.are_met_by(entry):
+                self._stored.add(file.stem)
+                return False
+            if self._drop_original:
+                self.to_drop.append(file.stem)
+        self._count(entry, stored)
         return True
 
-    def take(self, result: LoadedFile) -> None:
+    def take(self, result: LoadedFile | BadFile) -> None:
         """Put a file into the batch, or note that it is bad."""
         if isinstance(result, BadFile):
             self._bad.append(result)
             self._progress.update(bad=str(len(self._bad)))
             return
-        self._batch.append(result)
-        self._batch_bytes += len(result[1])
-        self._added += 1
-        self._count(result[0])
-        if (
-            len(self._batch) >= _MAX_BATCH_ITEMS
-            or self._batch_bytes >= _MAX_BATCH_BYTES
-            or time.monotonic() - self._last_commit >= _MAX_BATCH_SECONDS
-        ):
+        if result.not_prepared:
+            self._not_prepared.append(BadFile(result.path, result.not_prepared))
+        self._prepared += result.form is not None
+        self._put(result, result.path.stem)
+        self._count(result.entry, result.data)
+        if self._batch.is_full() or time.monotonic() - self._last_commit >= _MAX_BATCH_SECONDS:
             self.commit()
+
+    def _put(self, result: LoadedFile, media_id: str) -> None:
+        entry, is_dropped = result.entry, self._drop_original and result.form is not None
+        self._batch.num_bytes += len(result.data) + len(result.form or b"")
+        if entry is None:
+            self._batch.raw.append((media_id, result.data))
+        elif media_id in self._stored:
+            self._batch.beside.append((entry, result.form))
+            self.to_drop += [media_id] * is_dropped
+            return
+        else:
+            self._batch.new.append((replace(entry, has_original=not is_dropped), result.data))
+            self._batch.forms |= {media_id: result.form} if result.form else {}
+        self._added += 1
 
     def commit(self) -> None:
         """Write the batch."""
-        batch, self._batch, self._batch_bytes = self._batch, [], 0
-        self._writer.put_many(batch)
+        batch, self._batch = self._batch, _Batch()
+        if batch.new:
+            self._writer.put_many(batch.new, forms=batch.forms)
+        if batch.beside:
+            self._writer.put_beside(batch.beside)
+        if batch.raw:
+            self._writer.put_raw(batch.raw)
         self._last_commit = time.monotonic()
 
     def report(self, *, num_other_files: int) -> IngestReport:
@@ -181,11 +191,25 @@ class _Run:
             kinds=self._kinds,
             bad=tuple(self._bad),
             num_other_files=num_other_files,
+            prepared=self._prepared,
+            not_prepared=tuple(self._not_prepared),
         )
 
-    def _count(self, entry: MediaEntry) -> None:
-        self._kinds[entry.kind] = self._kinds.get(entry.kind, KindTotals()).plus(entry)
+    def _count(self, entry: MediaEntry | None, data: bytes | None) -> None:
+        """Count a file by its entry, or by its bytes if there is none."""
+        kind = entry.kind if entry else media_kind(data or b"")
+        num_bytes, seconds = (entry.num_bytes, entry.duration_seconds) if entry else (len(data or b""), 0.0)
+        self._kinds[kind] = self._kinds.get(kind, KindTotals()).plus(num_bytes, seconds)
         self._progress.update()
+
+
+def _other_file(file: Path, store: Path, entry: MediaEntry | None, stored: bytes) -> DataError:
+    known = f"{entry.file_name}, {entry.num_bytes} bytes" if entry else f"{len(stored)} bytes"
+    return DataError(
+        f"{file} has the id {file.stem!r}, under which {store} holds another file ({known});"
+        " nothing was stored",
+        "Rename the file, or ingest it into another store (--name).",
+    )
 
 
 def _is_same(file: Path, entry: MediaEntry) -> bool:

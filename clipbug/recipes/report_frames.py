@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from clipbug.data.decoding.base import VideoDecoder
+from clipbug.data.frame_size import resized_size
 from clipbug.data.media import MediaSource
-from clipbug.data.transforms import resized_size
 from clipbug.errors import ClipbugError, DataError
 from clipbug.report.contents import Card, Filmstrip
 from clipbug.report.pictures import make_filmstrip
@@ -82,7 +82,7 @@ def _within_limit(times: dict[str, tuple[float, ...]]) -> tuple[list[str], list[
 
 
 def _filmstrip(media: MediaSource, media_id: str, seconds: tuple[float, ...], side: int) -> Filmstrip:
-    with media.open(media_id) as decoder:
+    with media.open(media_id, longer_side=side) as decoder:
         meta = decoder.metadata
         height, width = resized_size(meta.height, meta.width, min(side, max(meta.height, meta.width)))
         if width * len(seconds) > _MAX_STRIP_PIXELS:

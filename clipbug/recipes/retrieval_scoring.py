@@ -54,12 +54,12 @@ def score_retrieval(found: RetrievalSet, scores: NDArray[np.floating[Any]]) -> d
         "interval": forward["interval"],
         "ceiling": 1.0,
         "ties": forward["ties"],
-        "baselines": {"chance": forward["chance"]},
+        "baselines": {"random": forward["chance"]},
         "by_app": {
             app: {"score": own[MAIN_SCORE], "count": own["count"]} for app, own in forward["by_app"].items()
         },
-        "text_to_video": forward,
-        "video_to_text": backward,
+        "text2video": forward,
+        "video2text": backward,
     }
 
 
@@ -69,7 +69,7 @@ def validation_scores(found: RetrievalSet, columns: Mapping[str, NDArray[np.floa
     names = ("mrr", "map", "r@1", "r@5", "r@10", "median_rank", "mean_rank")
     return {"score": scored["score"]} | {
         f"{direction}/{name}": scored[direction][name]
-        for direction in ("text_to_video", "video_to_text")
+        for direction in ("text2video", "video2text")
         for name in names
     }
 

@@ -10,15 +10,17 @@ from clipbug.config import RunConfig
 from clipbug.data.annotations import (
     Family,
     MediaMatch,
+    detect_family,
     load_aliases,
     match_media,
     read_annotations,
     refuse_missing,
 )
+from clipbug.data.counts import with_number
+from clipbug.data.duplicates import is_duplicates_file
 from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
 from clipbug.data.store import open_stores
-from clipbug.data.targets import number_in
 from clipbug.errors import ConfigError, DataError
 from clipbug.recipes.storage import FAMILY_OF_TASK, Storage
 
@@ -44,12 +46,27 @@ def family_of(task: str, data_format: DataFormat = "auto") -> Family:
     )
 
 
+def asked_task(task: str, paths: Sequence[str | Path]) -> str:
+    """The task whose rows these files hold, for a run of `task`.
+
+    It is the run's own, but for two things that a run can be asked without being trained for them: any run,
+    which recordings are duplicates; a retrieval run, which of several texts matches (MSRVTT multiple choice).
+    """
+    if paths and is_duplicates_file(Path(paths[0])):
+        return "duplicates"
+    if task == "retrieval" and paths and detect_family(Path(paths[0])) == "multiple_choice":
+        return "multiple_choice"
+    return task
+
+
 def read_records(paths: Sequence[str | Path], task: str, *, data_format: DataFormat = "auto") -> list[Record]:
     """All rows of the files, in order. An id that an earlier file has too gets its file in front."""
     records: list[Record] = []
     taken: set[str] = set()
     for number, path in enumerate(map(Path, paths)):
         rows = read_annotations(path, family=family_of(task, data_format))
+        if task == "count":
+            rows = [with_number(row) for row in rows]
         prefix = f"{number}:{path.stem}/"
         renamed = [
             replace(row, record_id=prefix + row.record_id) if row.record_id in taken else row for row in rows
@@ -74,17 +91,28 @@ def open_media(paths: Sequence[str | Path], storage: Storage) -> MediaSource:
     return open_stores(stores)
 
 
-def match_records(paths: Sequence[str | Path], config: RunConfig, media: MediaSource) -> MediaMatch:
+def match_records(
+    paths: Sequence[str | Path], config: RunConfig, media: MediaSource, *, task: str | None = None
+) -> MediaMatch:
     """The rows of the files joined with the stores.
+
+    Args:
+        task: whose rows they are; None: of the config's.
 
     Raises:
         DataError: an answer of a task that counts is no number; or media is missing and `data.allow_missing`
             is not set.
     """
-    records = read_records(paths, config.task.name, data_format=config.data.format)
-    if config.task.name == "count":
-        for record in records:
-            number_in(record)  # what is no number is named now, not by a worker in the middle of a training
+    records = read_records(paths, task or config.task.name, data_format=config.data.format)
+    return join_media(records, config, media)
+
+
+def join_media(records: Sequence[Record], config: RunConfig, media: MediaSource) -> MediaMatch:
+    """The rows with the media of the stores that they are about.
+
+    Raises:
+        DataError: media is missing and `data.allow_missing` is not set.
+    """
     aliases = None if config.data.aliases is None else load_aliases(Path(config.data.aliases))
     match = match_media(records, media, aliases=aliases)
     if not config.data.allow_missing:

@@ -21,9 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from clipbug.config import RunConfig
+from clipbug.config.difference import differing_values
 from clipbug.config.loading import dump_config, load_config
 from clipbug.config.model import ModelConfig
 from clipbug.data.answers import AnswerVocabulary
@@ -188,15 +187,5 @@ class RunFolder:
 
 def config_difference(stored: RunConfig, given: RunConfig) -> list[str]:
     """Lines "a.b: stored -> given" for every setting that differs and may change the result."""
-    old, new = _flat(yaml.safe_load(dump_config(stored))), _flat(yaml.safe_load(dump_config(given)))
-    keys = sorted((old.keys() | new.keys()) - WITHOUT_EFFECT)
-    return [f"{key}: {old.get(key)} -> {new.get(key)}" for key in keys if old.get(key) != new.get(key)]
-
-
-def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(tree, dict):
-        return {prefix: tree}
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat.update(_flat(value, f"{prefix}.{key}" if prefix else str(key)))
-    return flat
+    pairs = differing_values(stored, given)
+    return [f"{key}: {old} -> {new}" for key, (old, new) in pairs.items() if key not in WITHOUT_EFFECT]

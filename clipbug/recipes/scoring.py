@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clipbug.data.records import QuestionRecord, Record
+from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
 from clipbug.errors import DataError
 from clipbug.metrics.answers import answer_score, ceiling, mean, out_of_vocabulary_share
 from clipbug.metrics.baselines import TrainingAnswers
+from clipbug.metrics.counts import mean_squared_error
 from clipbug.metrics.groups import scores_by_group
 from clipbug.metrics.intervals import bootstrap_interval
 
-_METRICS = {"vqa": "vqa_score", "video_qa": "accuracy"}
+_METRICS = {"vqa": "vqa_score", "video_qa": "accuracy", "multiple_choice": "accuracy", "count": "accuracy"}
+_Row = QuestionRecord | ChoiceRecord
 _NUM_SHOWN = 5
 
 
@@ -28,10 +30,12 @@ def score_predictions(
     predictions without row are left out (`unmatched`). The interval draws recordings, not rows.
 
     Args:
-        predictions: objects of predictions.jsonl, joined with rows on `id` (without one: `question_id`).
+        predictions: objects of predictions.jsonl, joined with rows on `id` (without one: `question_id`). The
+            answer is a text; of multiple choice, it may be the index of an option, as ClipBERT writes it; of
+            count, a number.
         records: annotation rows.
-        task_name: vqa or video_qa.
-        answers: the model's vocabulary, for the ceiling; None: any answer could have been given.
+        task_name: vqa, video_qa, multiple_choice or count.
+        answers: what the model can answer, for the ceiling; None: anything.
         training_answers: for the baselines; None: they are null.
 
     Raises:
@@ -39,7 +43,7 @@ def score_predictions(
     """
     task = task_name.replace("-", "_")
     rows = _labelled(records, task)
-    given = _answers_by_id(predictions)
+    given = _answers_by_id(predictions, {record.record_id: record for record in records}, task)
     unmatched = _unmatched(given, records)
     labels = [row.labels for row in rows]
     scores = [answer_score(given.get(row.record_id), row.labels) for row in rows]
@@ -60,18 +64,19 @@ def score_predictions(
         "ceiling": ceiling(labels, answers),
         "oov_share": None if answers is None else out_of_vocabulary_share(labels, answers),
         "baselines": _baselines(rows, training_answers),
+        **({"mse": _squared_error(given, rows)} if task == "count" else {}),
         "by_type": {name: group.to_json() for name, group in by_type.items()},
         "by_app": {name: group.to_json() for name, group in by_app.items()},
     }
 
 
-def _labelled(records: Sequence[Record], task: str) -> list[QuestionRecord]:
+def _labelled(records: Sequence[Record], task: str) -> list[_Row]:
     if task not in _METRICS:
         raise DataError(
             f"predictions of task {task} have no answers to score",
             f"evaluate runs of {' or '.join(_METRICS)}; other runs have scores in metrics.jsonl",
         )
-    rows = [record for record in records if isinstance(record, QuestionRecord) and record.labels]
+    rows = [record for record in records if not isinstance(record, CaptionRecord) and record.labels]
     if not rows:
         where = f", the first at {records[0].source}" if records else ""
         raise DataError(
@@ -81,12 +86,15 @@ def _labelled(records: Sequence[Record], task: str) -> list[QuestionRecord]:
     return rows
 
 
-def _answers_by_id(predictions: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def _answers_by_id(
+    predictions: Sequence[Mapping[str, Any]], rows: Mapping[str, Record], task: str
+) -> dict[str, str]:
     answers: dict[str, str] = {}
     bad, twice = [], []
     for number, prediction in enumerate(predictions, start=1):
-        record_id, answer = prediction.get("id", prediction.get("question_id")), prediction.get("answer")
-        if record_id is None or not isinstance(answer, str):
+        record_id = prediction.get("id", prediction.get("question_id"))
+        answer = _answer_text(prediction.get("answer"), rows.get(str(record_id)), task)
+        if record_id is None or answer is None:
             bad.append(f"prediction {number}: fields {', '.join(prediction) or 'none'}")
         elif str(record_id) in answers:
             twice.append(repr(str(record_id)))
@@ -104,6 +112,29 @@ def _answers_by_id(predictions: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return answers
 
 
+def _answer_text(answer: object, row: Record | None, task: str) -> str | None:
+    """The answer as the row words it, or None where it is neither a text nor a number that stands for one."""
+    if isinstance(answer, int) and not isinstance(answer, bool):
+        if isinstance(row, ChoiceRecord):
+            return row.options[answer] if 0 <= answer < len(row.options) else None
+        return str(answer) if task == "count" else None
+    return answer if isinstance(answer, str) else None
+
+
+def _squared_error(given: Mapping[str, str], rows: Sequence[_Row]) -> float | None:
+    """Of the rows with a number as prediction; None if there are none."""
+    pairs = [
+        (float(given[row.record_id]), float(answer))
+        for row in rows
+        for answer in row.labels
+        if given.get(row.record_id, "").isdecimal() and answer.isdecimal()
+    ]
+    if not pairs:
+        return None
+    answered, right = zip(*pairs, strict=True)
+    return mean_squared_error(answered, right)
+
+
 def _unmatched(given: Mapping[str, str], records: Sequence[Record]) -> int:
     """The number of predictions that belong to no row."""
     known = {record.record_id for record in records}
@@ -117,7 +148,10 @@ def _unmatched(given: Mapping[str, str], records: Sequence[Record]) -> int:
     return len(unmatched)
 
 
-def _baselines(rows: Sequence[QuestionRecord], training: TrainingAnswers | None) -> dict[str, float | None]:
+def _baselines(rows: Sequence[_Row], training: TrainingAnswers | None) -> dict[str, float | None]:
+    chances = [1 / len(row.options) for row in rows if isinstance(row, ChoiceRecord)]
+    if chances:
+        return {"random": mean(chances), "majority": None, "question_only": None}
     if training is None:
         return {"majority": None, "question_only": None}
     return {

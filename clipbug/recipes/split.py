@@ -7,8 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from clipbug.data.annotations import read_annotations
+from clipbug.data.annotations import read_annotations, scan_annotations
+from clipbug.data.annotations.fields import Row
+from clipbug.data.issue_names import issue_of_name
+from clipbug.data.records import Record
 from clipbug.errors import DataError
+from clipbug.metrics.text import fold
 from clipbug.runtime.files import atomic_write
 
 
@@ -30,18 +34,26 @@ class SplitReport:
 
 
 def split_annotations(
-    path: Path, *, output: Path, groups: Path | None = None, share: float = 0.25, seed: int = 0
+    path: Path,
+    *,
+    output: Path,
+    groups: Path | None = None,
+    group_by: Sequence[str] = (),
+    share: float = 0.25,
+    seed: int = 0,
 ) -> SplitReport:
     """Write `output`/train.jsonl and `output`/test.jsonl; whole groups of recordings go to one side.
 
     Variants of one scenario (the same bug recorded by several people) must not be split: a model would
-    recognize the scenario instead of answering.
+    recognize the scenario instead of answering. Recordings of one issue always stay together: by the field
+    `issue`, or by names such as `repo_issue_7_video_1`.
 
     Args:
         path: annotation file of any family.
         output: folder of the two files.
         groups: JSON whose innermost lists name the media of one group, e.g. {app: {bug: [ids]}}. Media in no
             list are a group of their own.
+        group_by: fields of the rows, such as app or caption; media of rows with equal values stay together.
         share: of the groups that go to the test file, at least one group on each side.
         seed: which ones.
 
@@ -51,11 +63,12 @@ def split_annotations(
     """
     if not 0 < share < 1:
         raise ValueError(f"share must lie between 0 and 1, got {share}")
+    rows = scan_annotations(path).rows
     media_of_line = [record.media_id for record in read_annotations(path)]
     lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
     if len(lines) != len(media_of_line):
         raise DataError(f"{path} does not hold one object per line", "give a .jsonl file")
-    group_of = _groups(groups, set(media_of_line))
+    group_of = _groups([*_named_groups(groups), *_groups_of_rows(rows, ("issue", *group_by))], media_of_line)
     held_out = _choose(sorted(set(group_of.values())), share, seed, path)
     parts: dict[str, list[str]] = {"train": [], "test": []}
     media: dict[str, set[str]] = {"train": set(), "test": set()}
@@ -76,21 +89,47 @@ def split_annotations(
     )
 
 
-def _groups(path: Path | None, media_ids: set[str]) -> dict[str, str]:
-    """Media id -> name of its group (its least member)."""
-    group_of = {media_id: media_id for media_id in media_ids}
+def _groups(groups: Iterable[Sequence[str]], media_ids: Iterable[str]) -> dict[str, str]:
+    """Media id -> name of its group (its least member); groups that share media are one."""
+    leader = {media_id: media_id for media_id in media_ids}
+
+    def find(media_id: str) -> str:
+        while leader[media_id] != media_id:
+            leader[media_id] = media_id = leader[leader[media_id]]
+        return media_id
+
+    for group in groups:
+        present = [media_id for media_id in group if media_id in leader]
+        for media_id in present[1:]:
+            one, other = sorted((find(present[0]), find(media_id)))
+            leader[other] = one
+    return {media_id: find(media_id) for media_id in leader}
+
+
+def _named_groups(path: Path | None) -> list[list[str]]:
+    """The groups that a file names."""
     if path is None:
-        return group_of
+        return []
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
         raise DataError(
             f"{path} cannot be read as JSON: {error}", "give a file such as {app: {bug: [media ids]}}"
         ) from error
-    for members in _lists(tree):
-        present = sorted(set(map(str, members)) & media_ids)
-        group_of.update(dict.fromkeys(present, present[0]))
-    return group_of
+    return [list(map(str, members)) for members in _lists(tree)]
+
+
+def _groups_of_rows(rows: Sequence[tuple[Row, Record]], names: Sequence[str]) -> list[list[str]]:
+    """Media whose rows are equal in a field, or whose names say the same issue."""
+    groups: dict[tuple[str, Any], list[str]] = {}
+    for fields, record in rows:
+        for name in names:
+            if fields.get(name) is not None:
+                groups.setdefault((name, fold(json.dumps(fields[name]))), []).append(record.media_id)
+        issue = issue_of_name(record.media_id)
+        if issue is not None:
+            groups.setdefault(("name", issue), []).append(record.media_id)
+    return list(groups.values())
 
 
 def _lists(tree: Any) -> Iterable[Sequence[Any]]:

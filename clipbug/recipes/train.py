@@ -128,7 +128,7 @@ def _report(
         steps=state.step,
         best_step=state.best_step,
         score=state.best_score,
-        metric=task.metric().name,
+        metric=task.main_score,
         training_rows=len(data.train),
         validation_rows=len(data.val),
         parameters=sum(parameter.numel() for parameter in task.parameters()),

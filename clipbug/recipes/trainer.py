@@ -10,13 +10,14 @@ from torch.nn import functional
 
 from clipbug.config import RunConfig
 from clipbug.data.batch import Batch
+from clipbug.data.frame_size import resized_size
 from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
-from clipbug.data.transforms import resized_size
 from clipbug.engine.checkpoint import CheckpointManager
 from clipbug.engine.evaluator import Evaluator
 from clipbug.engine.external_trackers import open_sink
 from clipbug.engine.optim import build_optimizer
+from clipbug.engine.ranking import RankingEvaluator
 from clipbug.engine.tracking import Tracker
 from clipbug.engine.trainer import Trainer
 from clipbug.recipes.assembly import (
@@ -25,11 +26,13 @@ from clipbug.recipes.assembly import (
     build_train_batches,
     model_of,
 )
+from clipbug.recipes.mixture import read_mixture
 from clipbug.recipes.rows import open_media, records_with_media
 from clipbug.recipes.run_folder import RunFolder
+from clipbug.recipes.search import build_search_evaluator
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.distributed import Distributed
-from clipbug.tasks.base import Task
+from clipbug.tasks.base import RankingTask, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ def read_training_data(config: RunConfig, storage: Storage) -> TrainingData:
     Raises:
         DataError: a file, row or media id that cannot be used.
     """
+    if config.data.train_datasets:
+        return TrainingData(*read_mixture(config, storage))
     media = open_media(config.data.media, storage)
     train = records_with_media(config.data.train, config, media)
     return TrainingData(media, train, records_with_media(config.data.val, config, media))
@@ -74,6 +79,7 @@ def build_trainer(
     batches = build_train_batches(config, data.train, data.media, text, task, processes)
     steps_per_epoch, total = count_steps(config, batches.num_groups, processes.world_size)
     eval_every = config.train.eval_every or max(steps_per_epoch, total // 20, 1)
+    parts = {"backbone": config.optim.backbone, "transformer": config.optim.transformer}
     return Trainer(
         task=task,
         optimizer=build_optimizer(task, config.optim),
@@ -101,12 +107,19 @@ def build_trainer(
         accept_changes=accept_changes,
         deadline=None if stop_after is None else time.monotonic() + stop_after,
         enlarge=enlarge_to_largest(config, task, data),
+        loss_normalization=config.train.loss_normalization,
+        part_schedules={name: part.schedule for name, part in parts.items() if part.schedule is not None},
+        milestones={
+            name: [epoch * steps_per_epoch for epoch in part.milestones] for name, part in parts.items()
+        },
     )
 
 
 def _build_evaluator(
     config: RunConfig, task: Task, text: TextParts, data: TrainingData, processes: Distributed
-) -> Evaluator:
+) -> Evaluator | RankingEvaluator:
+    if isinstance(task, RankingTask):
+        return build_search_evaluator(config, data.val, data.media, text, task, processes)
     return Evaluator(
         task,
         build_evaluation_batches(config, data.val, data.media, text, task, processes),

@@ -11,6 +11,11 @@ _COUNTED = (
     ("unmatched", "predictions without row (left out)"),
     ("unlabelled", "rows without answer (not scored)"),
 )
+_BASELINES = {
+    "random": "random option",
+    "majority": "majority answer",
+    "question_only": "question only, no picture",
+}
 
 
 def score_table(evaluation: Mapping[str, Any]) -> Table:
@@ -41,9 +46,11 @@ def _overall(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     low, high = evaluation["interval"]
     yield "model", _percent(evaluation["score"]), str(evaluation["count"])
     yield "  95 % interval over recordings", f"{_percent(low)} to {_percent(high)}", ""
-    for name, key in (("majority answer", "majority"), ("question only, no picture", "question_only")):
-        if evaluation["baselines"][key] is not None:
-            yield f"baseline: {name}", _percent(evaluation["baselines"][key]), ""
+    for key, score in evaluation["baselines"].items():
+        if score is not None:
+            yield f"baseline: {_BASELINES.get(key, key)}", _percent(score), ""
+    if evaluation.get("mse") is not None:
+        yield "mean squared error (lower is better)", f"{evaluation['mse']:.2f}", ""
     yield "ceiling: best that can be reached", _percent(evaluation["ceiling"]), ""
     if evaluation["oov_share"]:
         yield "  rows whose answers the vocabulary lacks", _percent(evaluation["oov_share"]), ""

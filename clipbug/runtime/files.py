@@ -18,14 +18,23 @@ def atomic_write(path: Path, data: bytes | str) -> None:
     Raises:
         ClipbugError: the disk is full, the folder cannot be written ...; an older file is as it was.
     """
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a new name to write to; on success that file becomes `path`, else it is removed.
+
+    Raises:
+        ClipbugError: a write failed (an OSError inside the block too); an older file is as it was.
+    """
     temporary = _temporary_sibling(path)
     with _write_errors(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
-                file.write(data.encode() if isinstance(data, str) else data)
-                file.flush()
-                os.fsync(file.fileno())
+            yield temporary
+            _sync(temporary)
             temporary.replace(path)
             _sync(path.parent)
         finally:

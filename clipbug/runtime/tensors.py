@@ -19,16 +19,10 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    stored: dict[str, Tensor] = {}
-    tied: dict[str, str] = {}
-    first_names: dict[tuple[object, ...], str] = {}
+    names = names_by_place(tensors)
     taken: set[int] = set()
-    for name, tensor in tensors.items():
-        first = first_names.setdefault(_place(name, tensor), name)
-        if first == name:
-            stored[name] = _own_storage(tensor, taken)
-        else:
-            tied[name] = first
+    stored = {first: _own_storage(tensors[first], taken) for first, *_ in names}
+    tied = {other: first for first, *others in names for other in others}
     try:
         save_file(stored, path, metadata={"format": "pt", _TIED: json.dumps(tied)})
     except SafetensorError as error:
@@ -62,6 +56,14 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     for name, first in json.loads(metadata.get(_TIED, "{}")).items():
         tensors[name] = tensors[first]
     return tensors
+
+
+def names_by_place(tensors: Mapping[str, Tensor]) -> list[list[str]]:
+    """The names, those of one tensor together, each in the order in which they come."""
+    groups: dict[tuple[object, ...], list[str]] = {}
+    for name, tensor in tensors.items():
+        groups.setdefault(_place(name, tensor), []).append(name)
+    return list(groups.values())
 
 
 def _place(name: str, tensor: Tensor) -> tuple[object, ...]:

@@ -117,6 +117,11 @@ class Task(nn.Module, ABC):
     def metric(self) -> Metric:
         """How predictions of this task are scored."""
 
+    @property
+    def main_score(self) -> str:
+        """Name of the score that tells the best checkpoint."""
+        return self.metric().name
+
     def evaluate(self, batch: Batch) -> tuple[list[Prediction], StepOutput]:
         """`predict` and `training_step` of one batch with targets; tasks that can run the model only once."""
         return self.predict(batch), self.training_step(batch)
@@ -131,6 +136,11 @@ class RankingTask(Task):
 
     Visuals are encoded apart from texts: each passes the backbone once, however many texts there are.
     """
+
+    @property
+    def main_score(self) -> str:
+        """The mean reciprocal rank of a search among all validation recordings."""
+        return "mrr"
 
     @abstractmethod
     def encode_visuals(self, frames: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ def build_task(
     answers: Answers | None,
     clip_aggregation: ClipAggregation,
     label_smoothing: float,
+    max_text_tokens: int = 0,
 ) -> Task:
     """The task around the model.
 
@@ -38,6 +39,7 @@ def build_task(
         answers: the answer vocabulary, of the tasks that choose from one.
         clip_aggregation: how clip scores become one.
         label_smoothing: of single labels.
+        max_text_tokens: places of a text, for pre-training whose loss is the mean over all of them.
 
     Raises:
         ConfigError: `label_smoothing` with a task that has no single labels; logsumexp where it cannot
@@ -51,7 +53,12 @@ def build_task(
         )
     match config:
         case PretrainingConfig():
-            return Pretraining(model, clip_aggregation=clip_aggregation)
+            return Pretraining(
+                model,
+                clip_aggregation=clip_aggregation,
+                losses=config.losses,
+                mlm_places=max_text_tokens if config.mlm_average == "all" else None,
+            )
         case MultipleChoiceConfig():
             return MultipleChoice(model, clip_aggregation=clip_aggregation)
         case RetrievalConfig():

@@ -45,28 +45,43 @@ class Pretraining(OneOutputTask[PretrainingOutput]):
     Args:
         model: (frames, input_ids, attention_mask, visual_index, clip_positions) -> PretrainingOutput.
         clip_aggregation: how the clips' matching scores become one.
+        losses: which of the two.
+        mlm_places: a text counts as so many targets in training, however many tokens are hidden: the original
+            averages over all places of its padded texts. None: the hidden tokens count.
     """
 
-    def __init__(self, model: nn.Module, *, clip_aggregation: ClipAggregation) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        clip_aggregation: ClipAggregation,
+        losses: Sequence[str] = ("mlm", "matching"),
+        mlm_places: int | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
         self.clip_aggregation = clip_aggregation
+        self.losses = tuple(losses)
+        self.mlm_places = mlm_places
 
     def count_targets(self, batch: Batch) -> Mapping[str, int]:
-        """Hidden tokens, and rows with a known matching label."""
-        return {name: int((batch.targets[name] >= 0).sum()) for name in ("mlm", "matching")}
+        """Hidden tokens (or all places), and rows with a known matching label."""
+        counts = {name: int((batch.targets[name] >= 0).sum()) for name in self.losses}
+        if "mlm" in counts and self.mlm_places is not None and self.training:
+            counts["mlm"] = self.mlm_places * len(batch.targets["mlm"])
+        return counts
 
     def metric(self) -> Metric:
         """Accuracy of matching."""
         return MatchingAccuracy()
 
     def _losses(self, batch: Batch, output: PretrainingOutput) -> StepOutput:
-        return StepOutput(
-            sums={
-                "mlm": _mlm_loss(output.mlm_logits, batch.targets["mlm"]),
-                "matching": self._matching_loss(output.matching_logits.float(), batch.targets["matching"]),
-            }
-        )
+        sums = {}
+        if "mlm" in self.losses:
+            sums["mlm"] = _mlm_loss(output.mlm_logits, batch.targets["mlm"])
+        if "matching" in self.losses:
+            sums["matching"] = self._matching_loss(output.matching_logits.float(), batch.targets["matching"])
+        return StepOutput(sums=sums)
 
     def _predictions(self, batch: Batch, output: PretrainingOutput) -> list[Prediction]:
         logits = output.matching_logits.float()

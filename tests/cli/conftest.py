@@ -24,8 +24,17 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "evaluate:evaluate",
         "demo:run_demo",
         "split:split_annotations",
+        "baseline:baseline",
+        "data_check:check_data",
+        "data_vocab:make_vocabulary",
+        "data_convert:convert_annotations",
+        "issue_rows:convert_issues",
         "doctor:examine",
+        "weights_import:import_weights",
+        "weights_export:export_weights",
         "report:make_report",
+        "ask:ask",
+        "explain:explain",
     )
     for name in names:
         fakes.install(monkeypatch, *name.split(":"))

@@ -19,7 +19,9 @@ ANY_REPORT: dict[str, Any] = {
     **{"by_type": {"yes/no": {"score": 0.5, "count": 3}}, "by_app": {}, "missing": 0, "unmatched": 0},
     **{"unlabelled": 0, "predictions": "predictions.jsonl", "data": ["test.jsonl"], "results": []},
     **{"recordings": 2, "screens": 2, "storage": "storage", "next_commands": [], "seconds": 1.0},
+    **{"bad": [], "report": None},
     **{"version": "0", "usable": True, "findings": []},
+    **{"files": [], "scores": [], "errors": 0, "warnings": 0},
 }
 
 
@@ -29,6 +31,7 @@ class FakeReport:
 
     payload: dict[str, Any]
     bad: tuple[Any, ...] = ()
+    not_prepared: tuple[Any, ...] = ()
     is_usable: bool = True
 
     def to_json(self) -> dict[str, Any]:

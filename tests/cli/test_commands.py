@@ -24,7 +24,20 @@ def test_ingest(recipes: FakeRecipes) -> None:
         "file_type": "video",
         "store": Path("storage/vis_db/videos"),
         "num_workers": 2,
+        "prepare": None,
+        "drop_original": False,
+        "raw": False,
     }
+
+
+def test_ingest_that_prepares(recipes: FakeRecipes) -> None:
+    Path("videos").mkdir()
+    words = ("--prepare", "--prepare-size", "224", "--prepare-fps", "10", "--drop-original")
+    assert exit_code_of("ingest", "videos/", *words) == 0
+    settings = recipes.arguments["prepare"]
+    assert (settings.longer_side, settings.checks_per_second) == (224, 10.0)
+    assert recipes.arguments["drop_original"] is True
+    assert exit_code_of("ingest", "videos/", "--raw", "--prepare") == 2
 
 
 @pytest.mark.parametrize(
@@ -163,7 +176,8 @@ def test_infer(recipes: FakeRecipes) -> None:
     words = "--run r --step 20000 --data d.jsonl --media s1 s2 --n-clips 16 --batch-size 3"
     reading = "--format video-qa --aliases a.json --allow-missing"
     outputs = ("--output", "o", "--scores", "f.npz")
-    assert exit_code_of("infer", *words.split(), *reading.split(), *outputs) == 0
+    speed = "--precision int8 --near-duplicates 0.5 --compile"
+    assert exit_code_of("infer", *words.split(), *reading.split(), *outputs, *speed.split()) == 0
     assert recipes.arguments == {
         "storage": Path("storage"),
         "run": Path("r"),
@@ -177,6 +191,9 @@ def test_infer(recipes: FakeRecipes) -> None:
         "batch_size": 3,
         "output": Path("o"),
         "scores": Path("f.npz"),
+        "precision": "int8",
+        "near_duplicates": 0.5,
+        "compiles": True,
     }
 
 

@@ -25,7 +25,10 @@ TRAINING = {
     *("--max-skipped-steps", "--format", "--aliases", "--allow-missing"),
 }
 SURFACE = {
-    "ingest": {"PATH...", "--ext", "--file-type", "--name", "--out", "--workers", "--storage"},
+    "ingest": {
+        *("PATH...", "--ext", "--file-type", "--name", "--out", "--workers", "--storage"),
+        *("--prepare", "--prepare-size", "--prepare-fps", "--drop-original", "--raw"),
+    },
     "pretrain": TRAINING,
     "finetune": TRAINING | {"--task", "--answers", "--init"},
     "infer": {
@@ -41,17 +44,37 @@ SURFACE = {
             "--batch-size",
             "--output",
             "--scores",
+            "--precision",
+            "--near-duplicates",
+            "--compile",
             "--storage",
         ),
     },
     "evaluate": {"--run", "--predictions", "--data", "--format", "--storage"},
     "demo": {"--keep", "--quick", "--seed"},
+    "ask": {
+        *("FILE... [QUESTION...]", "--question", "--model", "--n-clips", "--top-k", "--report", "--storage"),
+    },
+    "explain": {"FILE", "QUESTION", "--answer", "--model", "--n-clips", "--output", "--storage"},
     "report": {"DIR", "--output", "--data", "--media", "--storage"},
     "doctor": {"--storage"},
-    "data split": {"FILE", "--output", "--groups", "--share", "--seed"},
+    "baseline": {"--data", "--train", "--documents", "--task", "--format"},
+    "data check": {
+        *("FILE...", "--train", "--val", "--test", "--media", "--aliases", "--answers", "--format"),
+    },
+    "data vocab": {"FILE...", "--output", "--min-count", "--answers", "--format"},
+    "data convert": {"SOURCE...", "--output", "--videos", "--answers", "--format"},
+    "data split": {"FILE", "--output", "--groups", "--group-by", "--share", "--seed"},
+    "weights import": {
+        *("FILE|DIR...", "--output", "--task", "--answers", "--tokenizer", "--step", "--allow-missing"),
+        "--set",
+    },
+    "weights export": {"DIR", "--format", "--output", "--step"},
     "config list": set(),
     "config show": {"FILE|PRESET", "--set"},
     "config validate": {"FILE|PRESET...", "--set"},
+    "config import": {"FILE.json", "--output", "--task"},
+    "config diff": {"FILE|PRESET"},
 }
 
 
@@ -88,6 +111,8 @@ def test_help_ends_with_an_example_that_runs(
     name: str, recipes: FakeRecipes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(REPOSITORY / "configs/tiny/vqa.yaml", "my.yaml")
+    Path("recording.mp4").touch()
+    Path("msrvtt_qa_base_resnet50.json").write_text('{"task": "msrvtt_qa"}')
     assert exit_code_of(*name.split(), "--help") == 0
     heading, example = [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip()][-2:]
     assert heading == "Example:"

@@ -52,7 +52,7 @@ def test_values_of_a_setting_are_yaml(write: Any) -> None:
         ("seed=1.5", "seed = 1.5: must be a whole number  (--set seed=1.5)"),
         ("train=3", "train = 3: must be a group of keys  (--set train=3)"),
         ("sampling.name=rnadom", "did you mean random?  (--set sampling.name=rnadom)"),
-        ("sampling={}", "sampling.name: must be one of regular, random, clipbert  (--set sampling={})"),
+        ("sampling={}", "sampling.name: must be one of regular, random, clipbert, screen_changes  (--set"),
         ("task.name=video", "did you mean video_qa?  (--set task.name=video)"),
         ("data.val=[1]", "data.val.0 = 1: must be text  (--set data.val=[1])"),
         ("train.augment=perhaps", 'train.augment = "perhaps": must be true or false'),

@@ -177,5 +177,5 @@ def test_the_regular_sampler_uses_the_recording_s_own_times() -> None:
 
 
 def test_an_unknown_sampler_is_named() -> None:
-    with pytest.raises(ValueError, match="regular, random, clipbert, got 'uniform'"):
+    with pytest.raises(ValueError, match="regular, random, clipbert, screen_changes, got 'uniform'"):
         build_clip_sampler("uniform", random=False, num_clips=1, num_frames_per_clip=1, fps=1.0)  # type: ignore[arg-type]

@@ -27,7 +27,7 @@ def test_linear_is_the_original(total: int, warmup: int) -> None:
         assert math.isclose(5e-5 * factor, rate, rel_tol=1e-12)  # both in float64: rounding only
 
 
-@pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "inverse_sqrt"])
 @pytest.mark.parametrize(("warmup", "total"), [(0, 1), (0, 7), (1, 7), (5, 7), (7, 7)])
 def test_rises_to_1_and_never_rises_again(schedule: Schedule, warmup: int, total: int) -> None:
     factors = [

@@ -7,7 +7,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from clipbug.data.transforms import resized_size, scale_as_clipbert
+from clipbug.data.frame_size import resized_size
+from clipbug.data.transforms import scale_as_clipbert
 
 GOLDEN = dict(np.load(Path(__file__).parent / "preprocessing" / "preprocess.npz"))
 PICTURES = {(333, 500): 61, (641, 427): 62, (57, 91): 63, (1280, 720): 64, (31, 301): 65}

@@ -265,10 +265,10 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
     load_file: Callable[..., object] = file_loading.load_file
 
-    def interrupted(file: Path, file_type: str) -> object:
+    def interrupted(file: Path, **options: object) -> object:
         if file.name == name:
             raise KeyboardInterrupt
-        return load_file(file, file_type)
+        return load_file(file, **options)
 
     monkeypatch.setattr(file_loading, "load_file", interrupted)
 
@@ -296,10 +296,10 @@ def test_batches_are_committed_as_they_fill(
     sizes: list[int] = []
     original = StoreWriter.put_many
 
-    def counting(writer: StoreWriter, items: object) -> None:
+    def counting(writer: StoreWriter, items: object, **options: object) -> None:
         rows = list(items)  # type: ignore[call-overload]
         sizes.append(len(rows))
-        original(writer, rows)
+        original(writer, rows, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(StoreWriter, "put_many", counting)
     monkeypatch.setattr("clipbug.recipes.ingest._MAX_BATCH_ITEMS", 2)
@@ -360,4 +360,6 @@ def test_progress_and_report_say_what_was_done(
         "kinds": {"video": {"files": 1, "num_bytes": len(video), "video_seconds": pytest.approx(0.8)}},
         "bad": [{"file": str(tmp_path / "in" / "b.mp4"), "reason": "the file is empty (0 bytes)"}],
         "num_other_files": 0,
+        "prepared": 0,
+        "not_prepared": [],
     }

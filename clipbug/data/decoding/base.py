@@ -74,6 +74,11 @@ class VideoDecoder(Protocol):
     pts_seconds: NDArray[np.float64]
     """(num_frames,) times of all pictures in the order in which they are shown."""
 
+    @property
+    def changes(self) -> NDArray[np.uint8]:
+        """(num_frames,) how much each picture differs from the one before; see `decoding.changes`."""
+        ...
+
     def frames_at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> FrameBatch:
         """The pictures at `indices` (any order, repeats allowed), scaled to `size` (height, width) if given.
 

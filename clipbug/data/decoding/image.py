@@ -50,6 +50,15 @@ def decode_image(data: bytes, *, media_id: str) -> NDArray[np.uint8]:
     return cv2.cvtColor(colour, cv2.COLOR_BGR2RGB).astype(np.uint8)
 
 
+def resize(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The picture (H, W, 3) at `size` (height, width): averaging areas when it becomes smaller."""
+    if size == picture.shape[:2]:
+        return picture
+    is_smaller = size[0] < picture.shape[0] or size[1] < picture.shape[1]
+    how = cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR
+    return cv2.resize(picture, size[::-1], interpolation=how).astype(np.uint8, copy=False)
+
+
 class ImageDecoder:
     """One decoded picture as a recording of one picture at time 0.
 
@@ -62,6 +71,7 @@ class ImageDecoder:
         self._picture = picture
         self._media_id = media_id
         self.pts_seconds: NDArray[np.float64] = np.zeros(1)
+        self.changes: NDArray[np.uint8] = np.zeros(1, np.uint8)
         self.metadata = VideoMetadata(
             codec=codec,
             width=picture.shape[1],
@@ -78,11 +88,7 @@ class ImageDecoder:
         outside = [index for index in indices if index != 0]
         if outside:
             raise ValueError(f"indices {outside} are outside {self._media_id}, which is one picture")
-        picture = self._picture
-        if size is not None and size != picture.shape[:2]:
-            is_smaller = size[0] < picture.shape[0] or size[1] < picture.shape[1]
-            how = cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR
-            picture = cv2.resize(picture, size[::-1], interpolation=how).astype(np.uint8)
+        picture = self._picture if size is None else resize(self._picture, size)
         return FrameBatch(np.repeat(picture[None], len(indices), axis=0), np.zeros(len(indices)))
 
     def close(self) -> None:

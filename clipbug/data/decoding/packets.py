@@ -13,6 +13,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from clipbug.data.decoding.changes import changes_by_size
 from clipbug.data.decoding.container import HINT, decode_errors, open_container, packets_of
 from clipbug.data.media import PacketTable
 from clipbug.errors import DecodeError
@@ -56,14 +57,16 @@ def table_by_decoding(data: bytes, *, media_id: str) -> PacketTable:
         raise DecodeError(f"{media_id}: the file gives neither times nor a frame rate", HINT)
     pts = np.zeros(len(packets), np.int64)
     pts[shown] = times
+    is_shown = np.isin(np.arange(len(packets)), shown).tolist()
     return PacketTable(
         time_base=(time_base.numerator, time_base.denominator),
         pts=tuple(pts.tolist()),
         is_keyframe=tuple(packet.is_keyframe for packet in packets),
-        is_shown=tuple(np.isin(np.arange(len(packets)), shown).tolist()),
+        is_shown=tuple(is_shown),
         end_pts=_end_of_last(times, packets[shown[-1]].duration, time_base, rate),
         rotation_degrees=rotation,
         has_container_times=False,
+        changes=_changes(packets, pts.tolist(), is_shown),
     )
 
 
@@ -84,14 +87,16 @@ def _table_from_container(container: InputContainer, stream: VideoStream) -> Pac
         return None
     assert stream.time_base is not None, "checked when opened"
     last = next(packet for packet in packets if packet.pts == times[-1])
+    pts = [packet.pts or 0 for packet in packets]
     return PacketTable(
         time_base=(stream.time_base.numerator, stream.time_base.denominator),
-        pts=tuple(packet.pts or 0 for packet in packets),
+        pts=tuple(pts),
         is_keyframe=tuple(packet.is_keyframe for packet in packets),
         is_shown=tuple(is_shown),
         end_pts=_end_of_last(times, last.duration, stream.time_base, stream.average_rate),
         rotation_degrees=_rotation(first),
         has_container_times=True,
+        changes=_changes(packets, pts, is_shown),
     )
 
 
@@ -149,6 +154,19 @@ def _times_in_order(
     if len(set(decoding)) == len(packets):
         return decoding
     return [round(place / (rate * time_base)) for place in range(len(packets))] if rate else None
+
+
+def _changes(
+    packets: Sequence[Packet[VideoStream]], pts: Sequence[int], is_shown: Sequence[bool]
+) -> tuple[int, ...]:
+    """Per packet in decoding order; 0 for those that are not shown."""
+    order = sorted((place for place, shown in enumerate(is_shown) if shown), key=pts.__getitem__)
+    values = changes_by_size(
+        [packets[place].size for place in order], [packets[place].is_keyframe for place in order]
+    )
+    changes = np.zeros(len(packets), np.int64)
+    changes[order] = values
+    return tuple(changes.tolist())
 
 
 def _end_of_last(

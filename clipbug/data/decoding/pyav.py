@@ -1,6 +1,6 @@
 """Recordings through PyAV (FFmpeg), decoding only what the wanted pictures need."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from types import TracebackType
 from typing import Self
@@ -33,14 +33,22 @@ class PyAvDecoder:
     """
 
     def __init__(self, data: bytes, *, media_id: str, packets: PacketTable | None = None) -> None:
+        self._data = data
         self._media_id = media_id
         self.packets = packets or read_packet_table(data, media_id=media_id)
-        places = [place for place, shown in enumerate(self.packets.is_shown) if shown]
-        self._places = sorted(places, key=self.packets.pts.__getitem__)
+        self._places = self.packets.places_shown()
         self._reader = PacketReader(data, media_id=media_id, table=self.packets)
         self._reformatter = VideoReformatter()
         self.pts_seconds: NDArray[np.float64] = np.array([self._seconds(place) for place in self._places])
         self.metadata = _describe(self.packets, self._reader)
+
+    @property
+    def changes(self) -> NDArray[np.uint8]:
+        """See `VideoDecoder.changes`; of a manifest of an older version they are found now."""
+        table = self.packets
+        if not table.changes:
+            table = read_packet_table(self._data, media_id=self._media_id)
+        return np.array(table.changes, np.uint8)[self._places]
 
     def frames_at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> FrameBatch:
         """The pictures at `indices`; see `VideoDecoder.frames_at`."""
@@ -57,6 +65,24 @@ class PyAvDecoder:
         for row, place in enumerate(places):
             data[row] = pictures[place]
         return FrameBatch(data, self.pts_seconds[list(indices)])
+
+    def pictures(
+        self, indices: Iterable[int], *, size: tuple[int, int]
+    ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Index and picture of many pictures, one after the other in the order of showing; holds none.
+
+        Raises:
+            DecodeError: one of them cannot be decoded.
+        """
+        index_of = {self._places[index]: index for index in sorted(indices)}
+        missing = iter(index_of)
+        stretch = Stretch(0, max(index_of), frozenset(index_of))
+        for place, picture in self._pictures(stretch, size):
+            if place != (expected := next(missing)):
+                raise self._missing_error({expected})
+            yield index_of[place], picture
+        if left := set(missing):
+            raise self._missing_error(left)
 
     def close(self) -> None:
         """Free the file."""

@@ -13,7 +13,8 @@ from torchvision.ops.misc import FrozenBatchNorm2d
 from clipbug.errors import CheckpointError
 from clipbug.models.backbones.base import VisualBackbone
 from clipbug.models.clipbert_keys import backbone_tensors
-from clipbug.models.weights import load_tensors, read_tensors
+from clipbug.models.weight_files import read_tensors
+from clipbug.models.weights import load_tensors
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)

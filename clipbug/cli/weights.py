@@ -1,0 +1,102 @@
+"""`clipbug weights import|export`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from clipbug.cli import options
+from clipbug.cli.reporting import Outcome, start_logging
+from clipbug.cli.tables import report_view
+
+FormatChoice = Literal["clipbert", "huggingface", "onnx"]
+_LONG_LISTS = ("loaded", "unused")
+
+
+def import_weights(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE|DIR...",
+            help="Weight files, BERT folders, or one run folder of ClipBERT.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="The model folder to make.")],
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task",
+            metavar="|".join((*options.FINETUNE_TASKS, "pretraining")),
+            help="What the model is for. Default: as the run folder says.",
+            callback=options.check_model_task,
+        ),
+    ] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option("--answers", metavar="FILE", help="Answer vocabulary {answer: class} of the weights."),
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option("--tokenizer", metavar="NAME|DIR", help="Default: the one beside the weights."),
+    ] = None,
+    step: Annotated[
+        int | None,
+        typer.Option("--step", min=0, metavar="N", help="Of a run folder. Default: its newest checkpoint."),
+    ] = None,
+    allow_missing: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-missing", metavar="PATTERN...", help="Tensors that may start at random. Repeatable."
+        ),
+    ] = None,
+    settings: options.Settings = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> Outcome:
+    """Make a model folder of ClipBERT, detectron2, BERT or torchvision weights.
+
+    A BERT and a ResNet can be combined. No code runs from a file.
+    """
+    start_logging(quiet=quiet, verbose=verbose)
+    from clipbug.recipes.weights_import import import_weights as run_import
+
+    report = run_import(
+        sources,
+        output=output,
+        task=task,
+        answers=answers,
+        tokenizer=tokenizer,
+        step=step,
+        overrides=settings or (),
+        allow_missing=allow_missing or (),
+    ).to_json()
+    shown = {key: value for key, value in report.items() if key not in _LONG_LISTS and value != ()}
+    return Outcome(report, report_view("import", shown))
+
+
+def export_weights(
+    run: Annotated[Path, typer.Argument(metavar="DIR", help="Run or model folder.")],
+    format: Annotated[
+        FormatChoice,
+        typer.Option(
+            "--format",
+            metavar="clipbert|huggingface|onnx",
+            help="clipbert: a file that the original loads; huggingface: a folder with a model card.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", metavar="PATH", help="File or folder to make.")],
+    step: Annotated[
+        str,
+        typer.Option("--step", metavar="N|best|last", help="Which checkpoint.", callback=options.check_step),
+    ] = "best",
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> Outcome:
+    """Write a model for other programs; an ONNX file is compared with the model before it is kept."""
+    start_logging(quiet=quiet, verbose=verbose)
+    from clipbug.recipes.weights_export import export_weights as run_export
+
+    report = run_export(run, format=format, output=output, step=step).to_json()
+    return Outcome(report, report_view("export", report))

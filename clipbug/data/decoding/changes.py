@@ -1,0 +1,61 @@
+"""How much each picture of a recording differs from the one before, told without decoding where that goes.
+
+A value counts eighths of octaves: 0 is no change, and 8 more stand for twice the change.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+Changes = NDArray[np.uint8]
+
+# A packet up to twice the size of a usual quiet one is no change.
+_QUIET_SHARE = 0.25
+_QUIET_FACTOR = 2.0
+_DIFFERENT_LEVELS = 16
+_FINEST_SHARE = 1 / 4096
+
+
+def changes_by_size(sizes: Sequence[int], is_keyframe: Sequence[bool]) -> Changes:
+    """Changes by the sizes of packets in order of showing: an encoder spends bytes where the screen changes.
+
+    A keyframe holds the whole picture whether something changed or not. At the recording's usual distance
+    from the last one it counts as what comes next; earlier than that the encoder has put it at a new scene.
+    Where every packet is a keyframe (Motion JPEG), pictures differ where their sizes do.
+
+    Shape:
+        sizes, is_keyframe and the result: (F,).
+    """
+    size, is_key = np.asarray(sizes, np.float64), np.asarray(is_keyframe, bool)
+    if len(size) < 2:
+        return np.zeros(len(size), np.uint8)
+    if is_key.mean() > 0.5:
+        steps = np.abs(np.diff(size, prepend=size[0]))
+        return _eighths_of_octaves(1 + 1000 * steps / max(float(np.median(size)), 1.0))
+    keys = np.flatnonzero(is_key)
+    usual = np.diff(keys).max(initial=0)
+    for place, distance in zip(keys, np.diff(keys, prepend=-usual), strict=True):
+        if distance >= usual:
+            size[place] = size[place + 1] if place + 1 < len(size) else 0.0
+    size[0] = 0.0  # there is none before the first
+    quiet = max(float(np.quantile(size[~is_key], _QUIET_SHARE)), 1.0)
+    return _eighths_of_octaves(size / (_QUIET_FACTOR * quiet))
+
+
+def change_between(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> int:
+    """The change from one picture (H, W, 3) to the next: by the share of pixels that clearly differ."""
+    different = np.abs(after.astype(np.int16) - before.astype(np.int16)).max(axis=2) > _DIFFERENT_LEVELS
+    return int(_eighths_of_octaves(np.array([1 + float(different.mean()) / _FINEST_SHARE]))[0])
+
+
+def changes_between(pictures: NDArray[np.uint8]) -> Changes:
+    """(F,) of pictures (F, H, W, 3) in memory."""
+    values = [change_between(before, after) for before, after in pairwise(pictures)]
+    return np.array([0, *values], np.uint8)[: len(pictures)]
+
+
+def _eighths_of_octaves(ratio: NDArray[np.float64]) -> Changes:
+    eighths: Changes = np.rint(np.minimum(np.log2(np.maximum(ratio, 1.0)) * 8, 255)).astype(np.uint8)
+    return eighths

@@ -1,0 +1,144 @@
+"""Weights of other projects under our names: what kind a file is of, and what its tensors are called here."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from torch import Tensor
+
+from clipbug.errors import CheckpointError
+from clipbug.models.clipbert_keys import rename_clipbert_key, rename_detectron2_key
+
+Kind = Literal["clipbert", "detectron2", "bert", "torchvision"]
+
+_DETECTRON2 = re.compile(r"^(?:backbone\.(?:bottom_up\.)?)?((?:stem|res[2-5])\..+)$")
+_TORCHVISION = re.compile(r"^(?:conv1\.weight|bn1\.\w+|layer[1-4]\.\d+\..+)$")
+_BERT = re.compile(r"^(?:bert\.)?((?:embeddings|encoder|pooler)\..+)$")
+_BERT_HEADS = re.compile(r"^cls\.(.+)$")
+_OLD_NORM_NAMES = {"gamma": "weight", "beta": "bias"}
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignWeights:
+    """Tensors of one or several files under our names.
+
+    Attributes:
+        tensors: our name -> tensor.
+        origins: our name -> its name in the file.
+        unused: name in the file -> tensor that has no counterpart here.
+        names: all names, in the order of the files.
+        kinds: of the files.
+    """
+
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+    unused: dict[str, Tensor] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+
+    def joined_with(self, other: "ForeignWeights") -> "ForeignWeights":
+        """Both together.
+
+        Raises:
+            CheckpointError: both hold the same part of the model.
+        """
+        twice = sorted(self.tensors.keys() & other.tensors.keys())
+        if twice:
+            raise CheckpointError(
+                f"two of the files hold {twice[0]} ({len(twice)} tensors in all)",
+                hint="give one file for each part: a backbone and a BERT, or one ClipBERT checkpoint alone",
+            )
+        return ForeignWeights(
+            tensors={**self.tensors, **other.tensors},
+            origins={**self.origins, **other.origins},
+            unused={**self.unused, **other.unused},
+            names=(*self.names, *other.names),
+            kinds=(*self.kinds, *other.kinds),
+        )
+
+
+def foreign_weights(tensors: Mapping[str, Tensor], *, source: str) -> ForeignWeights:
+    """The tensors of one file under our names.
+
+    Args:
+        tensors: as `read_tensors` gives them.
+        source: named in errors.
+
+    Raises:
+        CheckpointError: the names are those of no kind of file that is known.
+    """
+    kind = kind_of(tensors)
+    if kind is None:
+        some = ", ".join(list(tensors)[:3])
+        raise CheckpointError(
+            f"{source} is no checkpoint of a known kind: its tensors are called {some} ...",
+            hint="known: ClipBERT (cnn.*, transformer.*), detectron2 ResNet (backbone.res2.* ...), BERT"
+            " (bert.embeddings.* ...), torchvision ResNet (conv1.weight, layer1.* ...)",
+        )
+    renamed = ForeignWeights(names=tuple(tensors), kinds=(kind,))
+    for name, tensor in tensors.items():
+        ours = _RENAME[kind](name)
+        if ours is None:
+            renamed.unused[name] = tensor
+        elif ours in renamed.tensors:
+            raise CheckpointError(
+                f"{source} holds {ours} twice, as {renamed.origins[ours]} and as {name}",
+                hint="keep one of the two in the file",
+            )
+        else:
+            renamed.tensors[ours], renamed.origins[ours] = tensor, name
+    return renamed
+
+
+def kind_of(names: Iterable[str]) -> Kind | None:
+    """What a file holds, by the names of its tensors."""
+    names = list(names)
+    if any(name.startswith(("cnn.", "transformer.")) for name in names):
+        return "clipbert"
+    if any(_DETECTRON2.match(name) for name in names):
+        return "detectron2"
+    if any(_BERT.match(name) for name in names):
+        return "bert"
+    if any(_TORCHVISION.match(name) for name in names):
+        return "torchvision"
+    return None
+
+
+def _from_clipbert(name: str) -> str | None:
+    try:
+        return rename_clipbert_key(name)
+    except ValueError:
+        return None
+
+
+def _from_detectron2(name: str) -> str | None:
+    match = _DETECTRON2.match(name)
+    try:
+        return f"visual.backbone.{rename_detectron2_key(match[1])}" if match else None
+    except ValueError:
+        return None
+
+
+def _from_torchvision(name: str) -> str | None:
+    if name.endswith(".num_batches_tracked") or not _TORCHVISION.match(name):
+        return None
+    return f"visual.backbone.{name}"
+
+
+def _from_bert(name: str) -> str | None:
+    # BERT's first release in TensorFlow called the norms' weights gamma and beta, and old files still do.
+    stem, _, leaf = name.rpartition(".")
+    name = f"{stem}.{_OLD_NORM_NAMES.get(leaf, leaf)}"
+    if match := _BERT.match(name):
+        return None if leaf == "position_ids" else f"bert.{match[1]}"
+    match = _BERT_HEADS.match(name)
+    return f"head.{match[1]}" if match else None
+
+
+_RENAME: dict[Kind, Callable[[str], str | None]] = {
+    "clipbert": _from_clipbert,
+    "detectron2": _from_detectron2,
+    "bert": _from_bert,
+    "torchvision": _from_torchvision,
+}

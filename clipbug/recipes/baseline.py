@@ -1,0 +1,113 @@
+"""`clipbug baseline`: what guessing without any picture scores on the same files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from clipbug.data.annotations import detect_family
+from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
+from clipbug.errors import ConfigError, DataError
+from clipbug.recipes.baseline_scores import choice_baselines, question_baselines, retrieval_baselines
+from clipbug.recipes.rows import DataFormat, read_records
+from clipbug.recipes.storage import FAMILY_OF_TASK
+
+TASKS = tuple(task for task in FAMILY_OF_TASK if task != "pretraining")
+_Kind = TypeVar("_Kind", QuestionRecord, ChoiceRecord, CaptionRecord)
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineReport:
+    """Scores as the object that `baseline --json` prints (docs/data-tools.md)."""
+
+    scores: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that --json prints."""
+        return dict(self.scores)
+
+
+def baseline(
+    data: Sequence[Path],
+    *,
+    train: Sequence[Path] = (),
+    documents: Sequence[Path] = (),
+    task: str | None = None,
+    data_format: DataFormat | None = None,
+) -> BaselineReport:
+    """Score guesses that look at no picture.
+
+    Args:
+        data: annotation files with answers to score against.
+        train: annotation files to learn the guesses from; needed for questions.
+        documents: for retrieval, files with texts about the same recordings (captions, titles, recognized
+            text); default: the training captions, where they are about recordings of `data`.
+        task: vqa, video_qa, count, multiple_choice or retrieval; default: by the fields of the first file.
+        data_format: family as which all files are read; default: the task's own.
+
+    Raises:
+        DataError: a file cannot be read; no training file, or no answers; documents that are the queries.
+    """
+    chosen = (task or _task_of(data[0])).replace("-", "_")
+    if chosen not in TASKS:
+        raise ConfigError(f"task {task} has no baselines", f"tasks that have some: {', '.join(TASKS)}")
+    rows = read_records(data, chosen, data_format=data_format or "auto")
+    training = read_records(train, chosen, data_format=data_format or "auto")
+    if chosen == "retrieval":
+        scores = _retrieval(rows, training, documents, data)
+    else:
+        scores = _questions(rows, training, chosen)
+    counted = {"unlabelled": len(rows) - scores["count"]}
+    files = {"train": list(map(str, train)), "data": list(map(str, data))}
+    return BaselineReport({**scores, **counted, **files})
+
+
+def _questions(rows: Sequence[Record], training: Sequence[Record], task: str) -> dict[str, Any]:
+    if not training:
+        raise DataError("there are no training rows to learn guesses from", "name them: --train FILE")
+    if task == "multiple_choice":
+        choices = _of(ChoiceRecord, rows)
+        answered = [row for row in choices if row.answer is not None]
+        _refuse_none(answered, rows)
+        return choice_baselines(_of(ChoiceRecord, training), answered)
+    questions = [row for row in _of(QuestionRecord, rows) if row.labels]
+    _refuse_none(questions, rows)
+    return question_baselines(_of(QuestionRecord, training), questions, task)
+
+
+def _retrieval(
+    rows: Sequence[Record], training: Sequence[Record], documents: Sequence[Path], data: Sequence[Path]
+) -> dict[str, Any]:
+    same = {path.resolve() for path in documents} & {path.resolve() for path in data}
+    if same:
+        raise DataError(
+            f"{', '.join(map(str, sorted(same)))} holds the queries: finding a text in itself shows nothing",
+            "give other texts about the recordings with --documents, such as recognized text",
+        )
+    candidates = {row.media_id for row in rows}
+    texts = read_records(documents, "retrieval") if documents else list(training)
+    known = [row for row in texts if row.media_id in candidates]
+    if documents and not known:
+        raise DataError(
+            f"none of the {len(texts)} documents is about one of the {len(candidates)} recordings",
+            "documents are joined with the recordings by clip_name; ids must be equal",
+        )
+    return retrieval_baselines(_of(CaptionRecord, rows), known or None)
+
+
+def _task_of(path: Path) -> str:
+    family = detect_family(path)
+    if family is None:
+        raise DataError(f"{path} is of no known family", "formats: docs/your-own-data.md")
+    return next(task for task, name in FAMILY_OF_TASK.items() if name == family)
+
+
+def _of(kind: type[_Kind], rows: Sequence[Record]) -> list[_Kind]:
+    return [row for row in rows if isinstance(row, kind)]
+
+
+def _refuse_none(answered: Sequence[Record], rows: Sequence[Record]) -> None:
+    if not answered:
+        raise DataError(
+            f"none of the {len(rows)} rows has an answer to score against", "name files with answers: --data"
+        )

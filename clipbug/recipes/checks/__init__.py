@@ -1,0 +1,1 @@
+"""What `clipbug data check` looks for, one module per thing that is looked at."""

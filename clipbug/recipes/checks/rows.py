@@ -1,0 +1,149 @@
+"""What is odd about the rows of one file: how they were read, and what is in them twice."""
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+
+from clipbug.data.records import UNKNOWN_TYPE, CaptionRecord, ChoiceRecord, QuestionRecord, Record
+from clipbug.metrics.text import fold
+from clipbug.recipes.checks.findings import Finding, Part, place
+
+_ID_FIELDS = ("image_id", "file_id", "video_id", "gif_name", "clip_name", "question_id", "qid")
+_USED_FIELDS = (
+    *_ID_FIELDS,
+    *("coco_id", "vg_id", "screenId", "id", "question", "caption", "summary", "labels", "answer"),
+    *("ground_truth", "options", "answer_type", "app"),
+)
+_MASS_TOLERANCE = 1e-6  # of a sum of weights that were written as decimals
+
+
+def check_rows(part: Part) -> Iterator[Finding]:
+    """Findings about one file alone."""
+    if part.file.problems:
+        yield Finding(
+            "error",
+            "unreadable-row",
+            f"{part.name}: {len(part.file.problems)} rows cannot be used; a run would stop at them",
+            part.file.problems,
+        )
+    yield from _reading(part)
+    yield from _repetitions(part)
+    yield from _label_mass(part)
+    yield from _options(part)
+
+
+def same_row(record: Record) -> Hashable:
+    """What two rows have in common that say the same about the same visual."""
+    if isinstance(record, QuestionRecord):
+        labels = tuple(sorted((fold(answer), weight) for answer, weight in record.labels.items()))
+        return record.media_id, fold(record.question), labels
+    if isinstance(record, ChoiceRecord):
+        return record.media_id, fold(record.question), tuple(map(fold, record.options)), record.answer
+    return record.media_id, fold(record.caption)
+
+
+def _reading(part: Part) -> Iterator[Finding]:
+    types: Counter[tuple[str, str]] = Counter()
+    spaced, mixed = list[str](), defaultdict[str, Counter[str]](Counter)
+    disagreeing, unused = list[str](), Counter[str]()
+    for fields, record in part.file.rows:
+        given = fields.get("answer_type")
+        if not isinstance(record, CaptionRecord) and given is not None and given != record.answer_type:
+            types[given, record.answer_type] += 1
+        if any(_is_padded(fields.get(name)) for name in ("caption", "summary", "answer", "labels")):
+            spaced.append(place(record))
+        for name in _ID_FIELDS:
+            if fields.get(name) is not None:
+                mixed[name]["text" if isinstance(fields[name], str) else "number"] += 1
+        ids = {str(fields[name]) for name in ("image_id", "file_id") if fields.get(name) is not None}
+        if len(ids) > 1:
+            disagreeing.append(f"{place(record)}: {' and '.join(sorted(ids))}")
+        unused.update(name for name in fields if name not in _USED_FIELDS)
+    if types:
+        yield Finding(
+            "warning",
+            "answer-type",
+            f"{part.name}: {types.total()} answer types were normalized",
+            tuple(_normalized(given, kept, count) for (given, kept), count in types.most_common()),
+        )
+    if spaced:
+        text = f"{part.name}: the space around the texts of {len(spaced)} rows was taken away"
+        yield Finding("info", "space", text, tuple(spaced))
+    yield from _id_types(part, mixed)
+    if disagreeing:
+        text = f"{part.name}: image_id and file_id differ in {len(disagreeing)} rows; image_id is used"
+        yield Finding("warning", "two-ids", text, tuple(disagreeing))
+    if unused:
+        text = f"{part.name}: fields that are not used"
+        yield Finding("info", "unused-field", text, tuple(sorted(unused)))
+
+
+def _is_padded(value: object) -> bool:
+    texts = value if isinstance(value, Mapping) else (value,)
+    return any(isinstance(text, str) and text != text.strip() for text in texts)
+
+
+def _normalized(given: str, kept: str, count: int) -> str:
+    reason = " (blank)" if kept == UNKNOWN_TYPE and not given.strip() else ""
+    return f'"{given}"{reason} -> {kept}: {count} rows'
+
+
+def _id_types(part: Part, mixed: Mapping[str, Counter[str]]) -> Iterator[Finding]:
+    names = [name for name, kinds in mixed.items() if len(kinds) > 1]
+    if names:
+        items = [f"{name}: {mixed[name]['number']} numbers, {mixed[name]['text']} texts" for name in names]
+        text = f"{part.name}: ids are partly numbers, partly texts; all are read as text"
+        yield Finding("info", "id-type", text, tuple(items))
+
+
+def _repetitions(part: Part) -> Iterator[Finding]:
+    first: dict[Hashable, Record] = {}
+    doubled, question_ids = list[str](), Counter[str]()
+    answers: dict[Hashable, dict[Hashable, Record]] = {}
+    for record in part.records:
+        key = same_row(record)
+        if key in first:
+            doubled.append(f"{place(record)} = {place(first[key])}")
+        first.setdefault(key, record)
+        if not isinstance(record, CaptionRecord):
+            question_ids[record.question_id] += 1
+        if isinstance(record, QuestionRecord) and record.labels:
+            answers.setdefault((record.media_id, fold(record.question)), {}).setdefault(key, record)
+    if doubled:
+        text = f"{part.name}: {len(doubled)} rows say the same as an earlier row"
+        yield Finding("warning", "duplicate-row", text, tuple(doubled))
+    repeated = [f"{name}: {count} rows" for name, count in question_ids.items() if count > 1]
+    if repeated:
+        text = f"{part.name}: {len(repeated)} question ids are used more than once; rows are renumbered"
+        yield Finding("warning", "question-id", text, tuple(repeated))
+    yield from _contradictions(part, [list(rows.values()) for rows in answers.values() if len(rows) > 1])
+
+
+def _contradictions(part: Part, groups: Sequence[Sequence[Record]]) -> Iterator[Finding]:
+    if groups:
+        items = tuple(" and ".join(map(place, rows)) for rows in groups)
+        text = f"{part.name}: {len(groups)} questions about a visual are asked twice and answered differently"
+        yield Finding("warning", "contradiction", text, items)
+
+
+def _label_mass(part: Part) -> Iterator[Finding]:
+    masses: Counter[float] = Counter()
+    for record in part.records:
+        if isinstance(record, QuestionRecord) and record.labels:
+            mass = sum(record.labels.values())
+            if abs(mass - 1) > _MASS_TOLERANCE:
+                masses[round(mass, 4)] += 1
+    if masses:
+        text = f"{part.name}: the weights of {masses.total()} rows do not sum to 1; they are used as they are"
+        items = tuple(f"{mass:g}: {count} rows" for mass, count in sorted(masses.items()))
+        yield Finding("info", "label-mass", text, items)
+
+
+def _options(part: Part) -> Iterator[Finding]:
+    repeated = [
+        place(record)
+        for record in part.records
+        if isinstance(record, ChoiceRecord) and len(set(map(fold, record.options))) < len(record.options)
+    ]
+    if repeated:
+        text = f"{part.name}: {len(repeated)} rows offer the same option twice"
+        yield Finding("warning", "repeated-option", text, tuple(repeated))

@@ -1,0 +1,129 @@
+"""`clipbug data convert`: tables and other files of annotations to the one form that all commands share."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from clipbug.data.annotations import Family, scan_annotations
+from clipbug.data.answer_forms import AnswerForm, in_form
+from clipbug.data.records import UNKNOWN_TYPE, CaptionRecord, ChoiceRecord, QuestionRecord, Record
+from clipbug.errors import DataError
+from clipbug.recipes.rows import DataFormat
+from clipbug.runtime.files import atomic_write
+
+_MEDIA_FIELD: dict[Family, str] = {
+    "vqa": "image_id",
+    "video_qa": "video_id",
+    "multiple_choice": "video_id",
+    "captions": "clip_name",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionReport:
+    """What became of the rows.
+
+    Attributes:
+        bad: every row that is not in the output, with the reason.
+        changed: how often something other than the layout was changed, by what.
+    """
+
+    output: str
+    rows: int
+    bad: tuple[str, ...]
+    changed: Mapping[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that --json prints."""
+        return asdict(self)
+
+
+def convert_annotations(
+    sources: Sequence[Path],
+    *,
+    output: Path,
+    form: AnswerForm = "full",
+    data_format: DataFormat | None = None,
+) -> ConversionReport:
+    """Write the rows of all files as JSON lines, in their order. Texts stay as they are, typing errors too.
+
+    Args:
+        sources: files of one family: CSV, COCO, ScreenQA, JSON arrays, JSON lines.
+        output: a new file.
+        form: what is made of each answer; the whole one is kept beside it as `full_answer`.
+        data_format: family of the files; default: by their fields.
+
+    Raises:
+        DataError: a file cannot be read or is of no known family; the files are of several families; the
+            output is there already.
+    """
+    refuse_existing(output)
+    files = [scan_annotations(path, family=data_format or "auto") for path in sources]
+    families = sorted({file.family for file in files})
+    if len(families) > 1:
+        raise DataError(
+            f"the files are of several families: {', '.join(families)}", "convert each family by itself"
+        )
+    rows = [row for file in files for row in file.rows]
+    written = [_plain_row(record, families[0], form) for _, record in rows]
+    types = sum(
+        fields.get("answer_type") not in (None, getattr(record, "answer_type", None))
+        for fields, record in rows
+    )
+    answers = sum("full_answer" in row for row in written)
+    write_rows(output, written)
+    return ConversionReport(
+        output=str(output),
+        rows=len(written),
+        bad=tuple(problem for file in files for problem in file.problems),
+        changed={"answer_types_normalized": types, "answers_shortened": answers},
+    )
+
+
+def refuse_existing(output: Path) -> None:
+    """Raise DataError if there is something that would be written over."""
+    if output.exists():
+        raise DataError(f"{output} exists", "name another file with --output, or remove it")
+
+
+def write_rows(output: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """JSON lines, complete or not at all.
+
+    Raises:
+        DataError: there is no row.
+    """
+    if not rows:
+        raise DataError(f"there is no row to write to {output}", "look at the rows that were named")
+    atomic_write(output, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def _plain_row(record: Record, family: Family, form: AnswerForm) -> dict[str, Any]:
+    row: dict[str, Any] = {_MEDIA_FIELD[family]: record.media_id}
+    if isinstance(record, CaptionRecord):
+        row["caption"] = record.caption
+    else:
+        row |= {"question_id": record.question_id}
+        row |= {"question": record.question} if record.question else {}
+        row |= _answers(record, family, form) if isinstance(record, QuestionRecord) else _options(record)
+        row |= {} if record.answer_type == UNKNOWN_TYPE else {"answer_type": record.answer_type}
+    return row | ({} if record.app is None else {"app": record.app})
+
+
+def _answers(record: QuestionRecord, family: Family, form: AnswerForm) -> dict[str, Any]:
+    if not record.labels:
+        return {}
+    labels: dict[str, float] = {}
+    for answer, weight in record.labels.items():
+        key = in_form(answer, form)
+        labels[key] = min(1.0, labels.get(key, 0.0) + weight)
+    whole = {} if labels == record.labels else {"full_answer": " | ".join(record.labels)}
+    if family == "video_qa" and list(labels.values()) == [1.0]:
+        return {"answer": next(iter(labels)), **whole}
+    return {"labels": labels, **whole}
+
+
+def _options(record: ChoiceRecord) -> dict[str, Any]:
+    answer = {} if record.answer is None else {"answer": record.answer}
+    return {"options": list(record.options), **answer}

@@ -1,0 +1,184 @@
+"""`clipbug infer` where a row asks not for an answer but for an order of recordings: retrieval, duplicates.
+
+predictions.jsonl   per query: id, what was asked, the best recordings with scores
+scores.npz          the score of every query with every recording
+"""
+
+import io
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipbug.config import RunConfig
+from clipbug.data.annotations import MediaMatch
+from clipbug.data.duplicates import BugRecording, read_duplicates
+from clipbug.data.media import MediaSource
+from clipbug.data.records import CaptionRecord
+from clipbug.data.tokenization import load_tokenizer
+from clipbug.errors import DataError
+from clipbug.models.weights import load_weights
+from clipbug.recipes.assembly import TextParts, build_task_model
+from clipbug.recipes.duplicate_scoring import MODEL
+from clipbug.recipes.duplicates import compare_recordings
+from clipbug.recipes.rows import join_media, match_records
+from clipbug.recipes.run_folder import RunFolder
+from clipbug.recipes.search import TOP_K, search, search_arrays, search_lines
+from clipbug.runtime.distributed import Distributed, joined_processes
+from clipbug.runtime.files import atomic_write
+from clipbug.tasks.base import RankingTask, Task
+
+SEARCHES = ("retrieval", "duplicates")
+SCORES_NAME = "scores.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchReport:
+    """What a search tells.
+
+    Attributes:
+        scores: npz file with the score of every query with every recording.
+        missing: ids of the rows that are left out because their media is in no store.
+    """
+
+    run: str
+    step: str
+    data: tuple[str, ...]
+    predictions: str
+    scores: str
+    queries: int
+    recordings: int
+    num_clips: int
+    missing: tuple[str, ...]
+    missing_media: tuple[str, ...]
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that --json prints."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    lines: list[dict[str, Any]]
+    arrays: Mapping[str, NDArray[Any]]
+    rows: MediaMatch
+
+
+def infer_search(
+    kind: str,
+    *,
+    folder: RunFolder,
+    config: RunConfig,
+    weights: Path,
+    files: Sequence[Path],
+    media: MediaSource,
+    target: Path,
+    scores: Path | None,
+) -> SearchReport:
+    """Rank recordings for every query of the files.
+
+    Args:
+        kind: "retrieval" or "duplicates".
+        folder: of the run.
+        config: with what the command line says.
+        weights: of the run.
+        files: captions, or one file of duplicates.
+        media: holds the recordings.
+        target: folder to write to.
+        scores: a further place for the scores.
+
+    Raises:
+        ClipbugError: rows, media or weights that cannot be used.
+    """
+    started = time.monotonic()
+    with joined_processes() as processes:
+        text = TextParts(load_tokenizer(folder.tokenizer), folder.answers())
+        task = build_task_model(config, text)
+        load_weights(task.model, weights)
+        task.to(processes.device)
+        find = _find_recordings if kind == "retrieval" else _find_duplicates
+        found = find(folder, config, files, media, text, task, processes)
+    report = SearchReport(
+        run=str(folder.path.resolve()),
+        step=weights.parent.resolve().name,
+        data=tuple(str(Path(file).resolve()) for file in files),
+        predictions=str(target / "predictions.jsonl"),
+        scores=str(target / SCORES_NAME),
+        queries=len(found.lines),
+        recordings=len(found.arrays["media_ids"]),
+        num_clips=config.eval.num_clips,
+        missing=tuple(record.record_id for record in found.rows.missing),
+        missing_media=tuple(dict.fromkeys(record.media_id for record in found.rows.missing)),
+        seconds=round(time.monotonic() - started, 1),
+    )
+    if processes.is_main:
+        _write(found, report, scores)
+    return report
+
+
+def _find_recordings(
+    folder: RunFolder,
+    config: RunConfig,
+    files: Sequence[Path],
+    media: MediaSource,
+    text: TextParts,
+    task: Task,
+    processes: Distributed,
+) -> _Found:
+    assert isinstance(task, RankingTask), "only runs of such a task are asked for recordings"
+    rows = match_records(files, config, media)
+    found, scores = search(config, rows.found, media, text, task, processes)
+    return _Found(search_lines(found, scores), search_arrays(found, scores), rows)
+
+
+def _find_duplicates(
+    folder: RunFolder,
+    config: RunConfig,
+    files: Sequence[Path],
+    media: MediaSource,
+    text: TextParts,
+    task: Task,
+    processes: Distributed,
+) -> _Found:
+    if len(files) != 1:
+        raise DataError(f"{len(files)} files of duplicates are named", "name one with --data")
+    recordings = read_duplicates(files[0])
+    records = [CaptionRecord(one.media_id, one.media_id, "", one.app, str(files[0])) for one in recordings]
+    rows = join_media(records, config, media)
+    similarities = compare_recordings(config, folder.config(), rows.found, media, text, task, processes)
+    ids = [record.record_id for record in rows.found]
+    arrays = {"media_ids": np.array(ids), **similarities}
+    by_id = {recording.media_id: recording for recording in recordings}
+    lines = _duplicate_lines([by_id[media_id] for media_id in ids], similarities[MODEL])
+    return _Found(lines, arrays, rows)
+
+
+def _duplicate_lines(
+    recordings: Sequence[BugRecording], similarity: NDArray[np.float32]
+) -> list[dict[str, Any]]:
+    """One object per recording: the others of all apps, most alike first."""
+    lines = []
+    for index, recording in enumerate(recordings):
+        order = [place for place in np.argsort(-similarity[index], kind="stable").tolist() if place != index]
+        top = [[recordings[place].media_id, float(similarity[index, place])] for place in order[:TOP_K]]
+        lines.append({"id": recording.media_id, "app": recording.app, "bug": recording.bug, "top": top})
+    return lines
+
+
+def _write(found: _Found, report: SearchReport, scores: Path | None) -> None:
+    path = Path(report.predictions)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps(line, ensure_ascii=False) for line in found.lines]
+    atomic_write(path, "\n".join(lines) + "\n")
+    buffer = io.BytesIO()
+    np.savez(buffer, **found.arrays)  # type: ignore[arg-type]
+    for file in (Path(report.scores), *([] if scores is None else [scores])):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(file, buffer.getvalue())
+    atomic_write(path.with_name("inference.json"), json.dumps(report.to_json(), indent=1))

@@ -1,0 +1,271 @@
+"""`clipbug weights import`: checkpoints of other projects as a model folder."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from clipbug.config import RunConfig
+from clipbug.config.legacy import encoder_values, import_legacy, task_of_legacy
+from clipbug.config.legacy_presets import PRESET_FLAGS
+from clipbug.config.loading import config_from_values
+from clipbug.data.answers import AnswerVocabulary
+from clipbug.data.tokenization import load_tokenizer, save_tokenizer
+from clipbug.errors import CheckpointError, ConfigError
+from clipbug.models.build import self_contained_config
+from clipbug.models.clipbert_keys import clipbert_key
+from clipbug.models.sizes import encoder_sizes, max_grid_size, num_classes, resnet_architecture
+from clipbug.models.weights import LoadReport, load_tensors
+from clipbug.recipes.assembly import TextParts, build_task_model, model_of
+from clipbug.recipes.model_card import ModelOrigin, model_card
+from clipbug.recipes.run_folder import RunFolder
+from clipbug.recipes.weights_sources import WeightsSource, read_sources
+from clipbug.runtime.files import atomic_folder, atomic_write
+from clipbug.runtime.tensors import save_tensors
+from clipbug.tasks.base import Task
+
+logger = logging.getLogger(__name__)
+
+UNUSED_FILE, ORIGIN_FILE = "unused.safetensors", "origin.json"
+_HEAD = "head."
+_NAMES_SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import tells.
+
+    Attributes:
+        kinds: of the files.
+        classes: of the head; None where it has none.
+        unnamed_classes: without an answer in the vocabulary.
+        unused: tensors that take no part in a forward pass, kept for `weights export`.
+        loaded, missing, unexpected, mismatched: names here, but those in the files for `unexpected`.
+    """
+
+    model: str
+    task: str
+    files: tuple[str, ...]
+    kinds: tuple[str, ...]
+    parameters: int
+    classes: int | None
+    unnamed_classes: int
+    num_loaded: int
+    num_missing: int
+    num_unexpected: int
+    num_mismatched: int
+    unused: tuple[str, ...]
+    loaded: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    mismatched: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that --json prints."""
+        return asdict(self)
+
+
+def import_weights(
+    paths: Sequence[Path],
+    *,
+    output: Path,
+    task: str | None = None,
+    answers: Path | None = None,
+    tokenizer: str | None = None,
+    step: int | None = None,
+    overrides: Sequence[str] = (),
+    allow_missing: Sequence[str] = (),
+) -> ImportReport:
+    """Make a model folder of weights that another program wrote.
+
+    Args:
+        paths: weight files, BERT folders, or the run folder of an original run.
+        output: the model folder; must not exist, or be empty.
+        task: what the model is for; a run folder tells it itself.
+        answers: vocabulary {answer: class}, for question answering.
+        tokenizer: name or folder; default: the one beside the weights.
+        step: of a run folder's checkpoint; default: the newest.
+        overrides: texts `a.b=c` over the original's preset.
+        allow_missing: patterns, of our names or the original's, of tensors that may start at random.
+
+    Raises:
+        ClipbugError: unreadable files; nothing that fits; something other than a task head is missing.
+    """
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise CheckpointError(f"{output} exists already", hint="name a new folder with --output")
+    source = read_sources(paths, step=step)
+    task = task or (task_of_legacy(source.args) if source.args is not None else None)
+    if task is None:
+        raise ConfigError(
+            "the files do not tell which task the model is for", "give --task vqa, video-qa ..."
+        )
+    config = _config(source, task, tokenizer, overrides)
+    words = load_tokenizer(config.tokenizer.path)  # type: ignore[union-attr]
+    text = TextParts(words, _vocabulary(source, task, answers))
+    module = build_task_model(config, text)
+    report = load_tensors(
+        module.model,
+        source.weights.tensors,
+        source=source.name,
+        allow_missing=("*",),
+        allow_unexpected=("*",),
+    )
+    _require_complete(report, source, allow_missing)
+    summary = _summary(report, source, config, text, module, output)
+    with atomic_folder(output) as folder:
+        _write(folder, summary, source, config, text, module)
+    return summary
+
+
+def _config(source: WeightsSource, task: str, tokenizer: str | None, overrides: Sequence[str]) -> RunConfig:
+    """The original's preset (or the run's flags) with the sizes that the tensors have."""
+    flags = source.args if source.args is not None else PRESET_FLAGS[task]
+    values = import_legacy(flags, task=task, model_config=source.model_config).values
+    tensors = source.weights.tensors
+    encoder = {**encoder_sizes(tensors), **_heads_and_dropout(source.model_config)}
+    model: dict[str, Any] = {"backbone": {"name": "clipbert"}, "encoder": encoder}
+    if (grid := max_grid_size(tensors)) is not None:
+        model["max_grid_size"] = grid
+    if "head_dropout" in values["model"]:
+        model["head_dropout"] = values["model"]["head_dropout"]
+    if "torchvision" in source.weights.kinds:
+        names = [name for name in tensors if name.startswith("visual.")]
+        model["backbone"] = {"name": "resnet", "architecture": resnet_architecture(names)}
+    name = tokenizer or source.tokenizer
+    if name is None:
+        raise ConfigError(
+            "there is no tokenizer beside the weights", "give --tokenizer with a folder or bert-base-uncased"
+        )
+    if encoder and "num_heads" not in encoder and not any("num_heads" in text for text in overrides):
+        raise ConfigError(
+            f"a BERT of width {encoder['hidden_size']} does not tell its number of attention heads",
+            "give it: --set model.encoder.num_heads=N",
+        )
+    values |= {
+        "model": model,
+        "tokenizer": {"name": "pretrained", "path": name},
+        "precision": "fp32",  # the original's numbers; infer takes --set no more than a run folder does
+        "data": {key: value for key, value in values["data"].items() if key == "max_text_tokens"},
+    }
+    values["data"]["texts_per_visual"] = flags.get("max_n_example_per_group", 2)
+    return config_from_values(values, overrides=overrides, shown_as=f"the settings for {source.name}")
+
+
+def _heads_and_dropout(model_config: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What no shape tells."""
+    values = encoder_values(model_config or {})
+    return {key: values[key] for key in ("num_heads", "dropout") if key in values}
+
+
+def _vocabulary(source: WeightsSource, task: str, answers: Path | None) -> AnswerVocabulary | None:
+    """The answers, with a name for every class of the head that has none."""
+    if task not in ("vqa", "video_qa"):
+        return None
+    path = answers or source.answers
+    if path is None:
+        raise ConfigError(
+            f"task {task} answers from a vocabulary, and none is given",
+            "give the file that the weights were trained with: --answers ans2label.json",
+        )
+    classes = num_classes(source.weights.tensors)
+    if classes is None:
+        return AnswerVocabulary.load(path)
+    vocabulary = AnswerVocabulary.load_for_classes(path, classes)
+    if vocabulary.num_unnamed:
+        logger.warning(
+            "the head has %d classes and %s %d answers: the other %d are called [class N has no answer]",
+            classes,
+            path,
+            classes - vocabulary.num_unnamed,
+            vocabulary.num_unnamed,
+        )
+    return vocabulary
+
+
+def _require_complete(report: LoadReport, source: WeightsSource, allowed: Sequence[str]) -> None:
+    """Only a task head may start at random, unless the user allows more."""
+    kept = [name.partition(" ")[0] for name in (*report.missing, *report.mismatched)]
+    lacking = [name for name in kept if not name.startswith(_HEAD) and not _is_allowed(name, allowed)]
+    if not lacking:
+        return
+    shown = ", ".join(lacking[:_NAMES_SHOWN])
+    more = f" and {len(lacking) - _NAMES_SHOWN} more" if len(lacking) > _NAMES_SHOWN else ""
+    flags = " ".join(
+        f"--allow-missing '{pattern}'" for pattern in sorted({_pattern(name) for name in lacking})
+    )
+    raise CheckpointError(
+        f"{source.name}: {len(report.loaded)} tensors fit, {len(report.missing)} are missing,"
+        f" {len(report.unexpected)} unexpected and {len(report.mismatched)} of another shape"
+        f"{_mismatches(report)}; {len(lacking)} that are no task head would start at random: {shown}{more}",
+        hint=f"add the file that holds them; or let them start at random: {flags}",
+    )
+
+
+def _mismatches(report: LoadReport) -> str:
+    return f" ({'; '.join(report.mismatched[:_NAMES_SHOWN])})" if report.mismatched else ""
+
+
+def _is_allowed(name: str, patterns: Sequence[str]) -> bool:
+    names = [name, clipbert_key(name) or name]
+    return any(fnmatchcase(candidate, pattern) for candidate in names for pattern in patterns)
+
+
+def _pattern(name: str) -> str:
+    """The part of the model that a tensor belongs to, as a pattern."""
+    parts = name.split(".")
+    return ".".join(parts[:2]) + ".*" if len(parts) > 2 else name
+
+
+def _summary(
+    report: LoadReport, source: WeightsSource, config: RunConfig, text: TextParts, task: Task, output: Path
+) -> ImportReport:
+    return ImportReport(
+        model=str(output),
+        task=config.task.name,
+        files=tuple(map(str, source.files)),
+        kinds=source.weights.kinds,
+        parameters=sum(parameter.numel() for parameter in task.parameters()),
+        classes=num_classes(model_of(task).state_dict()),
+        unnamed_classes=0 if text.answers is None else text.answers.num_unnamed,
+        num_loaded=len(report.loaded),
+        num_missing=len(report.missing),
+        num_unexpected=len(report.unexpected),
+        num_mismatched=len(report.mismatched),
+        unused=tuple(source.weights.unused),
+        loaded=report.loaded,
+        missing=report.missing,
+        unexpected=tuple(source.weights.origins[name] for name in report.unexpected),
+        mismatched=report.mismatched,
+    )
+
+
+def _write(
+    folder: Path,
+    summary: ImportReport,
+    source: WeightsSource,
+    config: RunConfig,
+    text: TextParts,
+    task: Task,
+) -> None:
+    weights = source.weights
+    model = self_contained_config(config.model, model_of(task))
+    RunFolder(folder).write_start(config, model=model, answers=text.answers, statistics=None)
+    save_tokenizer(text.tokenizer, folder / "tokenizer")
+    save_tensors(folder / "model.safetensors", task.model.state_dict())
+    if weights.unused:
+        save_tensors(folder / UNUSED_FILE, weights.unused)
+    origin = {
+        **summary.to_json(),
+        "tensor_order": weights.names,
+        "dtypes": {
+            weights.origins[name]: str(tensor.dtype).removeprefix("torch.")
+            for name, tensor in weights.tensors.items()
+            if tensor.is_floating_point() and str(tensor.dtype) != "torch.float32"
+        },
+    }
+    atomic_write(folder / ORIGIN_FILE, json.dumps(origin, indent=1))
+    card = model_card(config, ModelOrigin(summary.files, summary.kinds), answers=text.answers)
+    atomic_write(folder / "README.md", card)

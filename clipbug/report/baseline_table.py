@@ -1,0 +1,80 @@
+"""Baselines as a table for the terminal, in the manner of an evaluation's."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+_NAMES = {
+    "random": "random",
+    "majority": "majority answer",
+    "question_only": "question only",
+    "bm25": "words only (BM25)",
+}
+_LIMITS = (
+    ("ceiling", "ceiling: right whenever training has the answer"),
+    ("oracle", "ceiling: best label of every row"),
+)
+
+
+def baseline_table(report: Mapping[str, Any]) -> RenderableType:
+    """A column per baseline: score, interval, by type and by app; below them what can be reached.
+
+    Args:
+        report: what the recipe `baseline` returns.
+    """
+    metric = report["metric"].replace("_", " ")
+    names = list(report["baselines"])
+    table = Table(title=f"{report['task']}: {metric} without pictures", title_justify="left")
+    for title in ("", *(_NAMES[name] for name in names), "rows"):
+        table.add_column(title, justify="right" if title else "left")
+    details = [report.get("details", {}).get(name, {}) for name in names]
+    table.add_row("score", *(_percent(report["baselines"][name]) for name in names), str(report["count"]))
+    table.add_row("  95 % interval over recordings", *(_range(one.get("interval")) for one in details), "")
+    for heading, key in (("type", "by_type"), ("app", "by_app")):
+        _add_groups(table, heading, [one.get(key, {}) for one in details])
+    table.add_section()
+    for key, explanation in _LIMITS:
+        if report.get(key) is not None:
+            table.add_row(explanation, _percent(report[key]), *[""] * len(names))
+    if report.get("oov_share"):
+        cells = (_percent(report["oov_share"]), *[""] * len(names))
+        table.add_row("  rows whose answers training lacks", *cells)
+    return Group(table, *_directions(report), *map(escape, report.get("notes", ())))
+
+
+def _add_groups(table: Table, heading: str, by_baseline: Sequence[Mapping[str, Any]]) -> None:
+    """A row per group that occurs; a baseline without groups leaves its cell empty."""
+    table.add_section()
+    for group in dict.fromkeys(group for scores in by_baseline for group in scores):
+        cells = [_percent(scores[group]["score"]) if group in scores else "" for scores in by_baseline]
+        count = next(scores[group]["count"] for scores in by_baseline if group in scores)
+        table.add_row(escape(f"{heading}: {group}"), *cells, str(count))
+
+
+def _directions(report: Mapping[str, Any]) -> list[Table]:
+    directions = {name: report[name] for name in ("text2video", "video2text") if report.get(name) is not None}
+    if not directions:
+        return []
+    table = Table(title=f"BM25 over texts about {report['documents']} recordings", title_justify="left")
+    table.add_column("")
+    for name in directions:
+        table.add_column(name.replace("2", " to "), justify="right")
+    for score in next(iter(directions.values())):
+        cells = (directions[name][score] for name in directions)
+        table.add_row(score, *(_number(score, value) for value in cells))
+    return [table]
+
+
+def _number(score: str, value: float) -> str:
+    return f"{value:.4g}" if score in ("median_rank", "mean_rank", "ties") else _percent(value)
+
+
+def _range(interval: Sequence[float] | None) -> str:
+    return "" if interval is None else f"{_percent(interval[0])} to {_percent(interval[1])}"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
