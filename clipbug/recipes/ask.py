@@ -1,8 +1,7 @@
 """`clipbug ask`: questions about any recording, GIF or image, without store and annotation file."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ from clipbug.recipes.loaded_model import EncodedVisual, LoadedModel, load_model
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.storage import Storage
 from clipbug.report.answer_view import Frames
-from clipbug.report.contents import Card, Filmstrip, ReportContents, Vote
-from clipbug.report.page import render_page
+from clipbug.report.contents import Card, Filmstrip, Vote
+from clipbug.report.page import render_answers
 from clipbug.report.pictures import jpeg_uri, make_filmstrip
 from clipbug.runtime.files import atomic_write
 from clipbug.tasks.base import Prediction
@@ -87,10 +86,10 @@ def ask(
             if answered is not None:
                 answered(answer, frames_of(visual))
             if page is not None:
-                cards.append(_card(loaded, path, visual, prediction))
+                cards.append(card_with_evidence(loaded, path, visual, prediction))
     if page is not None:
         strips = {str(path): filmstrip_of(visual) for path, visual in visuals.items()}
-        atomic_write(page, answers_page(cards, strips, folder))
+        atomic_write(page, render_answers(cards, strips, title="Answers", model=str(folder)))
     return AskReport(str(folder), tuple(answers), tuple(bad), None if page is None else str(page))
 
 
@@ -115,25 +114,6 @@ def filmstrip_of(visual: EncodedVisual) -> Filmstrip:
     return make_filmstrip(frames.reshape(-1, *frames.shape[2:]), seconds)
 
 
-def answers_page(cards: Sequence[Card], strips: Mapping[str, Filmstrip], model: Path) -> bytes:
-    """The page of `--report`: a report without scores."""
-    return render_page(
-        ReportContents(
-            title="Answers",
-            facts={"model": str(model), "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")},
-            scores=None,
-            cards=cards,
-            groups={},
-            curves=(),
-            filmstrips=strips,
-            findings=(),
-            commands=("clipbug ask FILE... QUESTION --report answers.html",),
-            files={},
-            notes=(),
-        )
-    )
-
-
 def card_of(path: Path, prediction: Prediction, evidence: str | None = None) -> Card:
     """The card of one answer."""
     return Card(
@@ -149,16 +129,17 @@ def card_of(path: Path, prediction: Prediction, evidence: str | None = None) -> 
         ),
         labels={},
         score=None,
-        answer_type="question",
+        answer_type="",
         app=None,
         evidence=evidence,
     )
 
 
-def _card(model: LoadedModel, path: Path, visual: EncodedVisual, prediction: Prediction) -> Card:
+def card_with_evidence(model: LoadedModel, path: Path, visual: EncodedVisual, prediction: Prediction) -> Card:
+    """The card of one answer with a picture of what it rests on."""
     evidence = find_evidence(model, visual, prediction.question)
     picture = evidence_pictures(evidence, visual)[strongest_clip(evidence)]
-    return replace(card_of(path, prediction), evidence=jpeg_uri(picture))
+    return card_of(path, prediction, evidence=jpeg_uri(picture))
 
 
 def _encode_all(

@@ -18,7 +18,7 @@ from clipbug.recipes.inference_job import InferenceJob
 from clipbug.recipes.inference_model import InferenceModel, InferencePrecision, load_inference_model
 from clipbug.recipes.rows import DataFormat, match_records
 from clipbug.recipes.score_file import write_scores
-from clipbug.recipes.search_inference import SEARCHES, SearchReport, infer_search
+from clipbug.recipes.search_inference import SEARCHES, SearchReport, infer_search, with_precision
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.distributed import (
     Distributed,
@@ -129,12 +129,13 @@ def infer(
         return infer_search(
             inputs.asked,
             folder=inputs.folder,
-            config=inputs.config,
+            config=with_precision(inputs.config, precision),
             weights=inputs.weights,
             files=inputs.files,
             media=inputs.media,
             target=target,
             scores=scores,
+            near_duplicates=near_duplicates,
         )
     rows = match_records(inputs.files, inputs.config, inputs.media, task=inputs.asked)
     settings = {"precision": precision or inputs.config.precision, "near_duplicates": near_duplicates}

@@ -33,7 +33,9 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "weights_import:import_weights",
         "weights_export:export_weights",
         "report:make_report",
+        "benchmarks.data_benchmark:measure_data",
         "ask:ask",
+        "serve:serve",
         "explain:explain",
     )
     for name in names:

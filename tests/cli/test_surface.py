@@ -56,6 +56,9 @@ SURFACE = {
         *("FILE... [QUESTION...]", "--question", "--model", "--n-clips", "--top-k", "--report", "--storage"),
     },
     "explain": {"FILE", "QUESTION", "--answer", "--model", "--n-clips", "--output", "--storage"},
+    "serve": {
+        *("--model", "--n-clips", "--host", "--port", "--max-megabytes", "--keep", "--open", "--storage"),
+    },
     "report": {"DIR", "--output", "--data", "--media", "--storage"},
     "doctor": {"--storage"},
     "baseline": {"--data", "--train", "--documents", "--task", "--format"},
@@ -70,6 +73,7 @@ SURFACE = {
         "--set",
     },
     "weights export": {"DIR", "--format", "--output", "--step"},
+    "benchmark data": {"FILE...", "--n-clips", "--size", "--repeats"},
     "config list": set(),
     "config show": {"FILE|PRESET", "--set"},
     "config validate": {"FILE|PRESET...", "--set"},

@@ -91,8 +91,8 @@ def _searched(batches: list[Batch], processes: Distributed) -> dict[str, list[fl
     task = tiny_task(RetrievalConfig(), "logsumexp")
     assert isinstance(task, RankingTask)
     texts = EncodedTexts([[2, 8, 9, 3], [2, 30, 3], [2, 11, 12, 13, 3]], pad_token_id=0)
-    columns = score_texts(task, batches, texts, precision="fp32", distributed=processes, description="search")
-    return {media_id: column.tolist() for media_id, column in columns.items()}
+    found = score_texts(task, batches, texts, precision="fp32", distributed=processes, description="search")
+    return {media_id: column.tolist() for media_id, column in found.columns.items()}
 
 
 @pytest.fixture(scope="module")
