@@ -157,9 +157,9 @@ def test_three_steps(theirs: str, ours: ClipAggregation, tmp_path: Path) -> None
         trainer.fit()
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
 
-    # In float64 this differs from the original's float32 by 4e-6 (logits) and 4e-8 (norms of weights, relative),
-    # its own noise; in float32 the first Adam steps, which hang on the signs of tiny gradients, add up to
-    # 3.4e-5, 1e-5 (loss) and 8e-7. torch's AdamW in its place: 1.1e-2, 3.6e-3 and 5e-4.
+    # In float64 this differs from the original's float32 by 4e-6 (logits) and 4e-8 (norms of weights,
+    # relative), its own noise; in float32 the first Adam steps, which hang on the signs of tiny gradients,
+    # add up to 3.4e-5, 1e-5 (loss) and 8e-7. torch's AdamW in its place: 1.1e-2, 3.6e-3 and 5e-4.
     for step, logits, line in zip(expected["steps"], task.seen, lines, strict=True):
         torch.testing.assert_close(
             logits[..., :5].transpose(0, 1), torch.tensor(step["logits_first5"]), atol=1e-4, rtol=0
