@@ -147,8 +147,19 @@ def test_size_of_configs(path: Path) -> None:
 def test_bodies_of_commands_are_short() -> None:
     """At most 12 statements, docstring and imports included: parse, call a recipe, print."""
     folder = PACKAGE / "cli"
-    commands = ("ingest", "pretrain", "finetune", "infer", "evaluate", "demo", "config", "doctor", "report")
-    commands = (*commands, "weights")
+    commands = (
+        "ingest",
+        "pretrain",
+        "finetune",
+        "infer",
+        "evaluate",
+        "demo",
+        "config",
+        "doctor",
+        "report",
+        "ask",
+    )
+    commands = (*commands, "weights", "benchmark")
     for path in (folder / f"{name}.py" for name in commands):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef):

@@ -1,13 +1,15 @@
 """`clipbug infer`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, start_logging
 from clipbug.cli.tables import report_view
+
+PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
 
 def infer(
@@ -42,6 +44,27 @@ def infer(
         Path | None,
         typer.Option("--scores", metavar="FILE.npz", help="Also write the scores of every answer."),
     ] = None,
+    precision: Annotated[
+        PrecisionChoice | None,
+        typer.Option(
+            "--precision",
+            metavar="auto|fp32|bf16|fp16|int8",
+            help="What to compute in. auto: bf16 where the device has it. Default: the run's.",
+        ),
+    ] = None,
+    near_duplicates: Annotated[
+        float,
+        typer.Option(
+            "--near-duplicates",
+            min=0.0,
+            max=255.0,
+            metavar="LEVELS",
+            help="Encode frames once that differ by no more grey levels, in any block of 8x8 pixels.",
+        ),
+    ] = 0.0,
+    compiles: Annotated[
+        bool, typer.Option("--compile", help="Use torch.compile: slow to start, then faster.")
+    ] = False,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -64,5 +87,8 @@ def infer(
         batch_size=batch_size,
         output=output,
         scores=scores,
+        precision=precision,
+        near_duplicates=near_duplicates,
+        compiles=compiles,
     ).to_json()
-    return Outcome(report, report_view("inference", report))
+    return Outcome(report, report_view("inference", report), exit_code=3 if report.get("failures") else 0)

@@ -9,7 +9,9 @@ from typer.main import get_command
 
 from clipbug import __version__
 from clipbug.cli import (
+    ask,
     baseline,
+    benchmark,
     config,
     data,
     data_annotations,
@@ -21,6 +23,7 @@ from clipbug.cli import (
     ingest,
     pretrain,
     report,
+    serve,
     weights,
 )
 from clipbug.cli.multi_value import MultiValueCommand
@@ -36,6 +39,9 @@ _COMMANDS: _Commands = (
     ("infer", infer.infer, "clipbug infer --step 20000 --n-clips 16"),
     ("evaluate", evaluate.evaluate, "clipbug evaluate --run storage/finetune/video-qa-001"),
     ("baseline", baseline.baseline, "clipbug baseline --train train.jsonl --data test.jsonl"),
+    ("ask", ask.ask, 'clipbug ask recording.mp4 "what is tapped first?"'),
+    ("explain", ask.explain, 'clipbug explain recording.mp4 "what is tapped first?"'),
+    ("serve", serve.serve, "clipbug serve --open"),
     ("report", report.report, "clipbug report storage/finetune/video-qa-001"),
     ("demo", demo.demo, "clipbug demo --keep storage"),
     ("doctor", doctor.doctor, "clipbug doctor"),
@@ -73,6 +79,7 @@ _DATA_COMMANDS: _Commands = (
         "clipbug data split questions.jsonl --output storage/txt_db/mine",
     ),
 )
+_BENCHMARK_COMMANDS: _Commands = (("data", benchmark.data, "clipbug benchmark data --n-clips 16"),)
 
 
 def _print_version(wanted: bool) -> None:
@@ -127,6 +134,13 @@ def build_app() -> typer.Typer:
         "Work on annotation files.", _help_without_subcommand, "clipbug data split --help", _DATA_COMMANDS
     )
     app.add_typer(annotations, name="data")
+    benchmarks = _app(
+        "Measure speed on this machine.",
+        _help_without_subcommand,
+        "clipbug benchmark data",
+        _BENCHMARK_COMMANDS,
+    )
+    app.add_typer(benchmarks, name="benchmark")
     return app
 
 

@@ -34,7 +34,7 @@ class Outcome:
 
     Attributes:
         payload: the object that --json prints.
-        view: what people read: plain text, or anything that rich can print.
+        view: what people read: plain text, or anything that rich can print; None if nothing is left to say.
         exit_code: 3 if some of the user's items were found bad.
     """
 
@@ -81,6 +81,8 @@ def _print_outcome(outcome: Outcome, as_json: bool) -> int:
         with _reader_may_leave():
             if as_json:
                 print(_json_text(outcome.payload))
+            elif outcome.view is None:
+                pass
             elif isinstance(outcome.view, str):
                 print(outcome.view)
             else:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from clipbug.config.base import StrictModel
 
@@ -44,6 +44,23 @@ SamplingConfig = Annotated[
 DataFormat = Literal["auto", "vqa", "video_qa", "multiple_choice", "captions"]
 
 
+class ValDataset(StrictModel):
+    """One of several data sets for pre-training: its files with its own media."""
+
+    id: str = Field(description="stands in front of the ids of its media and rows", pattern=r"^[\w.-]+$")
+    files: tuple[str, ...] = Field(description="annotation files", min_length=1)
+    media: tuple[str, ...] = Field((), description="its stores; empty: those of data.media")
+
+
+class TrainDataset(ValDataset):
+    """A data set to train on, with its share of the micro-batches."""
+
+    ratio: PositiveInt = Field(1, description="micro-batches of this set, of the sum of all ratios")
+    batch_size: PositiveInt | None = Field(
+        None, description="visuals per micro-batch and process; null: train.batch_size"
+    )
+
+
 class DataConfig(StrictModel):
     """Which files, and how they are read."""
 
@@ -76,3 +93,31 @@ class DataConfig(StrictModel):
     )
     max_text_tokens: PositiveInt = Field(30, description="longer texts are cut, [CLS] and [SEP] included")
     num_workers: int = Field(0, ge=0, description="loader processes")
+    train_datasets: tuple[TrainDataset, ...] = Field(
+        (), description="instead of train: several data sets for pre-training, mixed by their ratios"
+    )
+    val_datasets: tuple[ValDataset, ...] = Field(
+        (), description="instead of val, where there are train_datasets"
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_name_files(self) -> "DataConfig":
+        for kind, datasets in (("train", self.train_datasets), ("val", self.val_datasets)):
+            ids = [dataset.id for dataset in datasets]
+            if len(set(ids)) < len(ids):
+                raise ValueError(f"{kind}_datasets need different ids, got {', '.join(ids)}")
+            if datasets and getattr(self, kind):
+                raise ValueError(f"give {kind} or {kind}_datasets, not both")
+        if self.val_datasets and not self.train_datasets:
+            raise ValueError("val_datasets need train_datasets; else name the files in val")
+        return self
+
+    @property
+    def train_files(self) -> tuple[str, ...]:
+        """All annotation files to train on."""
+        return self.train or tuple(file for dataset in self.train_datasets for file in dataset.files)
+
+    @property
+    def val_files(self) -> tuple[str, ...]:
+        """All annotation files to validate on."""
+        return self.val or tuple(file for dataset in self.val_datasets for file in dataset.files)

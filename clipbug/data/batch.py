@@ -4,7 +4,7 @@ Letters: B visuals, N clips, T frames per clip, C channels, H W pixels, R rows o
 of theirs, L text tokens, K classes. A row has one text, except where it offers several to choose from.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -48,6 +48,20 @@ class Sample:
     clip_spans: Tensor
     clip_positions: Tensor
     rows: tuple[TextRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadVisual:
+    """A visual that could not be read, and the rows that stay without an answer.
+
+    Attributes:
+        reason: what happened; hint: what to do about it.
+    """
+
+    media_id: str
+    records: tuple[Record, ...]
+    reason: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +110,26 @@ class Batch:
         first_texts = list(accumulate(self.num_texts, initial=0))[:-1]
         visuals: list[int] = self.visual_index[first_texts].tolist()
         return visuals
+
+    def portions(self, max_texts: int) -> Iterator["Batch"]:
+        """The batch in parts of whole records of at most `max_texts` texts (or one record), in order."""
+        ends = list(accumulate(self.num_texts))
+        start, first_text = 0, 0
+        for stop in range(1, len(ends) + 1):
+            if stop == len(ends) or ends[stop] - first_text > max_texts:
+                yield self._records(slice(start, stop), slice(first_text, ends[stop - 1]))
+                start, first_text = stop, ends[stop - 1]
+
+    def _records(self, records: slice, texts: slice) -> "Batch":
+        return replace(
+            self,
+            records=self.records[records],
+            input_ids=self.input_ids[texts],
+            attention_mask=self.attention_mask[texts],
+            visual_index=self.visual_index[texts],
+            targets={name: target[records] for name, target in self.targets.items()},
+            texts_per_record=self.texts_per_record[records],
+        )
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch with what the model computes on at `device` (asynchronously from pinned memory)."""

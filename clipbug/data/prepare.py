@@ -105,9 +105,9 @@ class _Keeper:
             self.jpegs.append(encode_picture(picture, self._settings.quality))
             self._shown = decode_picture(self.jpegs[-1])
         assert self._shown is not None, "the first picture is always kept"
-        difference = cv2.absdiff(picture, self._shown)
-        self._max_difference = max(self._max_difference, int(difference.max()))
-        self._differences.append(float(difference.mean()))
+        difference = int(cv2.norm(picture, self._shown, cv2.NORM_INF))
+        self._max_difference = max(self._max_difference, difference)
+        self._differences.append(cv2.norm(picture, self._shown, cv2.NORM_L1) / picture.size)
 
     def info(self, settings: PrepareSettings, form: bytes, *, size: tuple[int, int]) -> PreparedInfo:
         """What was done."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from clipbug.data.batch import Batch
+from clipbug.data.batch import Batch, UnreadVisual
 from clipbug.engine.failures import memory_errors_explained
 from clipbug.engine.predictor import inference, length
 from clipbug.runtime.distributed import Distributed, gather_objects
@@ -20,13 +20,13 @@ Embedder = Callable[[Tensor], Tensor]
 
 def embed(
     embedders: Mapping[str, Embedder],
-    batches: Iterable[Batch],
+    batches: Iterable[Batch | UnreadVisual],
     *,
     modules: nn.Module,
     precision: Literal["auto", "fp32", "bf16", "fp16"],
     distributed: Distributed,
     description: str,
-) -> dict[str, dict[str, NDArray[np.float32]]]:
+) -> tuple[dict[str, dict[str, NDArray[np.float32]]], tuple[UnreadVisual, ...]]:
     """The vectors of every recording, the same on all processes; each recording is decoded once.
 
     Args:
@@ -36,7 +36,7 @@ def embed(
         description: of the progress bar.
 
     Returns:
-        Name -> recording -> (N, D).
+        Name -> recording -> (N, D); and the recordings that could not be read.
 
     Raises:
         OutOfMemoryError: a batch does not fit.
@@ -44,8 +44,12 @@ def embed(
     device = distributed.device
     resolved = resolve_precision(precision, device)
     rows: list[tuple[str, dict[str, NDArray[np.float32]]]] = []
+    unread: list[UnreadVisual] = []
     with inference(modules), ProgressBar(description, length(batches), unit="batches") as bar:
         for batch in batches:
+            if isinstance(batch, UnreadVisual):
+                unread.append(batch)
+                continue
             with memory_errors_explained([batch], "eval"), autocast(resolved, device):
                 frames = batch.to(device).frames
                 vectors = {
@@ -55,4 +59,5 @@ def embed(
                 rows.append((media_id, {name: values[index] for name, values in vectors.items()}))
             bar.update()
     gathered = gather_objects(rows, distributed)
-    return {name: {media_id: own[name] for media_id, own in gathered} for name in embedders}
+    vectors_of = {name: {media_id: own[name] for media_id, own in gathered} for name in embedders}
+    return vectors_of, tuple(gather_objects(unread, distributed))

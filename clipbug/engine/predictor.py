@@ -1,14 +1,15 @@
-"""Predictions for all rows of a loader, over all processes."""
+"""Predictions for a stream of batches."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from clipbug.data.batch import Batch
+from clipbug.data.batch import Batch, UnreadVisual
 from clipbug.data.records import Record
 from clipbug.engine.failures import memory_errors_explained
 from clipbug.errors import DataError
@@ -17,36 +18,45 @@ from clipbug.runtime.precision import autocast, resolve_precision
 from clipbug.runtime.progress import ProgressBar
 from clipbug.tasks.base import Prediction, Task
 
+TEXTS_PER_CALL = 256
+"""Scores of all clips are kept for so many texts at a time, however many there are about one visual."""
+
 
 def predict(
     task: Task,
-    batches: Iterable[Batch],
+    batches: Iterable[Batch | UnreadVisual],
     *,
+    encode: Callable[[Tensor], Tensor],
     device: torch.device,
     precision: Literal["auto", "fp32", "bf16", "fp16"],
-    distributed: Distributed,
     description: str,
-) -> list[tuple[Record, Prediction]]:
-    """Each row with its prediction, in the loader's order, process after process; the same on every process.
+) -> Iterator[list[Prediction] | UnreadVisual]:
+    """The predictions of each batch, in its order, as soon as they are there; nothing is kept.
+
+    Visuals are encoded once, and all questions about them share that.
 
     Args:
         task: left in the mode (training or not) in which it came.
-        batches: this process's share of the rows.
-        description: of the progress bar.
+        batches: this process's share; what could not be read is handed on.
+        encode: frames (B, N, T, 3, H, W) to their grid, on `device`.
+        description: of the progress bar, which counts visuals.
 
     Raises:
-        DataError: two rows have one id.
         OutOfMemoryError: a batch does not fit.
     """
     resolved = resolve_precision(precision, device)
-    pairs: list[tuple[Record, Prediction]] = []
-    with inference(task), ProgressBar(description, length(batches), unit="batches") as bar:
+    with ProgressBar(description, length(batches), unit="visuals") as bar:
         for batch in batches:
-            with memory_errors_explained([batch], "eval"), autocast(resolved, device):
-                predictions = task.predict(batch.to(device))
-            pairs.extend(zip(batch.records, predictions, strict=True))
-            bar.update()
-    return gather_pairs(pairs, distributed)
+            if isinstance(batch, UnreadVisual):
+                yield batch
+                bar.update()
+                continue
+            # Within the block nothing is yielded: the caller's own code must not run in inference mode.
+            with inference(task), memory_errors_explained([batch], "eval"), autocast(resolved, device):
+                encoded = replace(batch, frames=encode(batch.frames)).to(device)
+                parts = [task.predict(part) for part in encoded.portions(TEXTS_PER_CALL)]
+            yield [prediction for part in parts for prediction in part]
+            bar.update(len(batch.media_ids))
 
 
 @contextmanager
@@ -80,6 +90,6 @@ def gather_pairs(
     return gathered
 
 
-def length(batches: Iterable[Batch]) -> int | None:
+def length(batches: Iterable[object]) -> int | None:
     """Number of batches, where the loader knows it."""
     return len(batches) if isinstance(batches, Sized) else None

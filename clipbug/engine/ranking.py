@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from clipbug.data.batch import Batch
+from clipbug.data.batch import Batch, UnreadVisual
 from clipbug.engine.evaluator import Evaluation
 from clipbug.engine.failures import memory_errors_explained
 from clipbug.engine.interruption import StopSignals
@@ -44,16 +44,30 @@ class EncodedTexts:
             yield indices, pad_sequence(rows, batch_first=True, padding_value=self.pad_token_id), mask
 
 
+@dataclass(frozen=True, slots=True)
+class TextScores:
+    """Scores of all texts.
+
+    Attributes:
+        columns: recording -> scores (texts,).
+        unread: recordings that could not be read, and have no scores.
+    """
+
+    columns: Mapping[str, NDArray[np.float32]]
+    unread: tuple[UnreadVisual, ...]
+
+
 def score_texts(
     task: RankingTask,
-    batches: Iterable[Batch],
+    batches: Iterable[Batch | UnreadVisual],
     texts: EncodedTexts,
     *,
     precision: PRECISION,
     distributed: Distributed,
     description: str,
+    encode: Callable[[Tensor], Tensor] | None = None,
     signals: StopSignals | None = None,
-) -> dict[str, NDArray[np.float32]]:
+) -> TextScores:
     """The score of every text with every recording, the same on all processes.
 
     Args:
@@ -61,10 +75,8 @@ def score_texts(
         batches: this process's share of the recordings; their own texts are not looked at.
         texts: to score.
         description: of the progress bar.
+        encode: frames to their grid, in the place of the task's own way.
         signals: what may ask to stop; the recordings that are left then have no scores.
-
-    Returns:
-        Recording -> scores (texts,).
 
     Raises:
         OutOfMemoryError: the clips of a batch do not fit.
@@ -72,22 +84,27 @@ def score_texts(
     device = distributed.device
     resolved = resolve_precision(precision, device)
     columns: list[tuple[str, NDArray[np.float32]]] = []
+    unread: list[UnreadVisual] = []
     with inference(task), ProgressBar(description, length(batches), unit="batches") as bar:
-        for batch in batches if signals is None else until_stopped(batches, signals):
+        for batch in batches:
+            if isinstance(batch, UnreadVisual):
+                unread.append(batch)
+                continue
             with memory_errors_explained([batch], "eval"), autocast(resolved, device):
-                scores = _score_batch(task, batch.to(device), texts, device)
+                on_device = batch.to(device)
+                grid = (encode or task.encode_visuals)(on_device.frames)
+                scores = _score_grid(task, grid, on_device.clip_positions, texts, device)
             columns.extend(zip(batch.media_ids, scores.T, strict=True))
             bar.update()
             if signals is not None and signals.reason():
                 break
-    return dict(gather_objects(columns, distributed))
+    return TextScores(dict(gather_objects(columns, distributed)), tuple(gather_objects(unread, distributed)))
 
 
-def _score_batch(
-    task: RankingTask, batch: Batch, texts: EncodedTexts, device: torch.device
+def _score_grid(
+    task: RankingTask, grid: Tensor, clip_positions: Tensor, texts: EncodedTexts, device: torch.device
 ) -> NDArray[np.float32]:
     """(texts, B)."""
-    grid = task.encode_visuals(batch.frames)
     num_visuals, num_clips = grid.shape[:2]
     scores = np.empty((len(texts.input_ids), num_visuals), dtype=np.float32)
     for indices, ids, mask in texts.portions(max(1, _SEQUENCES_PER_CALL // (num_visuals * num_clips))):
@@ -97,7 +114,7 @@ def _score_batch(
             ids.to(device).repeat_interleave(num_visuals, dim=0),
             mask.to(device).repeat_interleave(num_visuals, dim=0),
             visual_index,
-            batch.clip_positions,
+            clip_positions,
         )
         scores[indices] = matches.view(len(indices), num_visuals).cpu().numpy()
     return scores
@@ -140,7 +157,7 @@ class RankingEvaluator:
         Raises:
             OutOfMemoryError: the clips of a batch do not fit.
         """
-        scores = self._scores(self._batches, signals)
+        scores = self._scores(until_stopped(self._batches, signals), signals)
         if any(gather_objects([signals.reason() is not None], self._processes)):
             return None
         return Evaluation(self._score(scores), ())
@@ -164,4 +181,4 @@ class RankingEvaluator:
             distributed=self._processes,
             description="validation",
             signals=signals,
-        )
+        ).columns

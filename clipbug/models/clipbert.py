@@ -51,16 +51,17 @@ class ClipBert(nn.Module):
                 all.
 
         Shape:
-            frames: (B, N, T, 3, H, W) uint8 or float, RGB in [0, 255].
-            returns: (B, N, h, w, D).
+            frames: (B, N, T, 3, H, W) uint8 or float, RGB in [0, 255]; without gradients on any device.
+            returns: (B, N, h, w, D), on the model's device.
         """
         flat = frames.flatten(0, 2)
         if torch.is_grad_enabled():
             grid = self.visual(flat)
         else:
             found = equal_rows(flat) if distinct is None else distinct
+            device = next(self.visual.parameters()).device  # only distinct frames travel to it
             portions = torch.split(found.rows.to(flat.device), FRAMES_PER_CALL)
-            grid = torch.cat([self.visual(flat[rows]) for rows in portions])
+            grid = torch.cat([self.visual(flat[rows].to(device)) for rows in portions])
             grid = grid[found.place.to(grid.device)]
         per_frame = grid.view(*frames.shape[:3], *grid.shape[1:])
         clips: Tensor = per_frame.mean(dim=2)

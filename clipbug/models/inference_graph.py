@@ -1,5 +1,7 @@
 """The same function in fewer and cheaper operations, for models that will not be trained any more."""
 
+import os
+import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -8,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from clipbug.errors import ConfigError
 from clipbug.models.clipbert import ClipBert
 from clipbug.models.heads import Head
 from clipbug.models.outputs import FusionOutput, PretrainingOutput
@@ -86,3 +89,16 @@ def _fold(parent: nn.Module, conv_name: str, norm_name: str) -> None:
     conv.weight.data = weight.to(conv.weight)
     conv.bias = nn.Parameter(bias.to(conv.weight))
     setattr(parent, norm_name, nn.Identity())
+
+
+def compile_for_inference(model: ClipBert) -> None:
+    """Let torch.compile fuse what the two large parts do, at their first call with each kind of shape.
+
+    Raises:
+        ConfigError: on a CPU, where there is no C++ compiler.
+    """
+    is_cpu = next(model.parameters()).device.type == "cpu"
+    if is_cpu and not any(map(shutil.which, (os.environ.get("CXX", ""), "c++", "g++", "clang++"))):
+        raise ConfigError("torch.compile needs a C++ compiler, and none is found", "leave --compile out")
+    model.visual.compile()
+    model.bert.compile()

@@ -17,8 +17,10 @@ from clipbug.data.batch import Batch, Sample
 from clipbug.data.clip_sampling import ClipSampler, build_clip_sampler
 from clipbug.data.collate import collate
 from clipbug.data.datasets import VisualDataset, VisualTextDataset, group_records
+from clipbug.data.inference_batches import InferenceBatches
 from clipbug.data.loaders import EvaluationBatches, TrainBatches
 from clipbug.data.media import MediaSource
+from clipbug.data.mixing import ChainedBatches, MixedBatches
 from clipbug.data.pretraining_dataset import PretrainingDataset
 from clipbug.data.records import QuestionRecord, Record
 from clipbug.data.retrieval_dataset import RetrievalDataset
@@ -31,6 +33,7 @@ from clipbug.data.targets import (
 from clipbug.data.tokenization import load_tokenizer, train_wordpiece
 from clipbug.models.build import build_model
 from clipbug.models.clipbert import ClipBert
+from clipbug.recipes.mixture import configs_of_sets, records_of_set
 from clipbug.runtime.distributed import Distributed
 from clipbug.tasks.base import Task
 from clipbug.tasks.build import build_task
@@ -170,8 +173,26 @@ def build_train_batches(
     text: TextParts,
     task: Task,
     processes: Distributed,
-) -> TrainBatches:
+) -> TrainBatches | MixedBatches:
     """The endless stream of training micro-batches of this process."""
+    if not config.data.train_datasets:
+        return _train_batches(config, records, media, text, task, processes)
+    streams = [
+        _train_batches(of_set, records_of_set(dataset.id, records), media, text, task, processes)
+        for dataset, of_set in configs_of_sets(config)
+    ]
+    ratios = [dataset.ratio for dataset in config.data.train_datasets]
+    return MixedBatches(streams, ratios, batch_size=config.train.batch_size)
+
+
+def _train_batches(
+    config: RunConfig,
+    records: Sequence[Record],
+    media: MediaSource,
+    text: TextParts,
+    task: Task,
+    processes: Distributed,
+) -> TrainBatches:
     return TrainBatches(
         build_dataset(config, records, media, text, training=True, num_clips=config.train.num_clips),
         batch_size=config.train.batch_size,
@@ -190,13 +211,50 @@ def build_evaluation_batches(
     text: TextParts,
     task: Task,
     processes: Distributed,
-) -> EvaluationBatches:
+) -> EvaluationBatches | ChainedBatches:
     """Each row once over all processes."""
+    if not config.data.val_datasets:
+        return _evaluation_batches(config, records, media, text, task, processes)
+    return ChainedBatches(
+        [
+            _evaluation_batches(config, records_of_set(dataset.id, records), media, text, task, processes)
+            for dataset in config.data.val_datasets
+        ]
+    )
+
+
+def _evaluation_batches(
+    config: RunConfig,
+    records: Sequence[Record],
+    media: MediaSource,
+    text: TextParts,
+    task: Task,
+    processes: Distributed,
+) -> EvaluationBatches:
     return EvaluationBatches(
         build_dataset(config, records, media, text, training=False, num_clips=config.eval.num_clips),
         batch_size=config.eval.batch_size,
         rank=processes.rank,
         world_size=processes.world_size,
         num_workers=config.data.num_workers,
+        collate=_build_collate(config, text, task),
+    )
+
+
+def build_inference_batches(
+    config: RunConfig,
+    records: Sequence[Record],
+    media: MediaSource,
+    text: TextParts,
+    task: Task,
+    processes: Distributed,
+) -> InferenceBatches:
+    """Each row once over all processes, read ahead, bad recordings named instead of raised."""
+    return InferenceBatches(
+        build_dataset(config, records, media, text, training=False, num_clips=config.eval.num_clips),
+        batch_size=config.eval.batch_size,
+        rank=processes.rank,
+        world_size=processes.world_size,
+        num_threads=max(1, config.data.num_workers),
         collate=_build_collate(config, text, task),
     )

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clipbug.config import RunConfig
+from clipbug.data.batch import UnreadVisual
 from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
 from clipbug.engine.embedding import Embedder, embed
 from clipbug.models.build import build_backbone
-from clipbug.recipes.assembly import TextParts, build_evaluation_batches, model_of
+from clipbug.recipes.assembly import TextParts, build_inference_batches
 from clipbug.recipes.duplicate_scoring import MODEL
 from clipbug.runtime.distributed import Distributed
 from clipbug.runtime.seeding import seed_everything
@@ -34,7 +35,9 @@ def compare_recordings(
     text: TextParts,
     task: Task,
     processes: Distributed,
-) -> dict[str, NDArray[np.float32]]:
+    *,
+    encode: Callable[[Tensor], Tensor],
+) -> tuple[dict[str, NDArray[np.float32]], tuple[UnreadVisual, ...]]:
     """How alike all pairs of the recordings are, to the model and to the baselines beside it.
 
     Args:
@@ -42,36 +45,37 @@ def compare_recordings(
         stored: the run's own config, which names the weights that its backbone started from.
         records: one row per recording.
         task: with its trained model.
+        encode: frames to the grid of that model.
 
     Returns:
-        Name -> (recordings, recordings) in the order of the rows. "model": the grid of the trained model,
+        Name -> (recordings, recordings) in the order of the rows, without those that could not be read, which
+        come second. "model": the grid of the trained model,
         averaged over its cells, clips compared in order; "model_unordered": averaged over clips too.
         "untrained": as "model", with the backbone before any training here; "thumbnail": clips as pictures of
         16 x 9 pixels.
     """
-    model = model_of(task)
     seed_everything(config.seed)
     untrained = build_backbone(stored.model.backbone).to(processes.device)
     embedders: dict[str, Embedder] = {
-        MODEL: lambda frames: model.encode_frames(frames).mean(dim=(2, 3)),
+        MODEL: lambda frames: encode(frames).mean(dim=(2, 3)),
         "untrained": lambda frames: _pooled_features(untrained, frames),
         "thumbnail": _thumbnails,
     }
-    vectors = embed(
+    vectors, unread = embed(
         embedders,
-        build_evaluation_batches(config, records, media, text, task, processes),
+        build_inference_batches(config, records, media, text, task, processes),
         modules=nn.ModuleList([task, untrained]),
         precision=config.precision,
         distributed=processes,
         description="compare",
     )
-    ids = [record.media_id for record in records]
+    ids = [record.media_id for record in records if record.media_id in vectors[MODEL]]
     return {
         MODEL: similarity(vectors[MODEL], ids, _in_order),
         f"{MODEL}_unordered": similarity(vectors[MODEL], ids, _unordered),
         "untrained": similarity(vectors["untrained"], ids, _in_order),
         "thumbnail": similarity(vectors["thumbnail"], ids, _in_order),
-    }
+    }, unread
 
 
 def similarity(

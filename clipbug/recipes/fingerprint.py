@@ -22,8 +22,8 @@ def data_fingerprint(config: RunConfig, records: Iterable[Record], media: MediaS
         media: where they are; its manifest knows the hashes of the original bytes.
     """
     files = [
-        *config.data.train,
-        *config.data.val,
+        *config.data.train_files,
+        *config.data.val_files,
         *filter(None, [config.data.answers, config.data.aliases]),
     ]
     ids = sorted({record.media_id for record in records})

@@ -1,35 +1,35 @@
 """`clipbug infer`: answers to the questions of a file, from a run folder alone."""
 
-import io
+import hashlib
 import json
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from clipbug.config import RunConfig
-from clipbug.data.annotations import detect_family
-from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
-from clipbug.data.tokenization import load_tokenizer
 from clipbug.engine.predictor import predict
-from clipbug.errors import DataError
-from clipbug.models.weights import load_weights
-from clipbug.recipes.assembly import (
-    TextParts,
-    build_evaluation_batches,
-    build_task_model,
+from clipbug.models.frame_encoder import FrameEncoder
+from clipbug.recipes.assembly import build_inference_batches, model_of
+from clipbug.recipes.inference_inputs import InferenceInputs, find_inputs
+from clipbug.recipes.inference_job import InferenceJob
+from clipbug.recipes.inference_model import InferenceModel, InferencePrecision, load_inference_model
+from clipbug.recipes.rows import DataFormat, match_records
+from clipbug.recipes.score_file import write_scores
+from clipbug.recipes.search_inference import SEARCHES, SearchReport, infer_search, with_precision
+from clipbug.recipes.storage import Storage
+from clipbug.runtime.distributed import (
+    Distributed,
+    all_reduce_sums,
+    barrier,
+    gather_objects,
+    joined_processes,
 )
-from clipbug.recipes.rows import DataFormat, asked_task, family_of, match_records, open_media
-from clipbug.recipes.run_folder import RunFolder
-from clipbug.recipes.search_inference import SEARCHES, SearchReport, infer_search
-from clipbug.recipes.storage import Storage, annotation_files, split_of
-from clipbug.runtime.distributed import Distributed, joined_processes
-from clipbug.runtime.files import atomic_write
-from clipbug.tasks.base import Prediction
+from clipbug.runtime.files import atomic_file, atomic_write
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,13 @@ class InferenceReport:
     """What an inference tells.
 
     Attributes:
+        questions, recordings: answered.
         missing: ids of the rows that have no prediction because their media is in no store.
         missing_media: the ids of that media.
+        resumed: of the questions, how many an earlier process had answered.
+        frames: of all clips; frames_encoded: how many of them passed the backbone, the others being repeats.
+        largest_difference: in grey levels, of a frame from the one it was taken for (near duplicates).
+        failures: visuals that could not be read: media_id, reason, hint, and the ids of their rows.
     """
 
     run: str
@@ -51,6 +56,12 @@ class InferenceReport:
     missing: tuple[str, ...]
     missing_media: tuple[str, ...]
     seconds: float
+    precision: str
+    resumed: int
+    frames: int
+    frames_encoded: int
+    largest_difference: float
+    failures: tuple[dict[str, Any], ...]
 
     def to_json(self) -> dict[str, Any]:
         """The object that --json prints."""
@@ -71,8 +82,14 @@ def infer(
     batch_size: int | None = None,
     output: Path | None = None,
     scores: Path | None = None,
+    precision: InferencePrecision | None = None,
+    near_duplicates: float = 0.0,
+    compiles: bool = False,
 ) -> InferenceReport | SearchReport:
     """Answer every question of `data` with the weights of `run`, and write predictions.jsonl.
+
+    A visual that cannot be read is named in the report, and its questions stay without an answer. Killed at
+    any time, the same call goes on where it was.
 
     Args:
         storage: storage root.
@@ -86,149 +103,129 @@ def infer(
         num_clips, batch_size: default: as the run validated.
         output: folder of predictions.jsonl; default: predictions/<data>-<step> in the run folder.
         scores: also write raw logits to this npz file.
+        precision: default: the run's.
+        near_duplicates: grey levels by which frames of a recording may differ and still be encoded as one.
+        compiles: use torch.compile.
 
     Raises:
-        ClipbugError: no such run, step, data or media; an item cannot be decoded.
+        ClipbugError: no such run, step, data or media.
     """
     started = time.monotonic()
-    place_of_data = Storage(storage)
-    folder = RunFolder.open(run) if run is not None else RunFolder.newest(place_of_data)
-    config = _with_overrides(folder.self_contained_config(), media, num_clips, batch_size)
-    config = _with_reading(config, data_format, aliases, allow_missing)
-    weights = folder.weights(step)
-    files = (data,) if data is not None else default_data(config)
-    media_source = open_media(_stores(config), place_of_data)
-    target = output or folder.path / "predictions" / f"{'+'.join(Path(file).stem for file in files)}-{step}"
-    asked = asked_task(config.task.name, files)
-    if asked in SEARCHES:
+    inputs = find_inputs(
+        Storage(storage),
+        run=run,
+        step=step,
+        data=data,
+        media=media,
+        data_format=data_format,
+        aliases=aliases,
+        allow_missing=allow_missing,
+        num_clips=num_clips,
+        batch_size=batch_size,
+    )
+    name = f"{'+'.join(Path(file).stem for file in inputs.files)}-{step}"
+    target = output or inputs.folder.path / "predictions" / name
+    if inputs.asked in SEARCHES:
         return infer_search(
-            asked,
-            folder=folder,
-            config=config,
-            weights=weights,
-            files=files,
-            media=media_source,
+            inputs.asked,
+            folder=inputs.folder,
+            config=with_precision(inputs.config, precision),
+            weights=inputs.weights,
+            files=inputs.files,
+            media=inputs.media,
             target=target,
             scores=scores,
+            near_duplicates=near_duplicates,
         )
-    rows = match_records(files, config, media_source, task=asked)
+    rows = match_records(inputs.files, inputs.config, inputs.media, task=inputs.asked)
+    settings = {"precision": precision or inputs.config.precision, "near_duplicates": near_duplicates}
+    job = InferenceJob(target, _settings(inputs) | settings, keeps_logits=scores is not None)
     with joined_processes() as processes:
-        predictions = _predict(config, folder, weights, rows.found, media_source, processes)
+        model = load_inference_model(
+            inputs.folder, step=step, device=processes.device, precision=precision, compiles=compiles
+        )
+        encoder = FrameEncoder(model_of(model.task), near_duplicates=near_duplicates)
+        resumed = _answer_what_is_left(job, inputs, rows.found, model, encoder, processes)
+        counts = all_reduce_sums({"all": encoder.num_frames, "encoded": encoder.num_encoded}, processes)
+        largest = max(gather_objects([encoder.largest_difference], processes))
+        job.look()
     report = InferenceReport(
-        run=str(folder.path.resolve()),
-        step=weights.parent.resolve().name,
-        data=tuple(str(Path(file).resolve()) for file in files),
+        run=str(inputs.folder.path.resolve()),
+        step=inputs.weights.parent.resolve().name,
+        data=tuple(str(Path(file).resolve()) for file in inputs.files),
         predictions=str(target / "predictions.jsonl"),
-        questions=len(predictions),
-        recordings=len({prediction.media_id for prediction in predictions}),
-        num_clips=config.eval.num_clips,
+        questions=job.num_answers,
+        recordings=len({record.media_id for record in rows.found}) - len(job.unread),
+        num_clips=inputs.config.eval.num_clips,
         missing=tuple(record.record_id for record in rows.missing),
         missing_media=tuple(dict.fromkeys(record.media_id for record in rows.missing)),
         seconds=round(time.monotonic() - started, 1),
+        precision="int8" if precision == "int8" else model.precision,
+        resumed=resumed,
+        frames=int(counts["all"]),
+        frames_encoded=int(counts["encoded"]),
+        largest_difference=round(largest, 3),
+        failures=tuple(job.unread),
     )
     if processes.is_main:
-        _write(predictions, report, scores)
+        _write(job, rows.found, report, scores)
     return report
 
 
-def _predict(
-    config: RunConfig,
-    folder: RunFolder,
-    weights: Path,
+def _settings(inputs: InferenceInputs) -> dict[str, Any]:
+    """What answers depend on."""
+    return {
+        "weights": _fingerprint(inputs.weights),
+        "data": [_fingerprint(Path(file)) for file in inputs.files],
+        "config": inputs.config.model_dump(mode="json", exclude={"eval": {"batch_size"}, "train": True}),
+    }
+
+
+def _answer_what_is_left(
+    job: InferenceJob,
+    inputs: InferenceInputs,
     records: Sequence[Record],
-    media: MediaSource,
+    model: InferenceModel,
+    encoder: FrameEncoder,
     processes: Distributed,
-) -> list[Prediction]:
-    """A prediction for each record, in order."""
-    text = TextParts(load_tokenizer(folder.tokenizer), folder.answers())
-    task = build_task_model(config, text)
-    load_weights(task.model, weights)
-    task.to(processes.device)
-    pairs = predict(
-        task,
-        build_evaluation_batches(config, records, media, text, task, processes),
-        device=processes.device,
-        precision=config.precision,
-        distributed=processes,
-        description="infer",
-    )
-    by_id = {prediction.record_id: prediction for _, prediction in pairs}
-    return [by_id[record.record_id] for record in records]
+) -> int:
+    """Append this process's answers to its part; the number of answers that were there before."""
+    with job.open(processes) as part:
+        done = job.done_ids
+        resumed = job.num_answers
+        if done:
+            logger.info("going on: %d of %d questions are done", len(done), len(records))
+        left = [record for record in records if record.record_id not in done]
+        for answered in predict(
+            model.task,
+            build_inference_batches(inputs.config, left, inputs.media, model.text, model.task, processes),
+            encode=encoder,
+            device=model.device,
+            precision=model.precision,
+            description="infer",
+        ):
+            part.append(job.lines(answered))
+    barrier(processes)
+    return resumed
 
 
-def default_data(config: RunConfig) -> tuple[Path, ...]:
-    """The test files beside the training files, else the validation files.
-
-    Raises:
-        DataError: there are neither.
-    """
-    folders = sorted({Path(path).parent for path in config.data.train})
-    family = family_of(config.task.name, config.data.format)
-    tests = [
-        file
-        for folder in folders
-        for file in annotation_files(folder)
-        if file.parent == folder and split_of(file) == "test" and detect_family(file) == family
-    ]
-    files = tests or [Path(path) for path in config.data.val]
-    if not files:
-        raise DataError(
-            "the run has no validation file and there is no test file beside its training file",
-            "name one with --data",
-        )
-    return tuple(files)
+def _fingerprint(file: Path) -> str:
+    """Changes when the file does."""
+    with file.open("rb") as content:
+        return f"{file.resolve()} {hashlib.file_digest(content, 'sha256').hexdigest()}"
 
 
-def _with_overrides(
-    config: RunConfig, media: Sequence[Path], num_clips: int | None, batch_size: int | None
-) -> RunConfig:
-    evaluation = {
-        "num_clips": num_clips or config.eval.num_clips,
-        "batch_size": batch_size or config.eval.batch_size,
-    }
-    data = {"media": tuple(map(str, media)) or config.data.media}
-    return config.model_copy(
-        update={
-            "eval": config.eval.model_copy(update=evaluation),
-            "data": config.data.model_copy(update=data),
-        }
-    )
-
-
-def _with_reading(
-    config: RunConfig, data_format: DataFormat | None, aliases: Path | None, allow_missing: bool
-) -> RunConfig:
-    reading = {
-        "format": data_format or config.data.format,
-        "aliases": config.data.aliases if aliases is None else str(aliases),
-        "allow_missing": allow_missing or config.data.allow_missing,
-    }
-    return config.model_copy(update={"data": config.data.model_copy(update=reading)})
-
-
-def _stores(config: RunConfig) -> tuple[str, ...]:
-    """The run's stores if they are still there, else those of the storage: a run folder can move."""
-    return config.data.media if all(Path(path).exists() for path in config.data.media) else ()
-
-
-def _write(predictions: Sequence[Prediction], report: InferenceReport, scores: Path | None) -> None:
+def _write(
+    job: InferenceJob, records: Sequence[Record], report: InferenceReport, scores: Path | None
+) -> None:
+    """All results; the parts go last, so that nothing is lost if this is interrupted."""
     path = Path(report.predictions)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps(prediction.to_json(), ensure_ascii=False) for prediction in predictions]
-    atomic_write(path, "\n".join(lines) + "\n")
+    with atomic_file(path) as temporary, temporary.open("wb") as file:
+        for answer in job.answers(records):
+            file.write(json.dumps(answer.prediction, ensure_ascii=False).encode() + b"\n")
     if scores is not None:
-        _write_scores(predictions, scores)
+        write_scores(scores, lambda: job.answers(records))
+    for failure in report.failures:
+        logger.warning("%s: %s", failure["media_id"], failure["reason"])
     atomic_write(path.with_name("inference.json"), json.dumps(report.to_json(), indent=1))
-
-
-def _write_scores(predictions: Sequence[Prediction], path: Path) -> None:
-    buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        question_ids=np.array([prediction.question_id for prediction in predictions]),
-        media_ids=np.array([prediction.media_id for prediction in predictions]),
-        pooled_logits=np.stack([prediction.pooled_logits for prediction in predictions]),
-        clip_logits=np.stack([prediction.clip_logits for prediction in predictions]),
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, buffer.getvalue())
+    job.remove_parts()

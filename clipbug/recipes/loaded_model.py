@@ -10,21 +10,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from clipbug.config import RunConfig
 from clipbug.data.batch import Batch
 from clipbug.data.collate import canvas_size
 from clipbug.data.loose_media import LooseMedia, LooseVisual, loose_media
 from clipbug.data.media import MediaKind
 from clipbug.data.records import QuestionRecord
-from clipbug.data.tokenization import load_tokenizer
 from clipbug.data.visuals import Visual, VisualReader
 from clipbug.engine.predictor import inference
 from clipbug.errors import ClipbugError, DecodeError
-from clipbug.models.weights import load_weights
-from clipbug.recipes.assembly import TextParts, build_task_model, clip_sampler_of, model_of
+from clipbug.recipes.assembly import clip_sampler_of, model_of
+from clipbug.recipes.inference_model import InferenceModel, load_inference_model
 from clipbug.recipes.run_folder import RunFolder
-from clipbug.runtime.precision import autocast, resolve_precision
-from clipbug.tasks.base import Prediction, Task
+from clipbug.runtime.precision import autocast
+from clipbug.tasks.base import Prediction
 from clipbug.tasks.question_answering import QuestionAnswering
 
 
@@ -57,20 +55,18 @@ class LoadedModel:
     """A trained model, ready to be asked.
 
     Args:
-        config: of the run.
-        task: with its trained model, on the device to compute on.
-        text: tokenizer and answer vocabulary.
+        loaded: the model, on the device to compute on.
     """
 
-    def __init__(self, config: RunConfig, task: Task, text: TextParts) -> None:
-        self.config = config
-        self.task = task.eval()
-        self.text = text
-        self.model = model_of(task)
-        self.device = next(task.parameters()).device
-        self._precision = resolve_precision(config.precision, self.device)
-        if isinstance(task, QuestionAnswering):
-            task.top_k = len(task.answers)  # `answer` cuts to what is asked for
+    def __init__(self, loaded: InferenceModel) -> None:
+        self.config = loaded.config
+        self.task = loaded.task
+        self.text = loaded.text
+        self.model = model_of(loaded.task)
+        self.device = loaded.device
+        self._precision = loaded.precision
+        if isinstance(self.task, QuestionAnswering):
+            self.task.top_k = len(self.task.answers)  # `answer` cuts to what is asked for
 
     def encode(
         self, visual: LooseVisual, *, num_clips: int | None = None, fps: float | None = None
@@ -91,7 +87,7 @@ class LoadedModel:
         read = self._read(media, num_clips or self.config.eval.num_clips)
         frames = self._padded(read.frames)
         with inference(self.task), autocast(self._precision, self.device):
-            grid = self.model.encode_frames(frames[None].to(self.device))[0]
+            grid = self.model.encode_frames(frames[None])[0]
         return EncodedVisual(
             name=media.name,
             kind=media.entry(media.name).kind,
@@ -219,9 +215,5 @@ def load_model(path: Path | str, *, step: str = "best") -> LoadedModel:
         CheckpointError: no such folder or step, or a damaged one.
     """
     folder = RunFolder.open(Path(path).expanduser())
-    config = folder.self_contained_config()
-    weights = folder.weights(step)
-    text = TextParts(load_tokenizer(folder.tokenizer), folder.answers())
-    task = build_task_model(config, text)
-    load_weights(task.model, weights)
-    return LoadedModel(config, task.to("cuda" if torch.cuda.is_available() else "cpu"), text)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return LoadedModel(load_inference_model(folder, step=step, device=device))

@@ -27,7 +27,7 @@ _VIDEO_EXTENSIONS = (
     "webm",
     "wmv",
 )
-_EXTENSIONS = {
+EXTENSIONS = {
     "auto": (*_IMAGE_EXTENSIONS, *_VIDEO_EXTENSIONS),
     "image": _IMAGE_EXTENSIONS,
     "video": _VIDEO_EXTENSIONS,
@@ -56,7 +56,7 @@ def find_media_files(paths: Sequence[Path], *, extensions: Sequence[str], file_t
             files would get the same id.
     """
     wanted = {extension.lower().lstrip("*").lstrip(".") for extension in extensions} or {
-        *_EXTENSIONS[file_type]
+        *EXTENSIONS[file_type]
     }
     found: dict[Path, None] = {}
     others: Counter[str] = Counter()
@@ -131,6 +131,6 @@ def _nothing_found(paths: Sequence[Path], wanted: set[str], others: Counter[str]
     if not others:
         return DataError(message, "There are no files at all.")
     listed = ", ".join(f"{name or 'none'} ({count})" for name, count in others.most_common(10))
-    known = [name for name, _ in others.most_common() if name in _EXTENSIONS["auto"]]
+    known = [name for name, _ in others.most_common() if name in EXTENSIONS["auto"]]
     command = f" Try: clipbug ingest {paths[0]} --ext {' '.join(known)}" if known else ""
     return DataError(message, f"Extensions found there: {listed}.{command}")

@@ -83,8 +83,8 @@ def plan_run(config: RunConfig, *, storage: Path) -> RunPlan:
     loss, seconds = _one_micro_batch(task, batch, processes.device, precision)
     return RunPlan(
         task=config.task.name,
-        train_files=config.data.train,
-        val_files=config.data.val,
+        train_files=config.data.train_files,
+        val_files=config.data.val_files,
         training_rows=len(data.train),
         validation_rows=len(data.val),
         visuals=len({record.media_id for record in data.train}),

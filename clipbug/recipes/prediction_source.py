@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from clipbug.data.annotations import detect_family
+from clipbug.data.annotations.lines import iter_lines
 from clipbug.errors import DataError
 from clipbug.recipes.infer import infer
 from clipbug.recipes.run_folder import RunFolder
@@ -46,24 +47,19 @@ def predictions_in_file(predictions: Path, run: Path | None) -> PredictionSource
 
 
 def read_predictions(path: Path) -> list[dict[str, Any]]:
-    """The objects of a predictions.jsonl. Raises DataError for a line that is no JSON object."""
-    rows = []
-    # only "\n" ends a line: a question may hold other characters that splitlines() would break at
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(
-                f"{path}:{number} is no JSON: {error}", "make the file anew: clipbug infer"
-            ) from error
-        if not isinstance(row, dict):
-            raise DataError(
-                f"{path}:{number} is no JSON object: {line[:80]}", "one object per line is expected"
-            )
-        rows.append(row)
-    return rows
+    """The objects of a predictions.jsonl, or of one JSON array, as ClipBERT writes results.
+
+    Raises:
+        DataError: a line or item that is no JSON object.
+    """
+    try:
+        rows = list(iter_lines(path))
+    except DataError as error:
+        raise DataError(error.message, "make the file anew: clipbug infer") from error
+    bad = next((row for row in rows if row.fields is None), None)
+    if bad is not None:
+        raise DataError(f"{path}:{bad.place}: {bad.problem}", "make the file anew: clipbug infer")
+    return [dict(row.fields) for row in rows if row.fields is not None]
 
 
 def task_of_file(path: Path) -> str:

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from clipbug.config import RunConfig
+from clipbug.config.data import ValDataset
 from clipbug.errors import CheckpointError, DataError
 from clipbug.recipes.run_folder import RunFolder, config_difference
 from clipbug.recipes.storage import Storage
 
+_Dataset = TypeVar("_Dataset", bound=ValDataset)
 Resume = Literal["auto", "required", "never"]
 
 
@@ -20,7 +22,7 @@ def resolve_data(config: RunConfig, storage: Storage) -> RunConfig:
         DataError: a named file is missing, or nothing is found.
     """
     train, val = config.data.train, config.data.val
-    if not train:
+    if not train and not config.data.train_datasets:
         found = storage.find_data(config.task.name)
         train = tuple(map(str, found.train))
         val = val or tuple(map(str, found.val))
@@ -29,6 +31,8 @@ def resolve_data(config: RunConfig, storage: Storage) -> RunConfig:
             "train": tuple(map(_existing, train)),
             "val": tuple(map(_existing, val)),
             "media": tuple(map(_existing, config.data.media or storage.stores())),
+            "train_datasets": tuple(map(_with_existing_paths, config.data.train_datasets)),
+            "val_datasets": tuple(map(_with_existing_paths, config.data.val_datasets)),
             **{
                 name: None if path is None else _existing(path)
                 for name, path in (("answers", config.data.answers), ("aliases", config.data.aliases))
@@ -36,6 +40,14 @@ def resolve_data(config: RunConfig, storage: Storage) -> RunConfig:
         }
     )
     return config.model_copy(update={"data": data})
+
+
+def _with_existing_paths(dataset: _Dataset) -> _Dataset:
+    paths = {
+        "files": tuple(map(_existing, dataset.files)),
+        "media": tuple(map(_existing, dataset.media)),
+    }
+    return dataset.model_copy(update=paths)
 
 
 def _existing(path: str | Path) -> str:

@@ -75,6 +75,7 @@ def validation_scores(found: RetrievalSet, columns: Mapping[str, NDArray[np.floa
 
 
 def matrix_of(found: RetrievalSet, columns: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-    """(rows, recordings) from the scores (texts,) of each recording."""
-    by_text = np.stack([columns[media_id] for media_id in found.media_ids], axis=1)
+    """(rows, recordings) from the scores (texts,) of each recording; -inf for recordings without."""
+    none = np.full(len(found.texts), -np.inf, dtype=np.float32)
+    by_text = np.stack([columns.get(media_id, none) for media_id in found.media_ids], axis=1)
     return by_text[list(found.text_of_row)]

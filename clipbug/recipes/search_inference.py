@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from clipbug.config import RunConfig
 from clipbug.data.annotations import MediaMatch
+from clipbug.data.batch import UnreadVisual
 from clipbug.data.duplicates import BugRecording, read_duplicates
 from clipbug.data.media import MediaSource
 from clipbug.data.records import CaptionRecord
 from clipbug.data.tokenization import load_tokenizer
-from clipbug.errors import DataError
+from clipbug.errors import ConfigError, DataError
+from clipbug.models.frame_encoder import FrameEncoder
 from clipbug.models.weights import load_weights
-from clipbug.recipes.assembly import TextParts, build_task_model
+from clipbug.recipes.assembly import TextParts, build_task_model, model_of
 from clipbug.recipes.duplicate_scoring import MODEL
 from clipbug.recipes.duplicates import compare_recordings
 from clipbug.recipes.rows import join_media, match_records
@@ -44,6 +46,7 @@ class SearchReport:
     Attributes:
         scores: npz file with the score of every query with every recording.
         missing: ids of the rows that are left out because their media is in no store.
+        failures: recordings that could not be read, with the reason; they stand in no ranking.
     """
 
     run: str
@@ -57,6 +60,7 @@ class SearchReport:
     missing: tuple[str, ...]
     missing_media: tuple[str, ...]
     seconds: float
+    failures: tuple[dict[str, Any], ...]
 
     def to_json(self) -> dict[str, Any]:
         """The object that --json prints."""
@@ -68,6 +72,7 @@ class _Found:
     lines: list[dict[str, Any]]
     arrays: Mapping[str, NDArray[Any]]
     rows: MediaMatch
+    unread: tuple[UnreadVisual, ...]
 
 
 def infer_search(
@@ -80,6 +85,7 @@ def infer_search(
     media: MediaSource,
     target: Path,
     scores: Path | None,
+    near_duplicates: float,
 ) -> SearchReport:
     """Rank recordings for every query of the files.
 
@@ -92,6 +98,7 @@ def infer_search(
         media: holds the recordings.
         target: folder to write to.
         scores: a further place for the scores.
+        near_duplicates: grey levels by which frames may differ and still be encoded as one, in retrieval.
 
     Raises:
         ClipbugError: rows, media or weights that cannot be used.
@@ -103,7 +110,8 @@ def infer_search(
         load_weights(task.model, weights)
         task.to(processes.device)
         find = _find_recordings if kind == "retrieval" else _find_duplicates
-        found = find(folder, config, files, media, text, task, processes)
+        encoder = FrameEncoder(model_of(task), near_duplicates=near_duplicates)
+        found = find(folder, config, files, media, text, task, processes, encoder)
     report = SearchReport(
         run=str(folder.path.resolve()),
         step=weights.parent.resolve().name,
@@ -116,10 +124,24 @@ def infer_search(
         missing=tuple(record.record_id for record in found.rows.missing),
         missing_media=tuple(dict.fromkeys(record.media_id for record in found.rows.missing)),
         seconds=round(time.monotonic() - started, 1),
+        failures=tuple(
+            {"media_id": one.media_id, "reason": one.reason, "hint": one.hint} for one in found.unread
+        ),
     )
     if processes.is_main:
         _write(found, report, scores)
     return report
+
+
+def with_precision(config: RunConfig, precision: str | None) -> RunConfig:
+    """The config with the precision that the command line asks for.
+
+    Raises:
+        ConfigError: int8, which would change the order of near recordings and is not measured for it.
+    """
+    if precision == "int8":
+        raise ConfigError("int8 is for answers, not for rankings", "leave --precision out, or take bf16")
+    return config if precision is None else config.model_copy(update={"precision": precision})
 
 
 def _find_recordings(
@@ -130,11 +152,12 @@ def _find_recordings(
     text: TextParts,
     task: Task,
     processes: Distributed,
+    encoder: FrameEncoder,
 ) -> _Found:
     assert isinstance(task, RankingTask), "only runs of such a task are asked for recordings"
     rows = match_records(files, config, media)
-    found, scores = search(config, rows.found, media, text, task, processes)
-    return _Found(search_lines(found, scores), search_arrays(found, scores), rows)
+    result = search(config, rows.found, media, text, task, processes, encode=encoder)
+    return _Found(search_lines(result), search_arrays(result), rows, result.unread)
 
 
 def _find_duplicates(
@@ -145,18 +168,22 @@ def _find_duplicates(
     text: TextParts,
     task: Task,
     processes: Distributed,
+    encoder: FrameEncoder,
 ) -> _Found:
     if len(files) != 1:
         raise DataError(f"{len(files)} files of duplicates are named", "name one with --data")
     recordings = read_duplicates(files[0])
     records = [CaptionRecord(one.media_id, one.media_id, "", one.app, str(files[0])) for one in recordings]
     rows = join_media(records, config, media)
-    similarities = compare_recordings(config, folder.config(), rows.found, media, text, task, processes)
-    ids = [record.record_id for record in rows.found]
+    similarities, unread = compare_recordings(
+        config, folder.config(), rows.found, media, text, task, processes, encode=encoder
+    )
+    unread_ids = {visual.media_id for visual in unread}
+    ids = [record.record_id for record in rows.found if record.media_id not in unread_ids]
     arrays = {"media_ids": np.array(ids), **similarities}
     by_id = {recording.media_id: recording for recording in recordings}
     lines = _duplicate_lines([by_id[media_id] for media_id in ids], similarities[MODEL])
-    return _Found(lines, arrays, rows)
+    return _Found(lines, arrays, rows, unread)
 
 
 def _duplicate_lines(

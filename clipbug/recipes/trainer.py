@@ -1,5 +1,6 @@
 """From settings and data to a trainer."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -26,12 +27,16 @@ from clipbug.recipes.assembly import (
     build_train_batches,
     model_of,
 )
+from clipbug.recipes.checks.splits import copied_rows
+from clipbug.recipes.mixture import read_mixture
 from clipbug.recipes.rows import open_media, records_with_media
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.search import build_search_evaluator
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.distributed import Distributed
 from clipbug.tasks.base import RankingTask, Task
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +54,20 @@ def read_training_data(config: RunConfig, storage: Storage) -> TrainingData:
     Raises:
         DataError: a file, row or media id that cannot be used.
     """
+    if config.data.train_datasets:
+        return TrainingData(*read_mixture(config, storage))
     media = open_media(config.data.media, storage)
     train = records_with_media(config.data.train, config, media)
-    return TrainingData(media, train, records_with_media(config.data.val, config, media))
+    val = records_with_media(config.data.val, config, media)
+    copies = copied_rows(train, val)
+    if copies:
+        logger.warning(
+            "%d of %d validation rows are copies of training rows, so the validation score says little;"
+            " `clipbug data check` names them",
+            len(copies),
+            len(val),
+        )
+    return TrainingData(media, train, val)
 
 
 def build_trainer(

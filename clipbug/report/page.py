@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -12,7 +12,7 @@ from markupsafe import Markup
 from clipbug import __version__
 from clipbug.report.charts import learning_curve, score_ruler
 from clipbug.report.confusion import confusion_of
-from clipbug.report.contents import Card, ReportContents
+from clipbug.report.contents import Card, Filmstrip, ReportContents
 
 _BASELINES = {"majority": "majority answer", "question_only": "question only"}
 _FRAME_PIXELS, _SMALL_FRAME_PIXELS, _MANY_FRAMES = 190, 130, 8  # height of frames, until somebody changes it
@@ -42,6 +42,27 @@ def render_page(contents: ReportContents) -> bytes:
         script=Markup(script),
         policy=_policy(script),
         version=__version__,
+    )
+    return text.encode("utf-8", "replace")
+
+
+def render_answers(
+    cards: Sequence[Card], filmstrips: Mapping[str, Filmstrip], *, title: str = "", model: str = ""
+) -> bytes:
+    """A page of the cards alone, in their order; without title only the cards, to stand in another page."""
+    text = (
+        _environment()
+        .get_template("answers.html")
+        .render(
+            cards=cards,
+            filmstrips=filmstrips,
+            strips={media_id: number for number, media_id in enumerate(filmstrips)},
+            title=title,
+            model=model,
+            style=Markup(_template_text("style.css")),
+            policy=_policy(""),
+            version=__version__,
+        )
     )
     return text.encode("utf-8", "replace")
 

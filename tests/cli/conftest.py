@@ -33,6 +33,10 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "weights_import:import_weights",
         "weights_export:export_weights",
         "report:make_report",
+        "benchmarks.data_benchmark:measure_data",
+        "ask:ask",
+        "serve:serve",
+        "explain:explain",
     )
     for name in names:
         fakes.install(monkeypatch, *name.split(":"))

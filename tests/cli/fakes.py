@@ -19,6 +19,7 @@ ANY_REPORT: dict[str, Any] = {
     **{"by_type": {"yes/no": {"score": 0.5, "count": 3}}, "by_app": {}, "missing": 0, "unmatched": 0},
     **{"unlabelled": 0, "predictions": "predictions.jsonl", "data": ["test.jsonl"], "results": []},
     **{"recordings": 2, "screens": 2, "storage": "storage", "next_commands": [], "seconds": 1.0},
+    **{"bad": [], "report": None, "address": "http://127.0.0.1:7860"},
     **{"version": "0", "usable": True, "findings": []},
     **{"files": [], "scores": [], "errors": 0, "warnings": 0},
 }
@@ -47,7 +48,8 @@ class FakeRecipes:
     before: Callable[[], None] = lambda: None
 
     def install(self, monkeypatch: pytest.MonkeyPatch, module: str, function: str) -> None:
-        """Put a module in the place of clipbug.recipes.<module>."""
+        """Put a module in the place of clipbug.recipes.<module>, or of clipbug.<module> if it has a dot."""
+        name = f"clipbug.{module}" if "." in module else f"clipbug.recipes.{module}"
 
         def recipe(*args: Any, **kwargs: Any) -> FakeReport:
             self.calls.append((module, function, {**dict(zip(POSITIONS, args, strict=False)), **kwargs}))
@@ -56,9 +58,9 @@ class FakeRecipes:
                 raise self.raises
             return self.report
 
-        fake = sys.modules.get(f"clipbug.recipes.{module}") or ModuleType(f"clipbug.recipes.{module}")
+        fake = sys.modules.get(name) or ModuleType(name)
         monkeypatch.setattr(fake, function, recipe, raising=False)
-        monkeypatch.setitem(sys.modules, f"clipbug.recipes.{module}", fake)
+        monkeypatch.setitem(sys.modules, name, fake)
 
     @property
     def arguments(self) -> dict[str, Any]:

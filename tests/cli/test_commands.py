@@ -176,7 +176,8 @@ def test_infer(recipes: FakeRecipes) -> None:
     words = "--run r --step 20000 --data d.jsonl --media s1 s2 --n-clips 16 --batch-size 3"
     reading = "--format video-qa --aliases a.json --allow-missing"
     outputs = ("--output", "o", "--scores", "f.npz")
-    assert exit_code_of("infer", *words.split(), *reading.split(), *outputs) == 0
+    speed = "--precision int8 --near-duplicates 0.5 --compile"
+    assert exit_code_of("infer", *words.split(), *reading.split(), *outputs, *speed.split()) == 0
     assert recipes.arguments == {
         "storage": Path("storage"),
         "run": Path("r"),
@@ -190,6 +191,9 @@ def test_infer(recipes: FakeRecipes) -> None:
         "batch_size": 3,
         "output": Path("o"),
         "scores": Path("f.npz"),
+        "precision": "int8",
+        "near_duplicates": 0.5,
+        "compiles": True,
     }
 
 

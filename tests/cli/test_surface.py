@@ -44,11 +44,21 @@ SURFACE = {
             "--batch-size",
             "--output",
             "--scores",
+            "--precision",
+            "--near-duplicates",
+            "--compile",
             "--storage",
         ),
     },
     "evaluate": {"--run", "--predictions", "--data", "--format", "--storage"},
     "demo": {"--keep", "--quick", "--seed"},
+    "ask": {
+        *("FILE... [QUESTION...]", "--question", "--model", "--n-clips", "--top-k", "--report", "--storage"),
+    },
+    "explain": {"FILE", "QUESTION", "--answer", "--model", "--n-clips", "--output", "--storage"},
+    "serve": {
+        *("--model", "--n-clips", "--host", "--port", "--max-megabytes", "--keep", "--open", "--storage"),
+    },
     "report": {"DIR", "--output", "--data", "--media", "--storage"},
     "doctor": {"--storage"},
     "baseline": {"--data", "--train", "--documents", "--task", "--format"},
@@ -63,6 +73,7 @@ SURFACE = {
         "--set",
     },
     "weights export": {"DIR", "--format", "--output", "--step"},
+    "benchmark data": {"FILE...", "--n-clips", "--size", "--repeats"},
     "config list": set(),
     "config show": {"FILE|PRESET", "--set"},
     "config validate": {"FILE|PRESET...", "--set"},
@@ -104,6 +115,7 @@ def test_help_ends_with_an_example_that_runs(
     name: str, recipes: FakeRecipes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(REPOSITORY / "configs/tiny/vqa.yaml", "my.yaml")
+    Path("recording.mp4").touch()
     Path("msrvtt_qa_base_resnet50.json").write_text('{"task": "msrvtt_qa"}')
     assert exit_code_of(*name.split(), "--help") == 0
     heading, example = [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip()][-2:]

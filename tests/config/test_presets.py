@@ -44,6 +44,49 @@ def test_every_task_has_a_preset_and_a_tiny_one(task: str) -> None:
     assert tiny.max_frame_size <= 64
 
 
+# Of the JSON configs of ClipBERT and ClipBugBERT: learning rate, batch, accumulation, epochs, frames, fps,
+# clips, frame size, text tokens, texts per visual, greatest gradient norm. Images: one clip of one frame.
+ORIGINAL = {
+    "vqa": (1e-4, 32, 1, 5, 1, None, 1, 768, 20, 2, 2.0),
+    "rico_vqa": (1e-4, 32, 1, 10, 1, None, 1, 768, 20, 2, 2.0),
+    "tango_qa": (5e-5, 1, 1, 10, 2, 2, 8, 448, 100, 1, 5.0),
+    "msrvtt_qa": (5e-5, 16, 1, 10, 2, 2, 8, 448, 100, 1, 5.0),
+    "msrvtt_retrieval": (5e-5, 16, 1, 20, 2, 2, 8, 448, 20, 1, 5.0),
+    "msrvtt_mc": (5e-5, 16, 1, 20, 2, 2, 8, 448, 20, 1, 5.0),
+    "didemo_retrieval": (5e-5, 8, 4, 20, 2, 2, 8, 448, 100, 1, 5.0),
+    "anet_retrieval": (5e-5, 16, 2, 80, 2, 1, 4, 448, 100, 1, 5.0),
+    "tgif_action": (5e-5, 16, 1, 15, 1, 1, 1, 768, 25, 1, 5.0),
+    "tgif_transition": (5e-5, 16, 1, 15, 1, 1, 1, 768, 25, 1, 5.0),
+    "tgif_frameqa": (5e-5, 16, 1, 15, 1, 1, 1, 768, 25, 1, 5.0),
+    "pretrain_image_text": (5e-5, 32, 2, 40, 1, None, 1, 768, 30, 2, 5.0),
+}
+
+
+@pytest.mark.parametrize("name", list(ORIGINAL))
+def test_values_of_the_original_preset(name: str) -> None:
+    config = load_config(name)
+    optim, train = config.optim, config.train
+    assert optim.backbone.learning_rate == optim.transformer.learning_rate
+    assert optim.backbone.weight_decay == optim.transformer.weight_decay == 1e-3
+    assert (optim.algorithm, optim.betas, optim.warmup_ratio) == ("clipbert_adamw", (0.9, 0.98), 0.1)
+    fps = ORIGINAL[name][5]
+    assert ORIGINAL[name] == (
+        optim.transformer.learning_rate,
+        train.batch_size,
+        train.accumulation_steps,
+        train.num_epochs,
+        config.num_frames_per_clip,
+        fps and config.fps,
+        train.num_clips,
+        config.max_frame_size,
+        config.data.max_text_tokens,
+        config.data.texts_per_visual,
+        optim.max_gradient_norm,
+    )
+    assert config.model.backbone.name == "clipbert"
+    assert config.clip_aggregation == ("logsumexp" if train.num_clips > 1 else "mean")
+
+
 def test_unknown_task() -> None:
     with pytest.raises(ConfigError, match="no task is called 'chess'"):
         default_preset("chess")

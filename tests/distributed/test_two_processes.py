@@ -12,9 +12,11 @@ import pytest
 import torch
 from torch import multiprocessing
 
+from clipbug.config.task import RetrievalConfig
 from clipbug.data.batch import Batch
 from clipbug.engine.interruption import TerminatedError
 from clipbug.engine.predictor import predict
+from clipbug.engine.ranking import EncodedTexts, score_texts
 from clipbug.errors import CheckpointError
 from clipbug.runtime.distributed import (
     Distributed,
@@ -25,8 +27,10 @@ from clipbug.runtime.distributed import (
     joined_processes,
 )
 from clipbug.runtime.tensors import load_tensors
+from clipbug.tasks.base import RankingTask
 from tests.engine.building import FakeValidation, lines_without_times, make_trainer
 from tests.engine.fakes import FakeStream, FakeTask
+from tests.tasks.batches import caption_batch, split_by_visual, tiny_task
 
 pytestmark = pytest.mark.slow
 
@@ -66,18 +70,29 @@ def _tell(rank: int, folder: Path, processes: Distributed) -> dict[str, Any]:
     except TerminatedError as error:
         told["stopped"] = error.message
     make_trainer(folder / "stopped", processes=processes, dropout=0.3).fit()
-    pairs = predict(
+    answered = predict(
         FakeTask(),
         FakeValidation(processes),
+        encode=lambda frames: frames,
         device=processes.device,
         precision="fp32",
-        distributed=processes,
         description="infer",
     )
+    mine = [prediction for part in answered if isinstance(part, list) for prediction in part]
     told["predicted"] = [
-        [record.record_id, prediction.pooled_logits.tolist()] for record, prediction in pairs
+        [prediction.record_id, prediction.pooled_logits.tolist()]
+        for prediction in gather_objects(mine, processes)
     ]
+    told["searched"] = _searched(split_by_visual(caption_batch({}))[rank::2], processes)
     return told
+
+
+def _searched(batches: list[Batch], processes: Distributed) -> dict[str, list[float]]:
+    task = tiny_task(RetrievalConfig(), "logsumexp")
+    assert isinstance(task, RankingTask)
+    texts = EncodedTexts([[2, 8, 9, 3], [2, 30, 3], [2, 11, 12, 13, 3]], pad_token_id=0)
+    found = score_texts(task, batches, texts, precision="fp32", distributed=processes, description="search")
+    return {media_id: column.tolist() for media_id, column in found.columns.items()}
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +118,13 @@ def test_objects_and_sums_are_the_same_on_both(two: Path) -> None:
         assert told["gathered"] == ["0a", "0b", "1a", "1b"]
         assert told["sums"] == {"both": 3.0, "only0": 5.0, "only1": 5.0}
         assert told["broadcast"] == "from 0"
+
+
+def test_two_processes_search_as_one(two: Path) -> None:
+    alone = _searched(split_by_visual(caption_batch({})), init_distributed())
+    assert len(alone) == 3
+    for told in _told(two):
+        assert told["searched"] == alone
 
 
 def test_two_processes_train_as_one(two: Path, tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
-from clipbug.data.batch import Batch
+from clipbug.data.batch import Batch, UnreadVisual
+from clipbug.engine import predictor
 from clipbug.engine.evaluator import Evaluator
 from clipbug.engine.interruption import StopSignals
-from clipbug.engine.predictor import inference, predict
+from clipbug.engine.predictor import gather_pairs, inference, predict
 from clipbug.errors import DataError, OutOfMemoryError
 from clipbug.tasks.base import Prediction
 from tests.engine.fakes import ALONE, FakeTask, make_batch
@@ -26,19 +29,63 @@ class _Batches:
         return len(IDS)
 
 
-def _predict(task: FakeTask, batches: object) -> list[tuple[object, Prediction]]:
-    return predict(task, batches, device=CPU, precision="fp32", distributed=ALONE, description="infer")
+def _predict(task: FakeTask, batches: Iterable[Batch | UnreadVisual]) -> list[Prediction | UnreadVisual]:
+    """All predictions, and in their places what could not be read."""
+    parts = predict(
+        task, batches, encode=lambda frames: frames, device=CPU, precision="fp32", description="infer"
+    )
+    return [item for part in parts for item in (part if isinstance(part, list) else [part])]
 
 
 def test_one_prediction_per_row_in_the_loaders_order() -> None:
     task = FakeTask(dropout=0.5).train()
-    pairs = _predict(task, _Batches(with_targets=False))
-    assert [record.record_id for record, _ in pairs] == ["q3", "q1", "q2", "q9", "q4", "q7"]
-    assert all(record.record_id == prediction.record_id for record, prediction in pairs)
+    predictions = _predict(task, _Batches(with_targets=False))
+    assert [item.record_id for item in predictions if isinstance(item, Prediction)] == [
+        *("q3", "q1", "q2", "q9", "q4", "q7")
+    ]
     task.eval()
     expected = torch.cat([task.model(batch.frames) for batch in _Batches()]).detach()
-    found = torch.stack([torch.from_numpy(prediction.pooled_logits) for _, prediction in pairs])
-    assert torch.equal(found, expected)  # same operations on same shapes: bit for bit, and without dropout
+    logits = [torch.from_numpy(item.pooled_logits) for item in predictions if isinstance(item, Prediction)]
+    assert torch.equal(torch.stack(logits), expected)  # the same operations: bit for bit, without dropout
+
+
+def test_what_could_not_be_read_is_handed_on_and_stops_nothing() -> None:
+    unread = UnreadVisual("media5", make_batch([5]).records, "cut off", "record it again")
+    items = _predict(FakeTask(), [make_batch([1]), unread, make_batch([2])])
+    assert items[1] is unread
+    assert [item.record_id for item in items if isinstance(item, Prediction)] == ["q1", "q2"]
+
+
+def test_visuals_are_encoded_once_whatever_the_number_of_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictor, "TEXTS_PER_CALL", 2)
+    encoded, asked = [], []
+
+    class Task(FakeTask):
+        def predict(self, batch: Batch) -> list[Prediction]:
+            asked.append([record.record_id for record in batch.records])
+            return FakeTask.predict(self, replace(batch, frames=batch.frames[batch.visual_index]))
+
+    def encode(frames: Tensor) -> Tensor:
+        encoded.append(frames)
+        return frames
+
+    batches = [make_batch([1, 2, 3, 4, 5])]
+    parts = list(predict(Task(), batches, encode=encode, device=CPU, precision="fp32", description="infer"))
+    assert len(encoded) == 1
+    assert asked == [["q1", "q2"], ["q3", "q4"], ["q5"]]
+    assert len(parts) == 1
+
+
+def test_callers_run_outside_of_inference_mode() -> None:
+    for _ in predict(
+        FakeTask(),
+        _Batches(),
+        encode=lambda frames: frames,
+        device=CPU,
+        precision="fp32",
+        description="infer",
+    ):
+        assert not torch.is_inference_mode_enabled()
 
 
 @pytest.mark.parametrize("mode", [True, False])
@@ -55,15 +102,11 @@ def test_mode_is_given_back_even_after_an_error(mode: bool) -> None:
 
 
 def test_ids_that_belong_to_several_rows_are_named() -> None:
+    records = [record for ids in ([1, 2], [2]) for record in make_batch(ids).records]
+    task = FakeTask().requires_grad_(False)
+    predictions = [item for ids in ([1, 2], [2]) for item in task.predict(make_batch(ids))]
     with pytest.raises(DataError, match=r"1 ids.*'q2'"):
-        _predict(FakeTask(), [make_batch([1, 2]), make_batch([2])])
-
-
-def test_missing_prediction_is_a_defect_of_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
-    task = FakeTask()
-    monkeypatch.setattr(task, "predict", lambda batch: FakeTask.predict(task, batch)[:-1])
-    with pytest.raises(ValueError, match="shorter"):
-        _predict(task, _Batches())
+        gather_pairs(list(zip(records, predictions, strict=True)), ALONE)
 
 
 def test_out_of_memory_names_the_settings_of_inference(monkeypatch: pytest.MonkeyPatch) -> None:

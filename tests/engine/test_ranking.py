@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clipbug.config.task import RetrievalConfig
-from clipbug.data.batch import Batch
+from clipbug.data.batch import Batch, UnreadVisual
 from clipbug.engine import ranking
 from clipbug.engine.evaluator import Evaluation
 from clipbug.engine.interruption import StopSignals
@@ -30,7 +30,8 @@ def task() -> Retrieval:
 
 
 def scored(task: Retrieval, batches: list[Batch]) -> dict[str, NDArray[np.float32]]:
-    return score_texts(task, batches, TEXTS, precision="fp32", distributed=ALONE, description="search")
+    found = score_texts(task, batches, TEXTS, precision="fp32", distributed=ALONE, description="search")
+    return dict(found.columns)
 
 
 def pair_by_pair(task: Retrieval, batch: Batch) -> dict[str, list[float]]:
@@ -110,3 +111,13 @@ def test_validation_leaves_the_task_as_it_was_and_needs_no_own_texts(task: Retri
     first, second = seen
     for media_id, column in first.items():
         np.testing.assert_array_equal(column, second[media_id])
+
+
+def test_recordings_that_cannot_be_read_are_named_and_the_others_scored(task: Retrieval) -> None:
+    first, *others = split_by_visual(caption_batch({}))
+    unread = UnreadVisual(first.media_ids[0], first.records, "damaged", "record it again")
+    found = score_texts(
+        task, [unread, *others], TEXTS, precision="fp32", distributed=ALONE, description="search"
+    )
+    assert found.unread == (unread,)
+    assert set(found.columns) == {batch.media_ids[0] for batch in others}

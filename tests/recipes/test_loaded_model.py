@@ -13,28 +13,14 @@ from transformers import PreTrainedTokenizerBase
 import clipbug
 from clipbug.config import RunConfig
 from clipbug.data.answers import AnswerVocabulary
-from clipbug.data.tokenization import save_tokenizer
 from clipbug.errors import ClipbugError, DataError, DecodeError
-from clipbug.recipes.assembly import TextParts, build_task_model, model_of
 from clipbug.recipes.loaded_model import LoadedModel
-from clipbug.recipes.run_folder import RunFolder
-from clipbug.runtime.tensors import save_tensors
+from tests.recipes.model_folders import save_model
 from tests.video_factory import make_video
 
 DOCUMENT = Path(__file__).parents[2] / "docs/python.md"
 ANSWERS = {"save": 0, "cancel": 1, "delete": 2}
 QUESTIONS = ["what is tapped first?", "which screen is this", "what is tapped just before the bug?"]
-
-
-def save_model(
-    folder: Path, config: RunConfig, tokenizer: PreTrainedTokenizerBase, answers: AnswerVocabulary | None
-) -> Path:
-    torch.manual_seed(0)
-    task = build_task_model(config, TextParts(tokenizer, answers))
-    RunFolder(folder).write_start(config, model=config.model, answers=answers, statistics=None)
-    save_tokenizer(tokenizer, folder / "tokenizer")
-    save_tensors(folder / "model.safetensors", model_of(task).state_dict())
-    return folder
 
 
 @pytest.fixture

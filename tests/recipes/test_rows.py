@@ -10,7 +10,7 @@ import pytest
 from clipbug.config import RunConfig
 from clipbug.config.loading import load_config
 from clipbug.errors import ConfigError, DataError
-from clipbug.recipes.infer import default_data
+from clipbug.recipes.inference_inputs import default_data
 from clipbug.recipes.rows import family_of, match_records, read_records, records_with_media
 from tests.fakes import FakeMedia, fake_image
 

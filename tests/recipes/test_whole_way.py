@@ -232,3 +232,41 @@ def test_an_empty_storage_says_how_to_fill_it(tmp_path: Path, run: Run) -> None:
         assert code == 1
         assert "clipbug" in report["error"]["hint"]
     assert not (tmp_path / "storage").exists()
+
+
+def test_rows_whose_media_is_missing_stop_a_run_or_count_as_wrong(
+    storage: Path, run: Run, tmp_path: Path
+) -> None:
+    report = finetune(run, storage)
+    test = storage / "txt_db" / "demo_video_qa" / "test.jsonl"
+    rows = [json.loads(line) for line in test.read_text().splitlines()]
+    lost = rows[0]["video_id"]
+    renamed = [{**row, "video_id": "95"} if row["video_id"] == lost else row for row in rows]
+    (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, renamed)))
+    words = (
+        "infer",
+        "--run",
+        report["run"],
+        "--data",
+        str(tmp_path / "test.jsonl"),
+        "--storage",
+        str(storage),
+    )
+    code, refused = run(*words)
+    assert code == 1
+    assert "'95' at" in refused["error"]["message"]
+    assert "--allow-missing" in refused["error"]["hint"]
+    code, inference = run(*words, "--allow-missing")
+    num_lost = sum(row["video_id"] == "95" for row in renamed)
+    assert code == 0
+    assert inference["missing_media"] == ["95"]
+    assert inference["missing"] == [f"95#{number}" for number in range(1, num_lost + 1)]
+    assert inference["questions"] == len(rows) - num_lost
+    code, scores = run("evaluate", "--predictions", inference["predictions"])
+    assert code == 0
+    assert (scores["count"], scores["missing"]) == (len(rows), num_lost)
+    assert scores["missing_ids"] == inference["missing"]
+    # under its other name the recording is there
+    (tmp_path / "aliases.json").write_text(json.dumps({"95": lost}))
+    code, inference = run(*words, "--aliases", str(tmp_path / "aliases.json"))
+    assert (code, inference["missing"], inference["questions"]) == (0, [], len(rows))

@@ -1,5 +1,6 @@
 """Annotation files to records: family found or forced, all bad lines reported at once, ids made unique."""
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,8 @@ from clipbug.data.annotations.fields import Row, RowError
 from clipbug.data.annotations.lines import Line, iter_lines
 from clipbug.data.records import CaptionRecord, Record
 from clipbug.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 _NUM_DETECTION_LINES = 50
 _NUM_SHOWN = 10
@@ -61,6 +64,10 @@ def read_annotations(path: Path, *, family: Literal["auto"] | Family = "auto") -
     file = scan_annotations(path, family=family)
     if file.problems:
         raise _bad_rows(file)
+    types = Counter(fields.get("answer_type") for fields, _ in file.rows if _has_odd_type(fields))
+    if types:
+        listed = ", ".join(f'"{given}" in {count} rows' for given, count in types.items())
+        logger.info("%s: answer types read in lower case, blank ones as unknown: %s", path, listed)
     return file.records
 
 
@@ -86,6 +93,11 @@ def scan_annotations(path: Path, *, family: Literal["auto"] | Family = "auto") -
     records = _with_ids([record for _, record in rows])
     with_ids = tuple((fields, record) for (fields, _), record in zip(rows, records, strict=True))
     return AnnotationFile(path, chosen, with_ids, tuple(problems))
+
+
+def _has_odd_type(fields: Row) -> bool:
+    given = fields.get("answer_type")
+    return isinstance(given, str) and (given != given.strip().lower() or not given.strip())
 
 
 def _fields(line: Line) -> Row:

@@ -6,6 +6,7 @@ A value counts eighths of octaves: 0 is no change, and 8 more stand for twice th
 from collections.abc import Sequence
 from itertools import pairwise
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,8 +47,10 @@ def changes_by_size(sizes: Sequence[int], is_keyframe: Sequence[bool]) -> Change
 
 def change_between(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> int:
     """The change from one picture (H, W, 3) to the next: by the share of pixels that clearly differ."""
-    different = np.abs(after.astype(np.int16) - before.astype(np.int16)).max(axis=2) > _DIFFERENT_LEVELS
-    return int(_eighths_of_octaves(np.array([1 + float(different.mean()) / _FINEST_SHARE]))[0])
+    limit = (_DIFFERENT_LEVELS,) * 3
+    alike = cv2.inRange(cv2.absdiff(before, after), (0, 0, 0), limit)
+    different = 1 - cv2.countNonZero(alike) / alike.size
+    return int(_eighths_of_octaves(np.array([1 + different / _FINEST_SHARE]))[0])
 
 
 def changes_between(pictures: NDArray[np.uint8]) -> Changes:

@@ -27,12 +27,17 @@ def check_splits(parts: Sequence[Part]) -> Iterator[Finding]:
             yield from _leaks(earlier, rows[earlier], later, rows[later])
 
 
+def copied_rows(known: Sequence[Record], asked: Sequence[Record]) -> list[tuple[Record, Record]]:
+    """Rows of `asked` that say the same about the same visual as a row of `known`, with that row."""
+    return _shared(known, asked, same_row)
+
+
 def _records(parts: Iterable[Part]) -> list[Record]:
     return [record for part in parts for record in part.records]
 
 
 def _leaks(earlier: str, known: Sequence[Record], later: str, asked: Sequence[Record]) -> Iterator[Finding]:
-    copies = _shared(known, asked, same_row)
+    copies = copied_rows(known, asked)
     if copies:
         text = f"{len(copies)} of {len(asked)} {later} rows are copies of {earlier} rows"
         yield Finding("error", "leaked-row", text, _pairs(copies))

@@ -1,0 +1,120 @@
+"""`clipbug ask` and `clipbug explain`."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clipbug.cli import options
+from clipbug.cli.reporting import Outcome, start_logging
+from clipbug.cli.tables import report_view
+
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        metavar="DIR",
+        help="Run or model folder. Default: the newest run in the storage.",
+        autocompletion=options.complete_run,
+    ),
+]
+NumClips = Annotated[
+    int | None,
+    typer.Option("--n-clips", min=1, metavar="N", help="Clips per recording. Default: the model's."),
+]
+
+
+def ask(
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE... [QUESTION...]", help="Recordings, GIFs and images; then questions."),
+    ],
+    questions: Annotated[
+        list[str] | None, typer.Option("--question", metavar="TEXT", help="A question. Repeatable.")
+    ] = None,
+    model: Model = None,
+    num_clips: NumClips = None,
+    top_k: Annotated[int, typer.Option("--top-k", min=1, metavar="N", help="Answers to list.")] = 5,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE.html", help="Also write a page with frames and evidence."),
+    ] = None,
+    storage: options.StorageRoot = options.DEFAULT_STORAGE,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> Outcome:
+    """Ask about recordings, GIFs and images. Without a question, questions are read from standard input.
+
+    Ends with exit code 3 if some of several files cannot be read; each is named with its reason.
+    """
+    start_logging(quiet=quiet, verbose=verbose)
+    from clipbug.recipes.ask import ask as run_ask
+    from clipbug.recipes.asking import files_and_questions
+
+    files, asked = files_and_questions(words)
+    done = run_ask(
+        files,
+        [*asked, *(questions or ())] or _typed_questions(),
+        storage=storage,
+        model=model,
+        num_clips=num_clips,
+        top_k=top_k,
+        page=report,
+        answered=None if as_json else _print_answer,
+    ).to_json()
+    rest = {key: done[key] for key in ("bad", "report") if done[key]}
+    return Outcome(done, report_view("", rest) if rest else None, exit_code=3 if done["bad"] else 0)
+
+
+def explain(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording, GIF or image.")],
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to ask about it.")],
+    answer: Annotated[
+        str | None,
+        typer.Option("--answer", metavar="TEXT", help="Answer to explain. Default: the one that is given."),
+    ] = None,
+    model: Model = None,
+    num_clips: NumClips = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE.png", help="Default: NAME.evidence.png here.")
+    ] = None,
+    storage: options.StorageRoot = options.DEFAULT_STORAGE,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> Outcome:
+    """Show what an answer rests on: which clip carried it, and which part of the screen.
+
+    Cells of the screen are covered at random and the question is asked again; no gradients are needed.
+    """
+    start_logging(quiet=quiet, verbose=verbose)
+    from clipbug.recipes.explain import explain as run_explain
+
+    done = run_explain(
+        file, question, storage=storage, model=model, num_clips=num_clips, answer=answer, output=output
+    ).to_json()
+    return Outcome(done, report_view("evidence", {key: done[key] for key in done if key != "grid"}))
+
+
+def _typed_questions() -> Iterator[str]:
+    """Lines of standard input; a prompt where somebody sits there."""
+    while True:
+        if sys.stdin.isatty():
+            print("question> ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            return
+        if line.strip():
+            yield line.strip()
+
+
+def _print_answer(answer: Mapping[str, Any], frames: Any) -> None:
+    from rich.console import Console
+
+    from clipbug.report.answer_view import answer_view
+
+    console = Console()
+    console.print(answer_view(answer, frames, console))

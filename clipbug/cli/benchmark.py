@@ -1,0 +1,41 @@
+"""`clipbug benchmark data`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipbug.cli import options
+from clipbug.cli.reporting import Outcome, start_logging
+from clipbug.cli.tables import report_view
+
+
+def data(
+    recordings: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILE...", help="mp4 or mov recordings. Default: two that are drawn, 20 s at 720x1280."
+        ),
+    ] = None,
+    clips: Annotated[
+        list[int] | None,
+        typer.Option("--n-clips", min=1, metavar="N...", help="Clips of 2 frames. Default: 1 8 16."),
+    ] = None,
+    size: Annotated[
+        int, typer.Option("--size", min=16, metavar="PIXELS", help="Longer side of the frames.")
+    ] = 448,
+    repeats: Annotated[
+        int, typer.Option("--repeats", min=1, metavar="N", help="Runs, of which the median counts.")
+    ] = 3,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> Outcome:
+    """Time the reading of clips: from original bytes, prepared, and in the way of the original ClipBERT."""
+    start_logging(quiet=quiet, verbose=verbose)
+    from clipbug.benchmarks.data_benchmark import measure_data
+
+    report = measure_data(
+        recordings or [], clips=clips or (1, 8, 16), longer_side=size, repeats=repeats
+    ).to_json()
+    return Outcome(report, report_view("benchmark data", report))

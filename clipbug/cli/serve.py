@@ -1,0 +1,53 @@
+"""`clipbug serve`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipbug.cli import options
+from clipbug.cli.ask import Model, NumClips
+from clipbug.cli.reporting import Outcome, start_logging
+
+
+def serve(
+    model: Model = None,
+    num_clips: NumClips = None,
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="Where to listen; 0.0.0.0 lets others in.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=1, max=65535, metavar="N", help="Default: the first free from 7860."),
+    ] = None,
+    max_megabytes: Annotated[
+        int, typer.Option("--max-megabytes", min=1, metavar="N", help="Larger uploads are refused.")
+    ] = 200,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", metavar="DIR", help="Keep uploads here. Default: deleted once decoded."),
+    ] = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    storage: options.StorageRoot = options.DEFAULT_STORAGE,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> Outcome:
+    """Serve a web page on this machine: drop a recording, see its frames, ask, see the evidence.
+
+    Needs gradio: pip install "clipbug[serve]". Nothing is sent anywhere, and nothing is kept unless asked.
+    """
+    start_logging(quiet=quiet, verbose=verbose)
+    from clipbug.recipes.serve import serve as run_serve
+
+    done = run_serve(
+        storage=storage,
+        model=model,
+        host=host,
+        port=port,
+        num_clips=num_clips,
+        max_megabytes=max_megabytes,
+        keep=keep,
+        open_browser=open_browser,
+    ).to_json()
+    return Outcome(done, f"{done['address']} is closed")

@@ -1,0 +1,37 @@
+"""Which words of `clipbug ask` are files and which are questions."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from clipbug.errors import DataError
+from clipbug.recipes.media_files import EXTENSIONS
+
+_MEDIA_ENDINGS = tuple(f".{name}" for name in EXTENSIONS["auto"])
+
+
+def files_and_questions(words: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """What exists as a file is a file, everything else a question.
+
+    Raises:
+        DataError: a word ends like a recording and does not exist; a folder; no file at all.
+    """
+    files, questions = [], []
+    for word in words:
+        path = Path(word).expanduser()
+        if path.is_dir():
+            raise DataError(f"{word} is a folder", f"name files: clipbug ask {word}/*.mp4 'QUESTION'")
+        if path.is_file():
+            files.append(path)
+        elif word.lower().endswith(_MEDIA_ENDINGS):
+            raise DataError(
+                f"there is no file {word}",
+                "check the name; --question TEXT asks whatever it looks like",
+            )
+        else:
+            questions.append(word)
+    if not files:
+        raise DataError(
+            "no file to ask about" + (f"; {questions[0]!r} is no file" if questions else ""),
+            "clipbug ask recording.mp4 'what is tapped first?'",
+        )
+    return files, questions

@@ -1,0 +1,74 @@
+"""A trained model as inference uses it: loaded, its graph prepared, on the device to compute on."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from clipbug.config import RunConfig
+from clipbug.data.tokenization import load_tokenizer
+from clipbug.models.inference_graph import compile_for_inference, prepare_for_inference
+from clipbug.models.int8 import quantize_encoder
+from clipbug.models.weights import load_weights
+from clipbug.recipes.assembly import TextParts, build_task_model, model_of
+from clipbug.recipes.run_folder import RunFolder
+from clipbug.runtime.precision import Precision, resolve_precision
+from clipbug.runtime.threads import share_cores
+from clipbug.tasks.base import Task
+
+InferencePrecision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceModel:
+    """A task that answers, with what it needs around it.
+
+    Attributes:
+        precision: what autocast computes in.
+    """
+
+    config: RunConfig
+    task: Task
+    text: TextParts
+    device: torch.device
+    precision: Precision
+
+
+def load_inference_model(
+    folder: RunFolder,
+    *,
+    step: str,
+    device: torch.device,
+    precision: InferencePrecision | None = None,
+    compiles: bool = False,
+) -> InferenceModel:
+    """The weights of `step` in a graph for inference.
+
+    Args:
+        folder: run or model folder.
+        step: a number, "best" or "last".
+        device: to compute on.
+        precision: None: the run's own; "int8": the encoder's linear layers in 8 bits, the rest as auto.
+        compiles: hand the model to torch.compile, which needs a C++ compiler and a minute at its first call.
+
+    Raises:
+        CheckpointError: no such step, or damaged weights.
+        ConfigError: a precision that the device does not have.
+    """
+    config = folder.self_contained_config()
+    text = TextParts(load_tokenizer(folder.tokenizer), folder.answers())
+    task = build_task_model(config, text)
+    load_weights(task.model, folder.weights(step))
+    model = model_of(task.eval())
+    chosen = precision or config.precision
+    resolved = resolve_precision("auto" if chosen == "int8" else chosen, device)
+    share_cores()
+    prepare_for_inference(model, dtype=_DTYPES[resolved])
+    if chosen == "int8":
+        quantize_encoder(model, device)
+    task.to(device)
+    if compiles:
+        compile_for_inference(model)
+    return InferenceModel(config, task, text, device, resolved)

@@ -1,0 +1,111 @@
+"""`clipbug serve`: a small web page on this machine."""
+
+import ipaddress
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from clipbug.errors import ClipbugError
+from clipbug.recipes.loaded_model import load_model
+from clipbug.recipes.run_folder import RunFolder
+from clipbug.recipes.storage import Storage
+from clipbug.recipes.web_page import build_page, import_gradio
+
+logger = logging.getLogger(__name__)
+DEFAULT_HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class ServeReport:
+    """What was served, when the serving has ended."""
+
+    address: str
+    model: str
+    kept: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that --json prints."""
+        return asdict(self)
+
+
+def serve(
+    *,
+    storage: Path,
+    model: Path | None = None,
+    host: str = DEFAULT_HOST,
+    port: int | None = None,
+    num_clips: int | None = None,
+    max_megabytes: int = 200,
+    keep: Path | None = None,
+    open_browser: bool = False,
+) -> ServeReport:
+    """Serve the page until the process is interrupted.
+
+    Args:
+        storage: storage root, for the newest run.
+        model: run or model folder; default: the newest run.
+        host: address to listen on; anything but this machine's own is warned about.
+        port: default: the first free one from 7860.
+        num_clips: clips of a recording; default: as the run validated.
+        max_megabytes: larger uploads are refused.
+        keep: folder to keep uploads in; default: they are deleted as soon as they are decoded.
+        open_browser: also open the page in the system's browser.
+
+    Raises:
+        ClipbugError: gradio is not installed; no run; the port is taken.
+    """
+    folder = model if model is not None else RunFolder.newest(Storage(storage)).path
+    with _uploads(keep) as uploads:
+        gradio = import_gradio(uploads)
+        page = build_page(gradio, load_model(folder), num_clips=num_clips, keep=keep is not None)
+        address = _launch(page, host=host, port=port, max_megabytes=max_megabytes, open_browser=open_browser)
+        if not _is_own_machine(host):
+            logger.warning("%s can be reached from other machines: everybody there can ask", address)
+        logger.info("open %s (Ctrl-C ends)", address)
+        try:
+            page.block_thread()
+        finally:
+            page.close(verbose=False)
+    return ServeReport(address, str(folder), None if keep is None else str(keep))
+
+
+def _launch(page: Any, *, host: str, port: int | None, max_megabytes: int, open_browser: bool) -> str:
+    try:
+        _, address, _ = page.launch(
+            server_name=host,
+            server_port=port,
+            share=False,
+            inbrowser=open_browser,
+            max_file_size=max_megabytes * 1024**2,
+            prevent_thread_lock=True,
+            quiet=True,
+            show_error=True,
+            footer_links=[],
+            run_history=False,
+            ssr_mode=False,
+            theme=page.theme,
+        )
+    except OSError as error:
+        raise ClipbugError(f"cannot listen on {host}: {error}", "choose another one: --port 8080") from error
+    return str(address)
+
+
+@contextmanager
+def _uploads(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="clipbug-serve-") as folder:
+        yield Path(folder)
+
+
+def _is_own_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

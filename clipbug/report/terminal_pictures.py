@@ -1,0 +1,88 @@
+"""Pictures in a terminal: as pixels where it shows them, else as half blocks in colour, else not at all."""
+
+import base64
+import os
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.color import Color
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.segment import ControlType, Segment
+from rich.style import Style
+
+Protocol = Literal["kitty", "iterm", "blocks", "none"]
+_ROWS = 12  # of text that a picture takes
+_PIXELS_PER_ROW = 24
+_KITTY_CHUNK = 4096
+
+
+def picture_protocol(console: Console, environment: Mapping[str, str] = os.environ) -> Protocol:
+    """How this terminal shows pictures; "none" without a terminal, with NO_COLOR, without colours."""
+    if not console.is_terminal or console.no_color or environment.get("NO_COLOR"):
+        return "none"
+    program, term = environment.get("TERM_PROGRAM", ""), environment.get("TERM", "")
+    if "TMUX" not in environment and not term.startswith("screen"):  # these swallow pictures
+        if "kitty" in term or "KITTY_WINDOW_ID" in environment or program == "ghostty":
+            return "kitty"
+        if program in ("iTerm.app", "WezTerm"):
+            return "iterm"
+    return "blocks" if console.color_system in ("truecolor", "256") else "none"
+
+
+class TerminalPicture:
+    """A picture that rich can print.
+
+    Args:
+        picture: (H, W, 3) RGB.
+        protocol: of `picture_protocol`.
+    """
+
+    def __init__(self, picture: NDArray[np.uint8], protocol: Protocol) -> None:
+        self.picture = picture
+        self.protocol = protocol
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Segments: escape codes as control segments, which rich passes on untouched."""
+        if self.protocol == "blocks":
+            yield from _half_blocks(self.picture, options.max_width)
+        elif self.protocol != "none":
+            picture = _fit(self.picture, options.max_width * _PIXELS_PER_ROW // 2, _ROWS * _PIXELS_PER_ROW)
+            png = base64.b64encode(cv2.imencode(".png", picture[..., ::-1])[1].tobytes()).decode("ascii")
+            codes = _kitty(png) if self.protocol == "kitty" else _iterm(png)
+            yield Segment(codes, None, [(ControlType.BELL,)])
+            yield Segment.line()
+
+
+def _fit(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """The whole picture within a box, its aspect kept."""
+    scale = min(width / picture.shape[1], height / picture.shape[0])
+    size = (max(1, int(picture.shape[1] * scale)), max(1, int(picture.shape[0] * scale)))
+    fitted: NDArray[np.uint8] = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    return fitted
+
+
+def _half_blocks(picture: NDArray[np.uint8], width: int) -> Iterator[Segment]:
+    """Two pixels per character: the upper one is the letter's colour, the lower one its background."""
+    small = _fit(picture, width, 2 * _ROWS)
+    if len(small) % 2:
+        small = np.concatenate([small, small[-1:]])
+    for upper, lower in zip(small[::2].tolist(), small[1::2].tolist(), strict=True):
+        for above, below in zip(upper, lower, strict=True):
+            yield Segment("▀", Style(color=Color.from_rgb(*above), bgcolor=Color.from_rgb(*below)))
+        yield Segment.line()
+
+
+def _kitty(png: str) -> str:
+    chunks = [png[start : start + _KITTY_CHUNK] for start in range(0, len(png), _KITTY_CHUNK)]
+    codes = []
+    for number, chunk in enumerate(chunks):
+        first, is_last = f"a=T,f=100,r={_ROWS}," if number == 0 else "", number == len(chunks) - 1
+        codes.append(f"\x1b_G{first}m={0 if is_last else 1};{chunk}\x1b\\")
+    return "".join(codes)
+
+
+def _iterm(png: str) -> str:
+    return f"\x1b]1337;File=inline=1;height={_ROWS};preserveAspectRatio=1:{png}\x07"

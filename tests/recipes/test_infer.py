@@ -1,0 +1,228 @@
+"""Inference over a store: it goes on after every kind of end, names bad files, keeps the order of rows."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lmdb
+import numpy as np
+import pytest
+from transformers import PreTrainedTokenizerBase
+
+from clipbug.config import RunConfig
+from clipbug.data.answers import AnswerVocabulary
+from clipbug.data.store import MediaStore, StoreWriter
+from clipbug.recipes.infer import InferenceReport, infer
+from clipbug.recipes.inference_job import InferenceJob
+from clipbug.runtime.line_file import LineFile
+from tests.recipes.model_folders import save_model
+
+NAMES = ("even", "late", "uneven", "matroska", "still")
+TEXTS = ("what is tapped first?", "which screen is this", "nothing happens when delete is tapped")
+
+
+@pytest.fixture
+def run(tmp_path: Path, tiny_config: RunConfig, tiny_tokenizer: PreTrainedTokenizerBase) -> Path:
+    answers = AnswerVocabulary(("save", "cancel", "delete"))
+    return save_model(tmp_path / "run", tiny_config, tiny_tokenizer, answers)
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> Path:
+    """Three questions about each of five recordings, not in the order of recordings."""
+    rows = [
+        {"question_id": f"{name}-{number}", "video_id": name, "question": text}
+        for number, text in enumerate(TEXTS)
+        for name in NAMES
+    ]
+    path = tmp_path / "questions.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return path
+
+
+Ask = Callable[..., InferenceReport]
+
+
+@pytest.fixture
+def ask(run: Path, questions: Path, synthetic_store: Path, tmp_path: Path) -> Ask:
+    def call(**changes: Any) -> InferenceReport:
+        arguments: dict[str, Any] = {
+            **{"storage": tmp_path, "run": run, "data": questions, "media": [synthetic_store]},
+            **{"output": tmp_path / "out", "batch_size": 2},
+        }
+        return infer(**(arguments | changes))
+
+    return call
+
+
+def lines_of(report: InferenceReport) -> list[str]:
+    return Path(report.predictions).read_text(encoding="utf-8").splitlines()
+
+
+def test_predictions_stand_in_the_order_of_the_rows(ask: Ask, questions: Path) -> None:
+    report = ask()
+    ids = [json.loads(line)["question_id"] for line in questions.read_text().splitlines()]
+    assert [json.loads(line)["question_id"] for line in lines_of(report)] == ids
+    assert (report.questions, report.recordings, report.failures) == (15, 5, ())
+    assert (report.resumed, report.frames) == (0, 5 * 2 * 2)
+    assert 0 < report.frames_encoded <= report.frames
+    assert not (Path(report.predictions).parent / "parts").exists()
+
+
+class StoppedError(Exception):
+    """Stands for a kill."""
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Appending to a part ends the process, after `count` batches."""
+    append = LineFile.append
+    calls: list[int] = []
+
+    def append_or_stop(file: Any, lines: Any) -> None:
+        if len(calls) == count:
+            raise StoppedError
+        calls.append(1)
+        append(file, lines)
+
+    monkeypatch.setattr(LineFile, "append", append_or_stop)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_stopped_inference_goes_on(ask: Ask, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    whole = lines_of(ask())
+    with monkeypatch.context() as patch:
+        stop_after(patch, count)
+        with pytest.raises(StoppedError):
+            ask()
+    report = ask()
+    assert report.resumed == 2 * len(TEXTS) * count
+    for line, expected in zip(lines_of(report), whole, strict=True):
+        assert json.loads(line)["answer"] == json.loads(expected)["answer"]
+        assert json.loads(line)["question_id"] == json.loads(expected)["question_id"]
+
+
+def test_a_line_cut_in_the_middle_is_answered_again(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1)
+        with pytest.raises(StoppedError):
+            ask()
+    part = tmp_path / "out" / "parts" / "part-00000.jsonl"
+    part.write_bytes(part.read_bytes()[:-10])
+    report = ask()
+    assert report.resumed == 2 * len(TEXTS) - 1
+    assert len({json.loads(line)["id"] for line in lines_of(report)}) == len(lines_of(report)) == 15
+
+
+def test_other_settings_start_anew(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1)
+        with pytest.raises(StoppedError):
+            ask()
+    report = ask(num_clips=3)
+    assert report.resumed == 0
+    assert {len(json.loads(line)["clips"]) for line in lines_of(report)} == {3}
+
+
+def test_killed_between_result_and_tidying_up_nothing_is_computed_again(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(InferenceJob, "remove_parts", lambda job: None)
+        first = ask()
+    second = ask()
+    assert (second.resumed, second.frames) == (15, 0)
+    assert lines_of(first) == lines_of(second)
+
+
+@pytest.fixture
+def store_with_bad_file(synthetic_store: Path, tmp_path: Path) -> Path:
+    """`late` lost its end after it was ingested."""
+    source, path = MediaStore(synthetic_store), tmp_path / "store"
+    with StoreWriter(path) as writer:
+        writer.put_many((source.entry(name), source.read(name)) for name in NAMES)
+    data = source.read("late")
+    with (
+        lmdb.open(str(path), max_dbs=1, map_size=2**24) as environment,
+        environment.begin(write=True) as write,
+    ):
+        write.put(b"late", data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
+    return path
+
+
+def test_one_bad_recording_is_named_and_stops_nothing(ask: Ask, store_with_bad_file: Path) -> None:
+    report = ask(media=[store_with_bad_file], num_clips=8)
+    (failure,) = report.failures
+    assert failure["media_id"] == "late"
+    assert "late" in failure["reason"]
+    assert len(failure["ids"]) == len(TEXTS)
+    assert (report.questions, report.recordings) == (12, 4)
+    assert {json.loads(line)["media_id"] for line in lines_of(report)} == set(NAMES) - {"late"}
+
+
+def test_scores_stand_beside_the_predictions(ask: Ask, tmp_path: Path) -> None:
+    report = ask(scores=tmp_path / "scores.npz")
+    rows = [json.loads(line) for line in lines_of(report)]
+    with np.load(tmp_path / "scores.npz") as scores:
+        assert scores["question_ids"].tolist() == [row["question_id"] for row in rows]
+        assert scores["media_ids"].tolist() == [row["media_id"] for row in rows]
+        assert scores["pooled_logits"].shape == (15, 3)
+        assert scores["clip_logits"].shape == (15, 2, 3)
+        best = scores["pooled_logits"].argmax(axis=1)
+    assert [("save", "cancel", "delete")[index] for index in best] == [row["answer"] for row in rows]
+
+
+def test_near_duplicates_are_counted(ask: Ask) -> None:
+    exact, near = ask(), ask(near_duplicates=255.0)
+    assert near.frames_encoded == len(NAMES) < exact.frames_encoded
+    assert 0 < near.largest_difference <= 255
+    assert exact.largest_difference == 0
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_other_precisions_answer_nearly_the_same(ask: Ask, tmp_path: Path, precision: str) -> None:
+    logits = []
+    for name in ("fp32", precision):
+        report = ask(scores=tmp_path / f"{name}.npz", precision=name)
+        assert report.precision == name
+        logits.append(np.load(tmp_path / f"{name}.npz")["clip_logits"])
+    difference = np.abs(logits[1] - logits[0]).max()
+    assert 0 < difference < 0.1  # 8 bits of mantissa, or 7 bits of a row's range, on logits of about 1
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_none_is_lost_or_doubled(
+    run: Path, questions: Path, synthetic_store: Path, tmp_path: Path, ask: Ask
+) -> None:
+    """SIGKILL of a real process as soon as its part has grown, until one comes through; then two ranks."""
+    expected = lines_of(ask())
+    words = ["infer", "--run", str(run), "--data", str(questions), "--media", str(synthetic_store)]
+    words += ["--output", str(tmp_path / "out"), "--batch-size", "1", "--storage", str(tmp_path), "-q"]
+    kills = 0
+    while kills < 3:
+        with subprocess.Popen([sys.executable, "-m", "clipbug", *words], env=os.environ) as process:
+            before = _size(tmp_path)
+            while process.poll() is None:
+                if _size(tmp_path) > before:
+                    process.send_signal(signal.SIGKILL)
+                    process.wait()
+            assert process.returncode == -signal.SIGKILL
+            kills += 1
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    subprocess.run([*launcher, "-m", "--", "clipbug", *words], check=True, env=os.environ)
+    lines = (tmp_path / "out" / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [json.loads(line)["id"] for line in expected]
+    assert [json.loads(line)["answer"] for line in lines] == [json.loads(line)["answer"] for line in expected]
+    note = json.loads((tmp_path / "out" / "inference.json").read_text())
+    assert note["resumed"] >= kills
+
+
+def _size(folder: Path) -> int:
+    part = folder / "out" / "parts" / "part-00000.jsonl"
+    return part.stat().st_size if part.exists() else 0
