@@ -59,7 +59,7 @@ SURFACE = {
     "serve": {
         *("--model", "--n-clips", "--host", "--port", "--max-megabytes", "--keep", "--open", "--storage"),
     },
-    "report": {"DIR", "--output", "--data", "--media", "--storage"},
+    "report": {"DIR", "--output", "--data", "--media", "--evidence", "--storage"},
     "doctor": {"--storage"},
     "baseline": {"--data", "--train", "--documents", "--task", "--format"},
     "data check": {
