@@ -9,7 +9,9 @@ from typing import Any
 from clipbug.config import RunConfig
 from clipbug.config.task import CountConfig
 from clipbug.data.duplicates import is_duplicates_file
+from clipbug.data.records import ChoiceRecord
 from clipbug.errors import DataError
+from clipbug.metrics.choice_baselines import TrainingChoices
 from clipbug.recipes.prediction_source import (
     predictions_in_file,
     predictions_of_run,
@@ -109,12 +111,22 @@ def _scores(
         task_name=task,
         answers=None if config is None or run is None else _possible_answers(config, run),
         training_answers=None if run is None else run.training_answers(),
+        training_choices=_training_choices(config) if task == trained == "multiple_choice" else None,
     )
 
 
 def _ranking_file(file: Path, is_named: bool) -> Path:
     complete = file.with_name(SCORES_NAME)
     return complete if not is_named and complete.exists() else file
+
+
+def _training_choices(config: RunConfig | None) -> TrainingChoices | None:
+    """Which options were right in training, if the training files are still there."""
+    files = () if config is None else config.data.train
+    if not files or not all(Path(file).exists() for file in files):
+        return None
+    rows = read_records(files, "multiple_choice")
+    return TrainingChoices(row for row in rows if isinstance(row, ChoiceRecord))
 
 
 def _possible_answers(config: RunConfig, run: RunFolder) -> Sequence[str] | None:
