@@ -220,3 +220,16 @@ def test_duplicates_of_any_run(trained: Path, folder: Path, run: Run) -> None:
     assert code == 0, of_lists
     assert of_lists["settings"]["own_app"]["model"] == scores["settings"]["own_app"]["model"]
     assert of_lists["baselines"].keys() == {"random"}
+
+
+def test_a_pretrained_model_finds_duplicates_too(folder: Path, synthetic_store: Path, run: Run) -> None:
+    code, trained = run(
+        *("pretrain", "--config", "tiny/pretraining", "--max-steps", "1", "--media", str(synthetic_store)),
+        *("--train", str(folder / "captions.jsonl"), "--output", str(folder / "pretrained")),
+    )
+    assert code == 0, trained
+    code, scores = run(
+        "evaluate", "--run", str(folder / "pretrained"), "--data", str(folder / "duplicates.json")
+    )
+    assert code == 0, scores
+    assert scores["count"] == 4
