@@ -242,3 +242,16 @@ def test_other_names_of_recordings_change_no_score(
         scores.append({key: found[key] for key in ("score", "count", "missing", "unlisted", "text2video")})
     assert scores[0] == scores[1]
     assert report["renamed"] == {f"APOD-{name}": name for name in VIDEOS}
+
+
+def test_a_pretrained_model_finds_duplicates_too(folder: Path, synthetic_store: Path, run: Run) -> None:
+    code, trained = run(
+        *("pretrain", "--config", "tiny/pretraining", "--max-steps", "1", "--media", str(synthetic_store)),
+        *("--train", str(folder / "captions.jsonl"), "--output", str(folder / "pretrained")),
+    )
+    assert code == 0, trained
+    code, scores = run(
+        "evaluate", "--run", str(folder / "pretrained"), "--data", str(folder / "duplicates.json")
+    )
+    assert code == 0, scores
+    assert scores["count"] == 4
