@@ -84,7 +84,10 @@ _DATA_COMMANDS: _Commands = (
     ("rm", data_store.remove, "clipbug data rm storage/vis_db/videos login_bug"),
     ("verify", data_store.verify, "clipbug data verify storage/vis_db/videos"),
 )
-_BENCHMARK_COMMANDS: _Commands = (("data", benchmark.data, "clipbug benchmark data --n-clips 16"),)
+_BENCHMARK_COMMANDS: _Commands = (
+    ("data", benchmark.data, "clipbug benchmark data --n-clips 16"),
+    ("store", benchmark.store, "clipbug benchmark store --items 1000 100000"),
+)
 
 
 def _print_version(wanted: bool) -> None:

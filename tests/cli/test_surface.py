@@ -74,6 +74,7 @@ SURFACE = {
     },
     "weights export": {"DIR", "--format", "--output", "--step"},
     "benchmark data": {"FILE...", "--n-clips", "--size", "--repeats"},
+    "benchmark store": {"--items", "--recordings", "--pictures", "--workers", "--folder"},
     "data ls": {"STORE", "--match", "--limit"},
     "data get": {"STORE", "ID...", "--output"},
     "data rm": {"STORE", "ID..."},
