@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clipbug.models.clipbert_keys import clipbert_key
+from clipbug.models.heads import RegressionHead
 from clipbug.models.outputs import FusionOutput, PretrainingOutput
 from clipbug.tasks.multiple_choice import MultipleChoice
 from clipbug.tasks.pretraining import Pretraining
 from clipbug.tasks.question_answering import QuestionAnswering
 from clipbug.tasks.retrieval import Retrieval
-from tests.golden.filling import clips, fill_model, token_rows
+from tests.golden.filling import clips, fill_model, filled, token_rows
 from tests.golden.test_clipbert_model import (
     BASE_CASE,
     BASE_VOCABULARY,
@@ -174,3 +177,24 @@ def test_heads_of_the_base_model() -> None:
     options = model.fuse(grid, *texts, torch.zeros(5, dtype=torch.int64))
     logits = filled_head(1)(options, num_text_tokens=12)
     assert_close(logits.view(1, 5), GOLDEN["base/multichoice/logits"], TOLERANCE)
+
+
+@torch.inference_mode()
+def test_the_regression_head_is_the_original_s() -> None:
+    """No array of it is recorded (no task of the original reaches it): its layers, written down once more."""
+    head = RegressionHead(96, dropout=0.1).eval()
+    state = head.state_dict()
+    head.load_state_dict(
+        {
+            name: filled(f"transformer.{name}", tensor.shape) if tensor.is_floating_point() else tensor
+            for name, tensor in state.items()
+        }
+    )
+    weights = {name.removeprefix("regressor."): tensor for name, tensor in head.state_dict().items()}
+    pooled = torch.randn(3, 2, 96, generator=torch.Generator().manual_seed(0))
+    hidden = F.elu(pooled @ weights["0.weight"].T + weights["0.bias"])
+    scaled = (hidden - weights["2.running_mean"]) / (weights["2.running_var"] + 1e-5).sqrt()
+    expected = (scaled * weights["2.weight"] + weights["2.bias"]) @ weights["4.weight"].T + weights["4.bias"]
+    actual = head(FusionOutput(pooled[:, :, None], pooled), num_text_tokens=0)
+    torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-5)
+    assert {clipbert_key(f"head.{name}") for name in state} == {f"transformer.{name}" for name in state}
