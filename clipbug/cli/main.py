@@ -12,6 +12,7 @@ from clipbug.cli import (
     ask,
     baseline,
     benchmark,
+    benchmark_infer,
     config,
     data,
     data_annotations,
@@ -79,7 +80,10 @@ _DATA_COMMANDS: _Commands = (
         "clipbug data split questions.jsonl --output storage/txt_db/mine",
     ),
 )
-_BENCHMARK_COMMANDS: _Commands = (("data", benchmark.data, "clipbug benchmark data --n-clips 16"),)
+_BENCHMARK_COMMANDS: _Commands = (
+    ("data", benchmark.data, "clipbug benchmark data --n-clips 16"),
+    ("infer", benchmark_infer.infer, "clipbug benchmark infer --way strict default"),
+)
 
 
 def _print_version(wanted: bool) -> None:

@@ -34,6 +34,7 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "weights_export:export_weights",
         "report:make_report",
         "benchmarks.data_benchmark:measure_data",
+        "benchmarks.inference_benchmark:measure_inference",
         "ask:ask",
         "serve:serve",
         "explain:explain",

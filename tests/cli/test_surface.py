@@ -73,6 +73,9 @@ SURFACE = {
         "--set",
     },
     "weights export": {"DIR", "--format", "--output", "--step"},
+    "benchmark infer": {
+        *("FILE...", "--way", "--n-clips", "--recordings", "--original", "--memory"),
+    },
     "benchmark data": {"FILE...", "--n-clips", "--size", "--repeats"},
     "config list": set(),
     "config show": {"FILE|PRESET", "--set"},
