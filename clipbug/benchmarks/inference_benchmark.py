@@ -39,7 +39,8 @@ class InferenceRow:
     """One way over one kind of recordings.
 
     Attributes:
-        speedup: answers per second over the original's on the same recordings.
+        speedup: answers per second over the original's on the same recordings; speedup_processor: the same
+            by processor seconds, which other work on the machine stretches less.
         largest_difference: of pooled logits, from the original (strict) or from the default way (others).
         same_answers: share of questions whose top answer is that of the default way.
         floor_seconds: per recording: backbone operations at the machine's matrix rate, and decoding.
@@ -53,6 +54,8 @@ class InferenceRow:
     seconds_per_recording: float
     answers_per_second: float
     speedup: float | None
+    processor_seconds_per_recording: float
+    speedup_processor: float | None
     frames_encoded: str
     pairs_encoded: str
     peak_bytes: int
@@ -137,8 +140,10 @@ def measure_inference(
         rows=tuple(rows),
         original={
             kind: {
-                "decode_seconds": result.decode_seconds,
-                "clip_seconds": result.clip_seconds,
+                "decode_seconds": result.decoding.seconds,
+                "decode_processor_seconds": result.decoding.processor_seconds,
+                "clip_seconds": result.clip.seconds,
+                "clip_processor_seconds": result.clip.processor_seconds,
                 "clip_questions": result.clip_questions,
                 "extrapolated_to_clips": num_clips,
             }
@@ -181,10 +186,12 @@ def _row(
     original: OriginalResult | None,
     reference: WayResult | None,
 ) -> InferenceRow:
-    seconds = result.seconds / num_recordings
+    taken = result.taken.times(1 / num_recordings)
     rate = rates["fp32" if result.precision == "fp32" else "bf16"]
-    floor = (result.frames_encoded * result.flops_per_frame / rate + result.decode_seconds) / num_recordings
+    decoding = result.decoding.seconds / num_recordings
+    floor = result.frames_encoded * result.flops_per_frame / rate / num_recordings + decoding
     with_encoder = floor + result.pairs * result.flops_per_pair / rate / num_recordings
+    theirs = original.per_question(num_clips).times(len(QUESTIONS)) if original else None
     difference = None
     if way == "strict" and original is not None:
         first_questions = result.pooled_logits[:: len(QUESTIONS)]
@@ -195,9 +202,11 @@ def _row(
         way=way,
         recordings=kind,
         precision=result.precision,
-        seconds_per_recording=seconds,
-        answers_per_second=len(QUESTIONS) / seconds,
-        speedup=original.seconds_per_question(num_clips) * len(QUESTIONS) / seconds if original else None,
+        seconds_per_recording=taken.seconds,
+        answers_per_second=len(QUESTIONS) / taken.seconds,
+        speedup=theirs.seconds / taken.seconds if theirs else None,
+        processor_seconds_per_recording=taken.processor_seconds,
+        speedup_processor=theirs.processor_seconds / taken.processor_seconds if theirs else None,
         frames_encoded=f"{result.frames_encoded} of {result.frames}",
         pairs_encoded=f"{result.pairs} of {num_recordings * num_clips * len(QUESTIONS)}",
         peak_bytes=result.peak_bytes,
@@ -205,19 +214,21 @@ def _row(
         same_answers=None if reference is None else _same_answers(result, reference),
         floor_seconds=floor,
         floor_with_encoder_seconds=with_encoder,
-        times_floor=seconds / floor,
+        times_floor=taken.seconds / floor,
     )
 
 
 def _original_row(kind: str, result: OriginalResult, num_clips: int) -> InferenceRow:
-    seconds = result.seconds_per_question(num_clips) * len(QUESTIONS)
+    taken = result.per_question(num_clips).times(len(QUESTIONS))
     return InferenceRow(
         way="original (extrapolated)",
         recordings=kind,
         precision="fp32",
-        seconds_per_recording=seconds,
-        answers_per_second=len(QUESTIONS) / seconds,
+        seconds_per_recording=taken.seconds,
+        answers_per_second=len(QUESTIONS) / taken.seconds,
         speedup=1.0,
+        processor_seconds_per_recording=taken.processor_seconds,
+        speedup_processor=1.0,
         frames_encoded="all, for each question",
         pairs_encoded="all",
         peak_bytes=result.peak_bytes,

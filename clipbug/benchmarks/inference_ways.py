@@ -49,20 +49,50 @@ _CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True)
+class Times:
+    """What something took: on the clock, and of all processors together.
+
+    Other work on the machine stretches the first several times over and the second by much less.
+    """
+
+    seconds: float
+    processor_seconds: float
+
+    def times(self, factor: float) -> "Times":
+        """As much work so many times over."""
+        return Times(self.seconds * factor, self.processor_seconds * factor)
+
+    def plus(self, other: "Times") -> "Times":
+        """One after the other."""
+        return Times(self.seconds + other.seconds, self.processor_seconds + other.processor_seconds)
+
+
+class Stopwatch:
+    """Begins at its making."""
+
+    def __init__(self) -> None:
+        self._started = Times(time.perf_counter(), time.process_time())
+
+    def read(self) -> Times:
+        """Since then."""
+        return Times(time.perf_counter(), time.process_time()).plus(self._started.times(-1.0))
+
+
+@dataclass(frozen=True, slots=True)
 class WayResult:
     """What a way of ours took for all questions about some recordings.
 
     Attributes:
-        seconds: from the bytes of recordings to all answers.
-        decode_seconds: what reading the same frames takes when it is done alone.
+        taken: from the bytes of recordings to all answers.
+        decoding: what reading the same frames takes when it is done alone.
         pairs: of a question and a clip that passed the encoder.
         peak_bytes: of the process.
         flops_per_frame, flops_per_pair: operations that a frame and a pair cost.
         pooled_logits: (recordings * questions, classes).
     """
 
-    seconds: float
-    decode_seconds: float
+    taken: Times
+    decoding: Times
     frames: int
     frames_encoded: int
     pairs: int
@@ -78,26 +108,26 @@ class OriginalResult:
     """What the original's way took.
 
     Attributes:
-        decode_seconds: for one question about one recording.
-        clip_seconds: for a batch of `clip_questions` questions with one clip.
+        decoding: for one question about one recording.
+        clip: for a batch of `clip_questions` questions with one clip.
         pooled_logits: (recordings, classes), of the first question about each, over all clips.
     """
 
-    decode_seconds: float
-    clip_seconds: float
+    decoding: Times
+    clip: Times
     clip_questions: int
     peak_bytes: int
     pooled_logits: NDArray[np.float32]
 
-    def seconds_per_question(self, num_clips: int) -> float:
+    def per_question(self, num_clips: int) -> Times:
         """Each question has its recording decoded, and each of its clips encoded, anew."""
-        return self.decode_seconds + num_clips * self.clip_seconds / self.clip_questions
+        return self.decoding.plus(self.clip.times(num_clips / self.clip_questions))
 
 
 def measure_way(
     way: str, files: Mapping[str, Path], *, num_clips: int, size: ModelSize = "base"
 ) -> WayResult:
-    """Answer all questions about all recordings, after the first recording once to warm up."""
+    """Answer all questions about all recordings, after one clip to warm up."""
     is_strict = way == "strict"
     task, tokenizer = build_task(size), build_tokenizer()
     model = model_of(task)
@@ -105,14 +135,14 @@ def measure_way(
     dataset = build_dataset(files, tokenizer, is_strict=is_strict, num_clips=num_clips)
     batches = partial(build_batches, tokenizer=tokenizer, model=model, is_strict=is_strict)
     first = dict([next(iter(files.items()))])
-    warm_up = build_dataset(first, tokenizer, is_strict=is_strict, num_clips=num_clips)
+    warm_up = build_dataset(first, tokenizer, is_strict=is_strict, num_clips=1)
     _answer(task, batches(warm_up), FrameEncoder(model), precision)
     encoder = FrameEncoder(model, near_duplicates=NEAR_LEVELS if way == "near" else 0.0)
     pairs: list[int] = []
     model.bert.register_forward_pre_hook(lambda _module, inputs: pairs.append(len(inputs[0])))
-    started = time.perf_counter()
+    watch = Stopwatch()
     predictions = _answer(task, batches(dataset), encoder, precision)
-    seconds = time.perf_counter() - started
+    taken = watch.read()
     peak = peak_bytes()
     height, width = canvas_size(
         [dataset.frame_shape(0)],
@@ -123,8 +153,8 @@ def measure_way(
     longest = max(len(tokenizer(question)["input_ids"]) for question in QUESTIONS)
     per_frame, per_pair = count_flops(size, frame_size=(height, width), num_text_tokens=longest)
     return WayResult(
-        seconds=seconds,
-        decode_seconds=_decode_seconds(dataset),
+        taken=taken,
+        decoding=_decoding(dataset),
         frames=encoder.num_frames,
         frames_encoded=encoder.num_encoded,
         pairs=sum(pairs),
@@ -143,7 +173,7 @@ def measure_original(
     tokenizer = build_tokenizer()
     original = OriginalInference(model_of(build_task("base")), max_frame_size=FRAME_SIZE)
     ids = [tokenizer(question)["input_ids"] for question in QUESTIONS]
-    started = time.perf_counter()
+    watch = Stopwatch()
     clips = [
         read_clips_as_original(
             path.read_bytes(),
@@ -155,17 +185,16 @@ def measure_original(
         )
         for path in files.values()
     ]
-    decode_seconds = (time.perf_counter() - started) / len(files)
-    # Warms up, too.
+    decoding = watch.read().times(1 / len(files))
+    # All clips of one question each; it warms up, too.
     logits = [original.pooled_logits(one, ids[:1], tokenizer.pad_token_id) for one in clips]
     frames = torch.stack([clips[row % len(clips)][0] for row in range(clip_questions)])
     texts = [ids[row % len(ids)] for row in range(clip_questions)]
-    started = time.perf_counter()
+    watch = Stopwatch()
     original.clip_logits(frames, texts, tokenizer.pad_token_id)
-    clip_seconds = time.perf_counter() - started
     return OriginalResult(
-        decode_seconds=decode_seconds,
-        clip_seconds=clip_seconds,
+        decoding=decoding,
+        clip=watch.read(),
         clip_questions=clip_questions,
         peak_bytes=peak_bytes(),
         pooled_logits=torch.cat(logits).numpy(),
@@ -233,8 +262,8 @@ def _predictions(
         yield part
 
 
-def _decode_seconds(dataset: VisualTextDataset) -> float:
-    started = time.perf_counter()
+def _decoding(dataset: VisualTextDataset) -> Times:
+    watch = Stopwatch()
     for index in range(len(dataset)):
         dataset.sample(0, index)
-    return time.perf_counter() - started
+    return watch.read()
