@@ -16,6 +16,7 @@ from clipbug.cli import (
     config,
     data,
     data_annotations,
+    data_store,
     demo,
     doctor,
     evaluate,
@@ -79,6 +80,10 @@ _DATA_COMMANDS: _Commands = (
         data.split,
         "clipbug data split questions.jsonl --output storage/txt_db/mine",
     ),
+    ("ls", data_store.list_store, "clipbug data ls storage/vis_db/videos"),
+    ("get", data_store.get, "clipbug data get storage/vis_db/videos login_bug --output found"),
+    ("rm", data_store.remove, "clipbug data rm storage/vis_db/videos login_bug"),
+    ("verify", data_store.verify, "clipbug data verify storage/vis_db/videos"),
 )
 _BENCHMARK_COMMANDS: _Commands = (
     ("data", benchmark.data, "clipbug benchmark data --n-clips 16"),
@@ -135,7 +140,10 @@ def build_app() -> typer.Typer:
     )
     app.add_typer(models, name="weights")
     annotations = _app(
-        "Work on annotation files.", _help_without_subcommand, "clipbug data split --help", _DATA_COMMANDS
+        "Work on annotation files and stores.",
+        _help_without_subcommand,
+        "clipbug data split --help",
+        _DATA_COMMANDS,
     )
     app.add_typer(annotations, name="data")
     benchmarks = _app(

@@ -28,6 +28,10 @@ def report(
         typer.Option("--data", metavar="FILE", help="Questions that were answered. Default: as inferred on."),
     ] = None,
     media: options.Media = None,
+    evidence: Annotated[
+        int,
+        typer.Option("--evidence", min=0, metavar="N", help="Show what the N worst answers rest on."),
+    ] = 8,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -40,5 +44,7 @@ def report(
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.recipes.report import make_report
 
-    done = make_report(storage=storage, source=source, output=output, data=data, media=media or ()).to_json()
+    done = make_report(
+        storage=storage, source=source, output=output, data=data, media=media or (), num_evidence=evidence
+    ).to_json()
     return Outcome(done, report_view("report", done))

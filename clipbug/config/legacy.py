@@ -23,8 +23,6 @@ from clipbug.config.legacy_flags import (
     Rule,
 )
 from clipbug.config.problems import nearest
-from clipbug.config.run import RunConfig
-from clipbug.config.schema import config_keys
 from clipbug.errors import ConfigError
 
 _RULES_OF_TASK: Mapping[str, Mapping[str, Rule]] = {
@@ -210,8 +208,9 @@ def _apply_key(
     values: dict[str, Any], flag: str, value: Any, rule: Key, args: Mapping[str, Any]
 ) -> FlagReport:
     note = rule.note
-    if not any(key.path == rule.path for key in config_keys(RunConfig)):
-        return FlagReport(flag, value, "dead", note=f"no config here has {rule.path}")
+    if flag in ("train_datasets", "val_datasets") and values["task"]["name"] == "pretraining":
+        _put(values, f"data.{flag}", [_dataset(dataset, training=flag[0] == "t") for dataset in value])
+        return FlagReport(flag, value, "mapped", key=f"data.{flag}", note="with img and ratio of each")
     if flag in ("train_datasets", "val_datasets"):
         _put_datasets(values, rule.path, value, task=args.get("task"))
     elif flag in ("use_itm", "use_mlm"):
@@ -227,6 +226,17 @@ def _apply_key(
         if flag == "grad_norm" or converted is not None:
             _put(values, rule.path, converted)
     return FlagReport(flag, value, "mapped", key=rule.path, note=note)
+
+
+def _dataset(dataset: Mapping[str, Any], *, training: bool) -> dict[str, Any]:
+    """One of the data sets that pre-training mixes; the store knows `vis_format`."""
+    text, media = dataset.get("txt"), dataset.get("img")
+    found = {
+        "id": dataset.get("name"),
+        "files": [text] if isinstance(text, str) else list(text or ()),
+        "media": [] if media is None else [media],
+    }
+    return {**found, "ratio": dataset.get("ratio", 1)} if training else found
 
 
 def _put_datasets(values: dict[str, Any], path: str, datasets: Any, *, task: Any) -> None:

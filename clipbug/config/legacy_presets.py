@@ -39,7 +39,7 @@ PRESET_FLAGS: dict[str, dict[str, Any]] = {
         **_IMAGES,
         **{"max_txt_len": 30, "max_img_size": 768, "max_n_example_per_group": 2, "train_batch_size": 32},
         **{"val_batch_size": 32, "num_train_epochs": 40, "gradient_accumulation_steps": 2},
-        "pixel_random_sampling_size": 100,
+        **{"pixel_random_sampling_size": 100, "use_itm": 1, "use_mlm": 1},
     },
 }
 """By our task: msrvtt_qa, msrvtt_ret, tgif_qa_action (twice), vqa and pretrain_image_text of the original."""

@@ -1,7 +1,9 @@
 """Reading batches in this process, or ahead of time in worker processes."""
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.context import BaseContext
 from typing import Any, Protocol
@@ -115,7 +117,19 @@ def _context() -> BaseContext:
 def _start_worker(worker: int) -> None:
     # Ctrl-C reaches the whole group of processes; the main one decides when workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_main_process, daemon=True).start()
     cv2.setNumThreads(1)
+
+
+def _end_with_main_process() -> None:
+    """End this worker when the process that reads from it is gone, even killed.
+
+    torch's workers watch their parent; that is the fork server here, and it waits for its workers in turn.
+    """
+    main_process = multiprocessing.parent_process()
+    if main_process is not None:
+        main_process.join()
+        os._exit(1)
 
 
 def _unchanged(item: Any) -> Any:

@@ -162,9 +162,13 @@ class MediaStore:
 
         return self._read(copy)
 
-    def _read_entry(self, media_id: str) -> MediaEntry:
+    def stored_entry(self, media_id: str) -> MediaEntry | None:
+        """The manifest entry if there is one; nothing is probed."""
         data = self._get(media_id, MANIFEST)
-        return self._probe(media_id) if data is None else decode_entry(data)
+        return None if data is None else decode_entry(data)
+
+    def _read_entry(self, media_id: str) -> MediaEntry:
+        return self.stored_entry(media_id) or self._probe(media_id)
 
     def _probe_now(self, media_id: str) -> MediaEntry:
         return probe(self.read(media_id), media_id=media_id, file_name=media_id)

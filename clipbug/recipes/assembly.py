@@ -56,14 +56,17 @@ def build_text_parts(config: RunConfig, records: Sequence[Record]) -> TextParts:
         tokenizer = train_wordpiece(texts, vocabulary_size=config.tokenizer.vocabulary_size)
     else:
         tokenizer = load_tokenizer(config.tokenizer.path)
+    return TextParts(tokenizer, build_answers(config, records))
+
+
+def build_answers(config: RunConfig, records: Sequence[Record]) -> AnswerVocabulary | None:
+    """The answer vocabulary of the training rows (or of the file that the config names); None without one."""
     if not isinstance(config.task, VqaConfig | VideoQaConfig):
-        return TextParts(tokenizer, None)
+        return None
     if config.data.answers is not None:
-        return TextParts(tokenizer, AnswerVocabulary.load(Path(config.data.answers)))
+        return AnswerVocabulary.load(Path(config.data.answers))
     questions = [record for record in records if isinstance(record, QuestionRecord)]
-    return TextParts(
-        tokenizer, AnswerVocabulary.from_records(questions, min_count=config.data.min_answer_count)
-    )
+    return AnswerVocabulary.from_records(questions, min_count=config.data.min_answer_count)
 
 
 def build_task_model(config: RunConfig, text: TextParts) -> Task:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clipbug.config import RunConfig
+from clipbug.config.task import RetrievalConfig
 from clipbug.data.batch import UnreadVisual
 from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
@@ -61,9 +62,11 @@ def compare_recordings(
         "untrained": lambda frames: _pooled_features(untrained, frames),
         "thumbnail": _thumbnails,
     }
+    # Whatever the run was trained for, these rows have no texts and no targets.
+    as_search = config.model_copy(update={"task": RetrievalConfig()})
     vectors, unread = embed(
         embedders,
-        build_inference_batches(config, records, media, text, task, processes),
+        build_inference_batches(as_search, records, media, text, task, processes),
         modules=nn.ModuleList([task, untrained]),
         precision=config.precision,
         distributed=processes,

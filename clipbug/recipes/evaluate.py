@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from clipbug.config import RunConfig
 from clipbug.config.task import CountConfig
 from clipbug.data.duplicates import is_duplicates_file
+from clipbug.data.records import ChoiceRecord
 from clipbug.errors import DataError
+from clipbug.metrics.choice_baselines import TrainingChoices
 from clipbug.recipes.prediction_source import (
+    PredictionSource,
     predictions_in_file,
     predictions_of_run,
     read_predictions,
@@ -69,16 +72,14 @@ def evaluate(
             "name the annotation file with --data",
         )
     run_folder = None if source.run is None else RunFolder.open(Path(source.run))
-    scores = _scores(
-        Path(source.predictions), run_folder, files, data_format, is_named=predictions is not None
-    )
+    scores = _scores(source, run_folder, files, data_format, is_named=predictions is not None)
     report = EvaluationReport({**scores, "predictions": source.predictions, "data": list(map(str, files))})
     atomic_write(Path(source.predictions).with_name("scores.json"), json.dumps(report.to_json(), indent=1))
     return report
 
 
 def _scores(
-    file: Path,
+    source: PredictionSource,
     run: RunFolder | None,
     files: Sequence[Path],
     data_format: DataFormat | None,
@@ -88,12 +89,13 @@ def _scores(
     """What fits the rows: answers against labels, or rankings against what belongs together.
 
     Args:
-        file: predictions.jsonl, of answers or rankings.
+        source: predictions.jsonl, of answers or rankings.
         run: that made it, where known.
         files: annotations.
         is_named: the user named this very file; else the scores that `infer` wrote beside it are taken, which
             are complete.
     """
+    file = Path(source.predictions)
     config = None if run is None else run.config()
     trained = "" if config is None else config.task.name
     if is_duplicates_file(files[0]):
@@ -102,19 +104,30 @@ def _scores(
     read_as = data_format or ("auto" if config is None or task != trained else config.data.format)
     records = read_records(files, task, data_format=read_as)
     if task == "retrieval":
-        return evaluate_retrieval(records, _ranking_file(file, is_named))
+        in_stores = [replace(row, media_id=source.renamed.get(row.media_id, row.media_id)) for row in records]
+        return evaluate_retrieval(in_stores, _ranking_file(file, is_named))
     return score_predictions(
         read_predictions(file),
         records,
         task_name=task,
         answers=None if config is None or run is None else _possible_answers(config, run),
         training_answers=None if run is None else run.training_answers(),
+        training_choices=_training_choices(config) if task == trained == "multiple_choice" else None,
     )
 
 
 def _ranking_file(file: Path, is_named: bool) -> Path:
     complete = file.with_name(SCORES_NAME)
     return complete if not is_named and complete.exists() else file
+
+
+def _training_choices(config: RunConfig | None) -> TrainingChoices | None:
+    """Which options were right in training, if the training files are still there."""
+    files = () if config is None else config.data.train
+    if not files or not all(Path(file).exists() for file in files):
+        return None
+    rows = read_records(files, "multiple_choice")
+    return TrainingChoices(row for row in rows if isinstance(row, ChoiceRecord))
 
 
 def _possible_answers(config: RunConfig, run: RunFolder) -> Sequence[str] | None:

@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 from clipbug.config import RunConfig
 from clipbug.config.data import ValDataset
 from clipbug.errors import CheckpointError, DataError
+from clipbug.recipes.rows import family_of
 from clipbug.recipes.run_folder import RunFolder, config_difference
 from clipbug.recipes.storage import Storage
 
@@ -23,7 +24,7 @@ def resolve_data(config: RunConfig, storage: Storage) -> RunConfig:
     """
     train, val = config.data.train, config.data.val
     if not train and not config.data.train_datasets:
-        found = storage.find_data(config.task.name)
+        found = storage.find_data(config.task.name, family_of(config.task.name, config.data.format))
         train = tuple(map(str, found.train))
         val = val or tuple(map(str, found.val))
     data = config.data.model_copy(

@@ -7,6 +7,7 @@ from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Re
 from clipbug.errors import DataError
 from clipbug.metrics.answers import answer_score, ceiling, mean, out_of_vocabulary_share
 from clipbug.metrics.baselines import TrainingAnswers
+from clipbug.metrics.choice_baselines import TrainingChoices, expected_by_chance
 from clipbug.metrics.counts import mean_squared_error
 from clipbug.metrics.groups import scores_by_group
 from clipbug.metrics.intervals import bootstrap_interval
@@ -23,6 +24,7 @@ def score_predictions(
     task_name: str,
     answers: Sequence[str] | None = None,
     training_answers: TrainingAnswers | None = None,
+    training_choices: TrainingChoices | None = None,
 ) -> dict[str, Any]:
     """The object that `evaluate --json` prints (docs/cli.md).
 
@@ -36,7 +38,8 @@ def score_predictions(
         records: annotation rows.
         task_name: vqa, video_qa, multiple_choice or count.
         answers: what the model can answer, for the ceiling; None: anything.
-        training_answers: for the baselines; None: they are null.
+        training_answers, training_choices: for the baselines, of multiple choice the latter; None: they are
+            null.
 
     Raises:
         DataError: predictions without id or answer, two for an id, or all for unknown ids; no labelled row.
@@ -63,7 +66,7 @@ def score_predictions(
         "interval": list(bootstrap_interval(scores, [row.media_id for row in rows])),
         "ceiling": ceiling(labels, answers),
         "oov_share": None if answers is None else out_of_vocabulary_share(labels, answers),
-        "baselines": _baselines(rows, training_answers),
+        "baselines": _baselines(rows, training_answers, training_choices),
         **({"mse": _squared_error(given, rows)} if task == "count" else {}),
         "by_type": {name: group.to_json() for name, group in by_type.items()},
         "by_app": {name: group.to_json() for name, group in by_app.items()},
@@ -148,10 +151,25 @@ def _unmatched(given: Mapping[str, str], records: Sequence[Record]) -> int:
     return len(unmatched)
 
 
-def _baselines(rows: Sequence[_Row], training: TrainingAnswers | None) -> dict[str, float | None]:
-    chances = [1 / len(row.options) for row in rows if isinstance(row, ChoiceRecord)]
-    if chances:
-        return {"random": mean(chances), "majority": None, "question_only": None}
+def _choice_baselines(
+    rows: Sequence[ChoiceRecord], training: TrainingChoices | None
+) -> dict[str, float | None]:
+    guesses = {
+        "majority": None if training is None else training.majority,
+        "question_only": None if training is None else training.question_only,
+    }
+    return {"random": expected_by_chance(rows)} | {
+        name: None if guess is None else mean([float(guess(row) == row.answer) for row in rows])
+        for name, guess in guesses.items()
+    }
+
+
+def _baselines(
+    rows: Sequence[_Row], training: TrainingAnswers | None, choices: TrainingChoices | None
+) -> dict[str, float | None]:
+    choice_rows = [row for row in rows if isinstance(row, ChoiceRecord)]
+    if choice_rows:
+        return _choice_baselines(choice_rows, choices)
     if training is None:
         return {"majority": None, "question_only": None}
     return {

@@ -46,6 +46,7 @@ class SearchReport:
     Attributes:
         scores: npz file with the score of every query with every recording.
         missing: ids of the rows that are left out because their media is in no store.
+        renamed: id in the file -> id in the stores (as rankings have it), where they differ.
         failures: recordings that could not be read, with the reason; they stand in no ranking.
     """
 
@@ -59,6 +60,7 @@ class SearchReport:
     num_clips: int
     missing: tuple[str, ...]
     missing_media: tuple[str, ...]
+    renamed: dict[str, str]
     seconds: float
     failures: tuple[dict[str, Any], ...]
 
@@ -123,6 +125,7 @@ def infer_search(
         num_clips=config.eval.num_clips,
         missing=tuple(record.record_id for record in found.rows.missing),
         missing_media=tuple(dict.fromkeys(record.media_id for record in found.rows.missing)),
+        renamed=dict(found.rows.renamed),
         seconds=round(time.monotonic() - started, 1),
         failures=tuple(
             {"media_id": one.media_id, "reason": one.reason, "hint": one.hint} for one in found.unread

@@ -91,13 +91,13 @@ class Storage:
             file.parent for file in sorted(configs, key=lambda file: file.stat().st_mtime_ns, reverse=True)
         ]
 
-    def find_data(self, task: str) -> FoundData:
-        """The one data set under txt_db that has training rows for `task`.
+    def find_data(self, task: str, family: Family | None = None) -> FoundData:
+        """The one data set under txt_db that has training rows for `task`, of its own family or another.
 
         Raises:
             DataError: there is none, or there are several.
         """
-        found = self._data_sets(task)
+        found = self._data_sets(family or FAMILY_OF_TASK[task])
         if not found:
             raise DataError(
                 f"no training file for task {task} under {self.text}", self._how_to_add_data(task)
@@ -109,10 +109,10 @@ class Storage:
             )
         return next(iter(found.values()))
 
-    def _data_sets(self, task: str) -> dict[Path, FoundData]:
+    def _data_sets(self, family: Family) -> dict[Path, FoundData]:
         by_folder: dict[Path, list[Path]] = {}
         for file in annotation_files(self.text):
-            if split_of(file) is not None and detect_family(file) == FAMILY_OF_TASK[task]:
+            if split_of(file) is not None and detect_family(file) == family:
                 by_folder.setdefault(file.parent, []).append(file)
         found = {folder: _by_split(files) for folder, files in by_folder.items()}
         return {folder: data for folder, data in found.items() if data.train}

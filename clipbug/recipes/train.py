@@ -13,11 +13,12 @@ from clipbug.config import RunConfig
 from clipbug.data.records import QuestionRecord, Record
 from clipbug.data.tokenization import load_tokenizer, save_tokenizer
 from clipbug.engine.state import TrainState
-from clipbug.errors import CheckpointError, ClipbugError
+from clipbug.errors import ClipbugError
 from clipbug.metrics.baselines import TrainingAnswers
 from clipbug.models.build import self_contained_config
-from clipbug.models.weights import load_weights
-from clipbug.recipes.assembly import TextParts, build_task_model, build_text_parts, model_of
+from clipbug.models.weight_files import read_tensors
+from clipbug.models.weights import load_tensors
+from clipbug.recipes.assembly import TextParts, build_answers, build_task_model, build_text_parts, model_of
 from clipbug.recipes.environment import describe_start
 from clipbug.recipes.fingerprint import data_fingerprint, fingerprint_difference
 from clipbug.recipes.resolve import Resume, RunPlace, place_run, refuse_changes, resolve_data
@@ -180,8 +181,10 @@ def _task_of_run(
     seed_everything(config.seed)
     text = _text_parts(config, place, init, data.train)
     task = build_task_model(config, text).to(processes.device)
-    if weights is not None:  # a checkpoint of a begun run comes on top; it may have died before its first
-        _load_init(task, weights)
+    if (
+        init is not None and weights is not None
+    ):  # a checkpoint of a begun run comes on top; it may have died before its first
+        _load_init(task, weights, RunFolder(init), config, text)
     barrier(processes)  # all have looked before one writes
     if processes.is_main:
         start = describe_start(world_size=processes.world_size, changes=changes)
@@ -227,14 +230,21 @@ def _text_parts(
     """A begun run keeps its own; a run from weights takes their tokenizer; else the rows make both."""
     if place.is_begun:
         return TextParts(load_tokenizer(place.folder.tokenizer), place.folder.answers())
-    text = build_text_parts(config, records)
-    return text if init is None else TextParts(load_tokenizer(RunFolder(init).tokenizer), text.answers)
+    if init is None:
+        return build_text_parts(config, records)
+    return TextParts(load_tokenizer(RunFolder(init).tokenizer), build_answers(config, records))
 
 
-def _load_init(task: Task, weights: Path) -> None:
-    report = load_weights(task.model, weights, allow_missing=("head.*",), allow_unexpected=("head.*",))
-    logger.info("weights from %s: %s", weights, report)
-    if not report.loaded:
-        raise CheckpointError(
-            f"no tensor of {weights} fits the model", "give weights of a clipbug run or model folder"
-        )
+def _load_init(task: Task, weights: Path, source: RunFolder, config: RunConfig, text: TextParts) -> None:
+    """All weights but those of the head; these too where they are for the same task and the same answers."""
+    theirs, ours = source.answers(), text.answers
+    same_answers = (theirs and theirs.answers) == (ours and ours.answers)
+    keeps_head = source.config().task.name == config.task.name and same_answers
+    tensors = {
+        name: tensor
+        for name, tensor in read_tensors(weights).items()
+        if keeps_head or not name.startswith("head.")
+    }
+    report = load_tensors(task.model, tensors, source=str(weights), allow_missing=("head.*",))
+    head = "its head too" if keeps_head else "a new head on them: another task or other answers"
+    logger.info("%d tensors from %s; %s", len(report.loaded), weights, head)

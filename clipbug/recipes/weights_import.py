@@ -42,6 +42,7 @@ class ImportReport:
         kinds: of the files.
         classes: of the head; None where it has none.
         unnamed_classes: without an answer in the vocabulary.
+        counts: of the lists below.
         unused: tensors that take no part in a forward pass, kept for `weights export`.
         loaded, missing, unexpected, mismatched: names here, but those in the files for `unexpected`.
     """
@@ -53,10 +54,7 @@ class ImportReport:
     parameters: int
     classes: int | None
     unnamed_classes: int
-    num_loaded: int
-    num_missing: int
-    num_unexpected: int
-    num_mismatched: int
+    counts: Mapping[str, int]
     unused: tuple[str, ...]
     loaded: tuple[str, ...]
     missing: tuple[str, ...]
@@ -150,6 +148,9 @@ def _config(source: WeightsSource, task: str, tokenizer: str | None, overrides: 
         "precision": "fp32",  # the original's numbers; infer takes --set no more than a run folder does
         "data": {key: value for key, value in values["data"].items() if key == "max_text_tokens"},
     }
+    if task == "retrieval" and num_classes(tensors) == 1:
+        values["task"]["loss"] = "rank"  # which never goes with logsumexp, the preset's
+        values["clip_aggregation"] = "mean" if source.args is None else values["clip_aggregation"]
     values["data"]["texts_per_visual"] = flags.get("max_n_example_per_group", 2)
     return config_from_values(values, overrides=overrides, shown_as=f"the settings for {source.name}")
 
@@ -230,10 +231,13 @@ def _summary(
         parameters=sum(parameter.numel() for parameter in task.parameters()),
         classes=num_classes(model_of(task).state_dict()),
         unnamed_classes=0 if text.answers is None else text.answers.num_unnamed,
-        num_loaded=len(report.loaded),
-        num_missing=len(report.missing),
-        num_unexpected=len(report.unexpected),
-        num_mismatched=len(report.mismatched),
+        counts={
+            "loaded": len(report.loaded),
+            "missing": len(report.missing),
+            "unexpected": len(report.unexpected),
+            "mismatched": len(report.mismatched),
+            "unused": len(source.weights.unused),
+        },
         unused=tuple(source.weights.unused),
         loaded=report.loaded,
         missing=report.missing,

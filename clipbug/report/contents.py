@@ -72,6 +72,47 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class Ranking:
+    """One query of a search with the recordings that were found.
+
+    Attributes:
+        text: what was searched for.
+        media_id: the recording that was searched with, or None.
+        right: the recordings that belong to the query.
+        results: recordings with scores, best first; not all of them.
+        num_shown: how many of them the page shows.
+    """
+
+    record_id: str
+    text: str
+    app: str | None
+    media_id: str | None
+    right: tuple[str, ...]
+    results: tuple[tuple[str, float], ...]
+    num_shown: int
+
+    @property
+    def rank(self) -> int | None:
+        """Of the first right recording, from 1; None if it is not among the results."""
+        places = (place for place, (media_id, _) in enumerate(self.results, 1) if media_id in self.right)
+        return next(places, None)
+
+    @property
+    def order(self) -> float:
+        """Sorts the worst first; queries to which nothing belongs come last."""
+        if not self.right:
+            return float("inf")
+        return -(self.rank or len(self.results) + 1)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The recordings whose pictures the page shows."""
+        found = [media_id for media_id, _ in self.results[: self.num_shown]]
+        wanted = [media_id for media_id in self.right[:1] if media_id not in found]
+        return (*([] if self.media_id is None else [self.media_id]), *wanted, *found)
+
+
+@dataclass(frozen=True, slots=True)
 class Filmstrip:
     """The frames of one recording side by side in one picture, which all its questions share.
 
@@ -122,6 +163,8 @@ class ReportContents:
     Attributes:
         facts: name -> value, for the head of the page.
         scores: the object that `evaluate --json` prints; None where no answer is known.
+        cards: the questions; none of a search.
+        rankings: the queries of a search; none of other tasks.
         groups: heading -> groups.
         filmstrips: media id -> its frames.
         commands: how to make the same results again.
@@ -133,6 +176,7 @@ class ReportContents:
     facts: Mapping[str, str]
     scores: Mapping[str, Any] | None
     cards: Sequence[Card]
+    rankings: Sequence[Ranking]
     groups: Mapping[str, Sequence[Group]]
     curves: Sequence[Curve]
     filmstrips: Mapping[str, Filmstrip]

@@ -32,6 +32,7 @@ def render_page(contents: ReportContents) -> bytes:
     text = environment.get_template("report.html").render(
         contents=contents,
         cards=cards,
+        rankings=sorted(contents.rankings, key=lambda ranking: ranking.order),
         strips=strips,
         frame_pixels=_FRAME_PIXELS if frames <= _MANY_FRAMES else _SMALL_FRAME_PIXELS,
         verdicts=_counts(cards),
@@ -89,15 +90,12 @@ def _policy(script: str) -> str:
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
 
 
-def _ruler(scores: Any) -> Markup:
-    marks = {
-        name: scores["baselines"][key]
-        for key, name in _BASELINES.items()
-        if scores.get("baselines", {}).get(key) is not None
-    }
-    if scores.get("ceiling") is not None:
-        marks["ceiling"] = scores["ceiling"]
-    return score_ruler(scores["score"], tuple(scores["interval"]), marks)
+def _ruler(scores: Mapping[str, Any]) -> Markup:
+    baselines = scores.get("baselines") or {}
+    marks = {_BASELINES.get(key, key.replace("_", " ")): value for key, value in baselines.items()}
+    marks["ceiling"] = scores.get("ceiling")
+    known = {name: value for name, value in marks.items() if isinstance(value, float | int)}
+    return score_ruler(scores["score"], tuple(scores["interval"]), known)
 
 
 def _counts(cards: Sequence[Card]) -> dict[str, int]:

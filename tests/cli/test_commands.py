@@ -202,7 +202,69 @@ def test_demo(recipes: FakeRecipes) -> None:
     assert recipes.arguments == {"keep": Path("k"), "quick": True, "seed": 5}
 
 
+def test_data_check(recipes: FakeRecipes) -> None:
+    Path("a_train.jsonl").touch()
+    words = (
+        "--media s1 s2 a_train.jsonl b.jsonl --test c.jsonl --format vqa --aliases n.json --answers v.json"
+    )
+    assert exit_code_of("data", "check", *words.split()) == 0
+    assert recipes.arguments == {
+        "first": [Path("a_train.jsonl"), Path("b.jsonl")],
+        "train": (),
+        "val": (),
+        "test": [Path("c.jsonl")],
+        "media": [Path("s1"), Path("s2")],
+        "aliases": Path("n.json"),
+        "answers": Path("v.json"),
+        "data_format": "vqa",
+    }
+
+
+def test_data_check_with_errors_leaves_with_three(recipes: FakeRecipes) -> None:
+    recipes.report.payload["errors"] = 2
+    assert exit_code_of("data", "check", "a.jsonl") == 3
+
+
+def test_data_vocab(recipes: FakeRecipes) -> None:
+    words = "a.jsonl b.jsonl --output v.json --min-count 3 --answers first-token"
+    assert exit_code_of("data", "vocab", *words.split()) == 0
+    assert recipes.arguments == {
+        "first": [Path("a.jsonl"), Path("b.jsonl")],
+        "output": Path("v.json"),
+        "min_count": 3,
+        "form": "first-token",
+        "data_format": None,
+    }
+
+
+def test_data_convert_takes_tables_or_issues(recipes: FakeRecipes) -> None:
+    assert exit_code_of("data", "convert", "q.csv", "--output", "q.jsonl", "--answers", "short") == 0
+    issues = "issues --output c.jsonl --videos videos more"
+    recipes.report.bad = ("video9",)
+    assert exit_code_of("data", "convert", *issues.split()) == 3
+    (table, _, of_table), (other, _, of_issues) = recipes.calls
+    assert (table, of_table["form"], of_table["output"]) == ("data_convert", "short", Path("q.jsonl"))
+    assert (other, of_issues["videos"]) == ("issue_rows", [Path("videos"), Path("more")])
+
+
+def test_baseline(recipes: FakeRecipes) -> None:
+    words = "--train a.jsonl b.jsonl --data c.jsonl --documents d.jsonl --task retrieval"
+    assert exit_code_of("baseline", *words.split()) == 0
+    assert recipes.arguments == {
+        "first": [Path("c.jsonl")],
+        "train": [Path("a.jsonl"), Path("b.jsonl")],
+        "documents": [Path("d.jsonl")],
+        "task": "retrieval",
+        "data_format": None,
+    }
+
+
 CALLS = [
+    ("baseline", "--data", "a.jsonl"),
+    ("data", "check", "a.jsonl"),
+    ("data", "vocab", "a.jsonl", "--output", "v.json"),
+    ("data", "convert", "a.csv", "--output", "a.jsonl"),
+    ("data", "convert", "issues", "--videos", "videos", "--output", "a.jsonl"),
     ("ingest", "videos"),
     ("finetune", "--task", "vqa"),
     ("finetune", "--task", "vqa", "--dry-run"),

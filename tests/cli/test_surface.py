@@ -59,7 +59,7 @@ SURFACE = {
     "serve": {
         *("--model", "--n-clips", "--host", "--port", "--max-megabytes", "--keep", "--open", "--storage"),
     },
-    "report": {"DIR", "--output", "--data", "--media", "--storage"},
+    "report": {"DIR", "--output", "--data", "--media", "--evidence", "--storage"},
     "doctor": {"--storage"},
     "baseline": {"--data", "--train", "--documents", "--task", "--format"},
     "data check": {
@@ -77,6 +77,10 @@ SURFACE = {
         *("FILE...", "--way", "--n-clips", "--recordings", "--original", "--memory"),
     },
     "benchmark data": {"FILE...", "--n-clips", "--size", "--repeats"},
+    "data ls": {"STORE", "--match", "--limit"},
+    "data get": {"STORE", "ID...", "--output"},
+    "data rm": {"STORE", "ID..."},
+    "data verify": {"STORE..."},
     "config list": set(),
     "config show": {"FILE|PRESET", "--set"},
     "config validate": {"FILE|PRESET...", "--set"},

@@ -1,6 +1,7 @@
 """Samples of different sizes in one batch."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -118,3 +119,29 @@ def test_what_does_not_fit_is_an_error() -> None:
         put_together([two, three])
     with pytest.raises(ValueError, match="16x16 pixels exceed max_frame_size 8"):
         put_together([two], max_frame_size=8)
+
+
+def test_texts_of_a_row_are_neighbours_and_targets_are_per_row() -> None:
+    frames = torch.zeros(2, 1, 3, 8, 8, dtype=torch.uint8)
+    choice = TextRow(
+        CaptionRecord("a", "v", "t"), [2, 5, 3], {"labels": torch.tensor(1)}, ([2, 3], [2, 6, 7, 3])
+    )
+    single = TextRow(CaptionRecord("b", "v", "t"), [2, 8, 3], {})
+    sample = Sample("v", frames, torch.zeros(2, 1), torch.zeros(2, 2), torch.zeros(2), (choice, single))
+    other = Sample("w", frames, torch.zeros(2, 1), torch.zeros(2, 2), torch.zeros(2), (choice,))
+    batch = collate([sample, other], padding="batch", max_frame_size=8, frame_multiple=8, pad_token_id=0)
+    assert batch.texts_per_record == batch.num_texts == (3, 1, 3)
+    assert batch.input_ids[:4].tolist() == [[2, 5, 3, 0], [2, 3, 0, 0], [2, 6, 7, 3], [2, 8, 3, 0]]
+    assert batch.visual_index.tolist() == [0, 0, 0, 0, 1, 1, 1]
+    assert batch.visual_of_records() == [0, 0, 1]
+    assert batch.targets["labels"].tolist() == [1, -100, 1]
+    plain = collate(
+        [Sample("v", frames, torch.zeros(2, 1), torch.zeros(2, 2), torch.zeros(2), (single,))],
+        padding="batch",
+        max_frame_size=8,
+        frame_multiple=8,
+        pad_token_id=0,
+    )
+    assert (plain.texts_per_record, plain.num_texts) == ((), (1,))
+    with pytest.raises(ValueError, match="3 records, 7 texts for 6 id rows"):
+        replace(batch, input_ids=batch.input_ids[:6])

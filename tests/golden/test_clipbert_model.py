@@ -48,8 +48,12 @@ def reference_keys(head: str) -> dict[str, list[int]]:
     return keys[head]
 
 
-def unfilled_model(sizes: dict[str, Any], *, num_classes: int | None, vocabulary_size: int) -> ClipBert:
-    config = ModelConfig(backbone=ClipBertResNetConfig(), encoder=EncoderConfig(**sizes))
+def unfilled_model(
+    sizes: dict[str, Any], *, num_classes: int | None, vocabulary_size: int, head_dropout: float = 0.1
+) -> ClipBert:
+    config = ModelConfig(
+        backbone=ClipBertResNetConfig(), encoder=EncoderConfig(**sizes), head_dropout=head_dropout
+    )
     head: Any = "pretraining" if num_classes is None else "classification"
     return build_model(config, head=head, num_classes=num_classes, vocabulary_size=vocabulary_size)
 

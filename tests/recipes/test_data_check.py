@@ -50,6 +50,7 @@ def test_a_clean_data_set_has_no_findings(tmp_path: Path) -> None:
     }
     (scores,) = report.scores
     assert scores == {
+        "format": "video_qa",
         "split": "test",
         "metric": "accuracy",
         "count": 1,
@@ -183,6 +184,22 @@ def test_missing_renamed_and_unused_media(tmp_path: Path, monkeypatch: pytest.Mo
     assert found(report, "renamed-media").items == ("APOD-CC1 = video0",)
     assert found(report, "unused-media").items == ("video99",)
     assert report.findings[0] is missing  # the worst come first
+
+
+def test_families_are_not_mixed(tmp_path: Path) -> None:
+    files = [
+        write(tmp_path / "qa_train.jsonl", VIDEO),
+        write(tmp_path / "qa_test.jsonl", {**VIDEO, "video_id": "video2"}),
+        write(tmp_path / "vqa_train.jsonl", {**PICTURE, "labels": {"SAVE": 1}}),
+        write(tmp_path / "vqa_test.jsonl", {**PICTURE, "image_id": "video1", "labels": {"Save": 1}}),
+    ]
+    report = check_data(files)
+    twin = found(report, "answer-twin")
+    assert twin.items == ("SAVE = Save",)
+    assert [(one["format"], one["count"], one["ceiling"]) for one in report.scores] == [
+        ("video_qa", 1, 1.0),
+        ("vqa", 1, 1.0),
+    ]
 
 
 def test_multiple_choice(tmp_path: Path) -> None:

@@ -3,14 +3,16 @@
 import json
 from collections.abc import Mapping
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from clipbug.data.records import CaptionRecord, QuestionRecord
+from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord
 from clipbug.errors import DataError
 from clipbug.metrics.baselines import TrainingAnswers
+from clipbug.metrics.choice_baselines import TrainingChoices
 from clipbug.metrics.intervals import bootstrap_interval
 from clipbug.recipes.scoring import score_predictions
 from clipbug.report.score_table import score_table
@@ -135,3 +137,64 @@ def test_the_table_leaves_out_what_is_not_known_and_shows_names_as_they_are() ->
     assert "counted wrong" not in text
     assert "type: [b]what" in text
     assert "app: [red]app" in text
+
+
+CHOICES = [
+    ChoiceRecord("1", "1", "v1", FIRST, ("menu", "save"), 0, "action", "todo"),
+    ChoiceRecord("2", "2", "v1", LAST, ("menu", "save", "back", "quit"), 3, "action", "todo"),
+    ChoiceRecord("3", "3", "v2", FIRST, ("menu", "save"), None),
+]
+
+
+def test_choices_are_answered_by_text_or_by_index() -> None:
+    training = TrainingChoices([ChoiceRecord("t", "t", "v9", FIRST, ("quit", "menu"), 1)])
+    by_text = [{"id": "1", "answer": "Menu"}, {"id": "2", "answer": "back"}]
+    by_index = [{"id": "1", "answer": 0}, {"question_id": "2", "answer": 2}]  # as the original writes them
+    scores = [
+        score_predictions(rows, CHOICES, task_name="multiple-choice", training_choices=training)
+        for rows in (by_text, by_index)
+    ]
+    assert scores[0] == scores[1]
+    assert (scores[0]["score"], scores[0]["count"], scores[0]["unlabelled"]) == (0.5, 2, 1)
+    assert scores[0]["baselines"] == {"random": (1 / 2 + 1 / 4) / 2, "majority": 0.0, "question_only": 0.5}
+    untrained = score_predictions(by_text, CHOICES, task_name="multiple_choice")
+    assert untrained["baselines"] == {"random": 0.375, "majority": None, "question_only": None}
+    with pytest.raises(DataError, match="lack an id or a text"):
+        score_predictions([{"id": "1", "answer": 2}], CHOICES, task_name="multiple-choice")
+
+
+def test_accuracies_of_multiple_choice_equal_the_original() -> None:
+    original = json.loads(
+        Path(__file__).parents[1].joinpath("metrics", "original_scores.json").read_text(encoding="utf-8")
+    )
+    options = tuple("abcde")
+    action, mc = original["action"], original["msrvtt_mc"]
+    answers = {
+        "action": {str(row["question_id"]): row["answer"] for row in action["data"]},
+        "mc": mc["id2answer"],
+    }
+    given = {
+        "action": {str(row["question_id"]): row["answer"] for row in action["results"]},
+        "mc": mc["pred"],
+    }
+    for name, expected in (("action", action["metrics"]["overall_acc"]), ("mc", 0.6)):
+        rows = [
+            ChoiceRecord(key, key, f"v{key}", "?", options, right) for key, right in answers[name].items()
+        ]
+        predictions = [{"id": key, "answer": answer} for key, answer in given[name].items()]
+        scores = score_predictions(predictions, rows, task_name="multiple_choice")
+        assert scores["score"] == pytest.approx(expected)
+    assert mc["metrics"]["mc_accuracy"] == "60.00"
+
+
+def test_counts_have_accuracy_and_squared_error() -> None:
+    rows = [QuestionRecord(str(n), str(n), f"v{n}", "how many?", {str(n): 1.0}) for n in (1, 4, 12)]
+    predictions = [{"id": "1", "answer": "1"}, {"id": "4", "answer": 6}]
+    scores = score_predictions(predictions, rows, task_name="count", answers=[str(n) for n in range(1, 11)])
+    assert scores["score"] == pytest.approx(1 / 3)
+    assert scores["mse"] == 2.0  # of the two that are answered
+    assert (scores["missing"], scores["ceiling"]) == (1, pytest.approx(2 / 3))
+    assert score_predictions([{"id": "1", "answer": "one"}], rows, task_name="count")["mse"] is None
+    table = Console(file=StringIO(), width=120)
+    table.print(score_table(scores))
+    assert "mean squared error" in table.file.getvalue()  # type: ignore[attr-defined]

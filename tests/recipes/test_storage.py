@@ -43,6 +43,16 @@ def test_data_is_found_by_task(tmp_path: Path) -> None:
     assert storage.find_data("video_qa").train == (video,)
 
 
+def test_data_of_another_format_and_kind_of_file(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    table = storage.text / "mine" / "train.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text("image_id,question,answer\n1,what?,yes\n")
+    (storage.text / "mine" / "train_ans2label.json").write_text('{"yes": 0}')
+    assert storage.find_data("vqa").train == (table,)
+    assert storage.find_data("video_qa", "vqa").train == (table,)
+
+
 def test_missing_and_ambiguous_data_say_what_there_is_and_what_to_do(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
     with pytest.raises(DataError, match="no annotation files") as nothing:

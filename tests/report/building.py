@@ -45,6 +45,7 @@ def contents(*cards: Card, **changes: object) -> ReportContents:
         facts={"task": "video qa"},
         scores=SCORES,
         cards=cards,
+        rankings=(),
         groups={"app": [Group("mosaic", 0.5, 4, 0.2, 0.8)]},
         curves=[Curve("loss", ((1, 3.0), (2, 2.0), (3, 1.5)))],
         filmstrips={f"video{number}": strip(number) for number in range(5)},

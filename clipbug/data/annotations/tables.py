@@ -24,7 +24,8 @@ def iter_cells(path: Path) -> Iterator[tuple[int, Cells, str]]:
         yield 1, [], f"no UTF-8 text at byte {error.start + 1} of the file; save the file as UTF-8"
         return
     csv.field_size_limit(_LARGEST_CELL)
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    first = text.partition("\n")[0]
+    delimiter = "\t" if first.count("\t") > first.count(",") else ","  # TGIF-QA's .csv files have tabs
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []
     first_line = 1

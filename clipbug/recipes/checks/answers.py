@@ -9,24 +9,29 @@ from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Re
 from clipbug.metrics.answers import best_score, ceiling
 from clipbug.metrics.text import fold
 from clipbug.recipes.baseline_scores import choice_baselines, question_baselines
-from clipbug.recipes.checks.findings import Finding, Part
+from clipbug.recipes.checks.findings import Finding, Part, by_family
 from clipbug.recipes.storage import Split
 
 _LONG_TEXT = 30  # words; `data.max_text_tokens` cuts at 30 tokens by default
 
 
 def check_answers(parts: Sequence[Part], vocabulary: AnswerVocabulary | None) -> Iterator[Finding]:
-    """Findings about answers and captions over all files."""
+    """Findings about answers and captions; answers are compared within a family."""
+    for of_family in by_family(parts):
+        yield from _answers(of_family, vocabulary)
+    for part in parts:
+        yield from _unanswered(part)
+        yield from _captions(part)
+
+
+def _answers(parts: Sequence[Part], vocabulary: AnswerVocabulary | None) -> Iterator[Finding]:
     questions = [(part, row) for part in parts for row in part.records if isinstance(row, QuestionRecord)]
     yield from _twins([answer for _, row in questions for answer in row.labels])
     train = [row for part, row in questions if part.split == "train"]
     for split in ("val", "test"):
         yield from _unseen(train, [row for part, row in questions if part.split == split], split)
-    if vocabulary is not None:
+    if vocabulary is not None and questions:
         yield from _vocabulary(train, vocabulary)
-    for part in parts:
-        yield from _unanswered(part)
-        yield from _captions(part)
 
 
 def answer_statistics(part: Part) -> dict[str, Any]:
@@ -52,7 +57,10 @@ def answer_statistics(part: Part) -> dict[str, Any]:
 
 def reachable_scores(parts: Sequence[Part]) -> list[dict[str, Any]]:
     """Of every validation and test part with answers: baselines and ceilings, from the training files."""
-    return [scores for split in ("val", "test") if (scores := _scores(parts, split))]
+    splits: tuple[Split, ...] = ("val", "test")
+    return [
+        scores for of_family in by_family(parts) for split in splits if (scores := _scores(of_family, split))
+    ]
 
 
 def _scores(parts: Sequence[Part], split: Split) -> dict[str, Any]:
@@ -63,15 +71,14 @@ def _scores(parts: Sequence[Part], split: Split) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if questions:
         learnt = [row for row in train if isinstance(row, QuestionRecord)]
-        family = next(part.file.family for part in parts if part.split == split)
-        found = question_baselines(learnt, questions, family)
+        found = question_baselines(learnt, questions, parts[0].file.family)
     elif choices:
         found = choice_baselines([row for row in train if isinstance(row, ChoiceRecord)], choices)
     if not found:
         return {}
     kept = ("metric", "count", "oracle", "ceiling", "oov_share") if train else ("metric", "count", "oracle")
     named = {key: found[key] for key in kept if key in found}
-    return {"split": split, **named, **(found["baselines"] if train else {})}
+    return {"format": parts[0].file.family, "split": split, **named, **(found["baselines"] if train else {})}
 
 
 def _twins(answers: Sequence[str]) -> Iterator[Finding]:

@@ -60,6 +60,12 @@ class Part:
         return self.file.records
 
 
+def by_family(parts: Sequence[Part]) -> list[list[Part]]:
+    """The parts of each family: questions and captions are compared among themselves only."""
+    families = dict.fromkeys(part.file.family for part in parts)
+    return [[part for part in parts if part.file.family == family] for family in families]
+
+
 def place(record: Record) -> str:
     """ "file.jsonl:7", short enough for lists."""
     return record.source.replace("\\", "/").rpartition("/")[2]

@@ -7,7 +7,7 @@ from itertools import combinations
 from clipbug.data.issue_names import issue_of_name
 from clipbug.data.records import CaptionRecord, Record
 from clipbug.metrics.text import fold
-from clipbug.recipes.checks.findings import Finding, Part, place
+from clipbug.recipes.checks.findings import Finding, Part, by_family, place
 from clipbug.recipes.checks.rows import same_row
 from clipbug.recipes.storage import Split
 
@@ -20,8 +20,7 @@ def check_splits(parts: Sequence[Part]) -> Iterator[Finding]:
     if unnamed and len(parts) > 1:
         text = "no word in these names says train, val or test: not compared (name them with --train, --test)"
         yield Finding("info", "no-split", text, tuple(unnamed))
-    for family in dict.fromkeys(part.file.family for part in parts):
-        of_family = [part for part in parts if part.file.family == family]
+    for of_family in by_family(parts):
         rows = {split: _records(part for part in of_family if part.split == split) for split in _SPLITS}
         for earlier, later in combinations(_SPLITS, 2):
             yield from _leaks(earlier, rows[earlier], later, rows[later])

@@ -208,6 +208,13 @@ def test_summaries_of_screens_may_have_commas(tmp_path: Path) -> None:
     ]
 
 
+def test_a_table_with_tabs_may_be_called_csv(tmp_path: Path) -> None:
+    path = tmp_path / "Train_frameqa_question.csv"
+    path.write_text("gif_name\tquestion\tanswer\ntumblr_1\twhat, or who?\tdog\n")
+    (record,) = read_annotations(path)
+    assert (record.media_id, record.text) == ("tumblr_1", "what, or who?")
+
+
 def test_a_table_that_breaks_off_names_the_place(tmp_path: Path) -> None:
     path = tmp_path / "broken.tsv"
     path.write_text('id\tcaption\na\tlogin\nb\t"never closed\n')

@@ -27,7 +27,7 @@ def make_cards(predictions: Sequence[Mapping[str, Any]], records: Sequence[Recor
 
 def _card(record: QuestionRecord | ChoiceRecord, row: Mapping[str, Any]) -> Card:
     answer = row.get("answer")
-    labels = _labels(record)
+    labels = record.labels
     return Card(
         record_id=record.record_id,
         media_id=str(row.get("media_id", record.media_id)),  # as the store names it, where they differ
@@ -42,12 +42,6 @@ def _card(record: QuestionRecord | ChoiceRecord, row: Mapping[str, Any]) -> Card
         app=record.app,
         source=record.source,
     )
-
-
-def _labels(record: QuestionRecord | ChoiceRecord) -> Mapping[str, float]:
-    if isinstance(record, QuestionRecord):
-        return record.labels
-    return {} if record.answer is None else {record.options[record.answer]: 1.0}
 
 
 def _vote(clip: Mapping[str, Any]) -> Vote:

@@ -1,6 +1,6 @@
 """The frames of a report, decoded again at the times that the predictions name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from clipbug.data.decoding.base import VideoDecoder
 from clipbug.data.frame_size import resized_size
 from clipbug.data.media import MediaSource
 from clipbug.errors import ClipbugError, DataError
-from clipbug.report.contents import Card, Filmstrip
+from clipbug.report.contents import Card, Filmstrip, Ranking
 from clipbug.report.pictures import make_filmstrip
 from clipbug.runtime.progress import ProgressBar
 
@@ -16,29 +16,48 @@ from clipbug.runtime.progress import ProgressBar
 _SIDES = ((600, 420), (2_000, 288), (6_000, 180), (20_000, 128))
 MAX_FRAMES = 20_000
 _MAX_STRIP_PIXELS = 60_000  # a JPEG is at most 65,535 wide
+_SPREAD = (0.08, 0.36, 0.64, 0.92)  # of the length: where the pictures of a found recording are taken
+
+FrameTimes = Mapping[str, tuple[float, ...]]
+
+
+def cards_frames(cards: Sequence[Card]) -> FrameTimes:
+    """Frame times of each recording, of its worst question; worst recording first."""
+    times: dict[str, tuple[float, ...]] = {}
+    for card in sorted(cards, key=lambda card: card.rank):
+        if card.frame_seconds:
+            times.setdefault(card.media_id, card.frame_seconds)
+    return times
+
+
+def rankings_frames(rankings: Sequence[Ranking]) -> FrameTimes:
+    """Recordings to show some pictures of, those of the worst rankings first."""
+    worst_first = sorted(rankings, key=lambda ranking: ranking.order)
+    return {media_id: () for ranking in worst_first for media_id in ranking.shown}
 
 
 def make_filmstrips(
-    cards: Sequence[Card], open_source: Callable[[], MediaSource]
+    times: FrameTimes, open_source: Callable[[], MediaSource]
 ) -> tuple[dict[str, Filmstrip], list[str]]:
-    """One filmstrip per recording, those with the worst answers first, and notes on what was left out.
+    """One filmstrip per recording, and notes on what was left out.
 
-    Questions of one recording share its strip; all look at the same frames. A report without pictures is
-    still worth reading, so a missing store or recording is a note, not an error.
+    A report without pictures is still worth reading, so a missing store or recording is a note, not an error.
 
     Args:
-        cards: the questions.
+        times: recording -> times of the pictures to show, or none for some pictures from start to end; where
+            there are too many, the first ones are shown.
         open_source: opens the stores.
     """
-    times = _frame_times(cards)
     if not times:
-        return {}, ["The predictions name no clips, so there are no frames."] if cards else []
+        return {}, ["The predictions name no recordings or clips, so there are no frames."]
     try:
         media = open_source()
     except ClipbugError as error:
         return {}, [f"No frames: {error.message}."]
     chosen, notes = _within_limit(times)
-    side = next(side for limit, side in _SIDES if sum(len(times[name]) for name in chosen) <= limit)
+    side = next(
+        side for limit, side in _SIDES if sum(len(times[name]) or len(_SPREAD) for name in chosen) <= limit
+    )
     strips: dict[str, Filmstrip] = {}
     missing: list[str] = []
     with ProgressBar("report frames", len(chosen), unit="recordings") as bar:
@@ -54,21 +73,12 @@ def make_filmstrips(
     return strips, notes
 
 
-def _frame_times(cards: Sequence[Card]) -> dict[str, tuple[float, ...]]:
-    """Frame times of each recording, of its worst question; worst recording first."""
-    times: dict[str, tuple[float, ...]] = {}
-    for card in sorted(cards, key=lambda card: card.rank):
-        if card.frame_seconds:
-            times.setdefault(card.media_id, card.frame_seconds)
-    return times
-
-
-def _within_limit(times: dict[str, tuple[float, ...]]) -> tuple[list[str], list[str]]:
+def _within_limit(times: FrameTimes) -> tuple[list[str], list[str]]:
     """As many recordings as the page may hold, and a note if that is not all."""
     chosen: list[str] = []
     total = 0
     for media_id, seconds in times.items():
-        total += len(seconds)
+        total += len(seconds) or len(_SPREAD)
         if total > MAX_FRAMES:
             break
         chosen.append(media_id)
@@ -84,6 +94,9 @@ def _within_limit(times: dict[str, tuple[float, ...]]) -> tuple[list[str], list[
 def _filmstrip(media: MediaSource, media_id: str, seconds: tuple[float, ...], side: int) -> Filmstrip:
     with media.open(media_id, longer_side=side) as decoder:
         meta = decoder.metadata
+        if not seconds:
+            length = float(decoder.pts_seconds[-1] - decoder.pts_seconds[0])
+            seconds = tuple(length * share for share in _SPREAD) if length else (0.0,)
         height, width = resized_size(meta.height, meta.width, min(side, max(meta.height, meta.width)))
         if width * len(seconds) > _MAX_STRIP_PIXELS:
             height, width = resized_size(height, width, max(16, _MAX_STRIP_PIXELS // len(seconds)))

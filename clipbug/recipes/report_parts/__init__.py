@@ -1,0 +1,1 @@
+"""What `clipbug report` gathers, part by part."""

@@ -1,0 +1,54 @@
+"""What the worst answers of a report rest on."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from clipbug.data.media import MediaSource
+from clipbug.errors import ClipbugError
+from clipbug.recipes.evidence import find_evidence
+from clipbug.recipes.explain import strongest_picture
+from clipbug.recipes.loaded_model import EncodedVisual, LoadedModel, load_model
+from clipbug.recipes.run_folder import RunFolder
+from clipbug.report.contents import Card
+from clipbug.report.pictures import jpeg_uri
+from clipbug.tasks.question_answering import QuestionAnswering
+
+logger = logging.getLogger(__name__)
+
+
+def with_evidence(
+    cards: Sequence[Card], run: RunFolder, predictions: Path, media: MediaSource, *, count: int
+) -> list[Card]:
+    """The cards, the worst `count` of them with a picture of what the answer rests on.
+
+    Runs that answer no free questions have none; a recording that cannot be read is left without, and named.
+
+    Args:
+        cards: of the report.
+        run: that answered.
+        predictions: file of its answers; the note beside it names checkpoint and clips.
+        media: the recordings.
+        count: how many.
+    """
+    note = predictions.with_name("inference.json")
+    inferred = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
+    model = load_model(run.path, step=str(inferred.get("step", "best")).removeprefix("step-").lstrip("0"))
+    if not isinstance(model.task, QuestionAnswering):
+        return list(cards)
+    worst = {card.record_id for card in sorted(cards, key=lambda card: card.rank)[:count]}
+    num_clips = inferred.get("num_clips")
+    return [_explained(card, model, media, num_clips) if card.record_id in worst else card for card in cards]
+
+
+def _explained(card: Card, model: LoadedModel, media: MediaSource, num_clips: int | None) -> Card:
+    try:
+        encoded: EncodedVisual = model.encode(media.read(card.media_id), num_clips=num_clips)
+        evidence = find_evidence(model, encoded, card.question, answer=card.answer)
+    except (ClipbugError, ValueError) as error:  # ValueError: the answer is from another vocabulary
+        logger.warning("no evidence for %s: %s", card.record_id, error)
+        return card
+    picture = strongest_picture(evidence, encoded)
+    return replace(card, evidence=jpeg_uri(picture))
