@@ -17,6 +17,8 @@ from clipbug.models.aggregation import aggregate_clips
 from clipbug.models.clipbert import ClipBert
 
 MAX_TEXT_TOKENS = 100
+MASKED = -10000.0
+"""Added to the attention of padding."""
 
 
 class OriginalInference:
@@ -49,9 +51,13 @@ class OriginalInference:
         mask = torch.zeros_like(ids)
         for row, text in enumerate(input_ids):
             ids[row, : len(text)], mask[row, : len(text)] = torch.tensor(text), 1
-        _, pooled = self._model.bert(grid.view(*frames.shape[:2], *grid.shape[1:]).mean(dim=1), ids, mask)
+        bert = self._model.bert
+        visual = bert.visual_embeddings(grid.view(*frames.shape[:2], *grid.shape[1:]).mean(dim=1))
+        tokens = torch.cat([bert.embeddings(ids), visual], dim=1)
+        hidden = F.pad((1.0 - mask) * MASKED, (0, visual.shape[1]))[:, None, None]
+        sequence = bert.encoder(tokens, attention_mask=hidden).last_hidden_state
         head: nn.Module = self._model.head.get_submodule("classifier")
-        logits: Tensor = head(pooled)
+        logits: Tensor = head(bert.pooler(sequence))
         return logits
 
     def pooled_logits(
