@@ -94,6 +94,9 @@ class DataConfig(StrictModel):
     )
     max_text_tokens: PositiveInt = Field(30, description="longer texts are cut, [CLS] and [SEP] included")
     num_workers: int = Field(0, ge=0, description="loader processes")
+    max_bad_items: int = Field(
+        0, ge=0, description="undecodable images and recordings that training leaves out (and lists)"
+    )
     train_datasets: tuple[TrainDataset, ...] = Field(
         (), description="instead of train: several data sets for pre-training, mixed by their ratios"
     )
