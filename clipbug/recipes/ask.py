@@ -7,7 +7,7 @@ from typing import Any
 
 from clipbug.errors import ClipbugError, DataError
 from clipbug.recipes.evidence import find_evidence
-from clipbug.recipes.explain import evidence_pictures, strongest_clip
+from clipbug.recipes.explain import strongest_picture
 from clipbug.recipes.loaded_model import EncodedVisual, LoadedModel, load_model
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.storage import Storage
@@ -138,7 +138,7 @@ def card_of(path: Path, prediction: Prediction, evidence: str | None = None) -> 
 def card_with_evidence(model: LoadedModel, path: Path, visual: EncodedVisual, prediction: Prediction) -> Card:
     """The card of one answer with a picture of what it rests on."""
     evidence = find_evidence(model, visual, prediction.question)
-    picture = evidence_pictures(evidence, visual)[strongest_clip(evidence)]
+    picture = strongest_picture(evidence, visual)
     return card_of(path, prediction, evidence=jpeg_uri(picture))
 
 

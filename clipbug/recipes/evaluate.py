@@ -100,7 +100,7 @@ def _scores(
     trained = "" if config is None else config.task.name
     if is_duplicates_file(files[0]):
         return evaluate_duplicates(files[0], _ranking_file(file, is_named))
-    task = asked_task(trained or task_of_file(files[0]), files)
+    task = asked_task(trained or _task_of_rows(files), files)
     read_as = data_format or ("auto" if config is None or task != trained else config.data.format)
     records = read_records(files, task, data_format=read_as)
     if task == "retrieval":
@@ -114,6 +114,18 @@ def _scores(
         training_answers=None if run is None else run.training_answers(),
         training_choices=_training_choices(config) if task == trained == "multiple_choice" else None,
     )
+
+
+def _task_of_rows(files: Sequence[Path]) -> str:
+    """What rows of unknown origin ask: open questions that are all answered by numbers are counts."""
+    task = task_of_file(files[0])
+    if task != "video_qa":
+        return task
+    try:
+        read_records(files, "count")
+    except DataError:
+        return task
+    return "count"
 
 
 def _ranking_file(file: Path, is_named: bool) -> Path:
