@@ -73,6 +73,7 @@ SURFACE = {
         "--set",
     },
     "weights export": {"DIR", "--format", "--output", "--step"},
+    "benchmark train": {"--only", "--steps", "--batch", "--scale", "--check", "--no-check"},
     "benchmark data": {"FILE...", "--n-clips", "--size", "--repeats"},
     "data ls": {"STORE", "--match", "--limit"},
     "data get": {"STORE", "ID...", "--output"},
