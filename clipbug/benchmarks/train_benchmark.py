@@ -1,59 +1,31 @@
 """`clipbug benchmark train`: our training step beside the original's, each switch alone and all together."""
 
-import json
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from clipbug.benchmarks.original_step import OriginalStep, Switches
-from clipbug.benchmarks.recordings import write_recording
+from clipbug.benchmarks.train_setting import Scale, Setting, Variant
 from clipbug.config import RunConfig
-from clipbug.data.answers import AnswerVocabulary
 from clipbug.data.batch import Batch
-from clipbug.data.tokenization import train_wordpiece
 from clipbug.engine.optim import build_optimizer
 from clipbug.engine.step import OptimizerStep
 from clipbug.errors import ClipbugError, ConfigError
-from clipbug.models.build import build_model
 from clipbug.models.clipbert import ClipBert
 from clipbug.models.switches import apply_training_switches
-from clipbug.recipes.assembly import TextParts, build_train_batches
-from clipbug.recipes.ingest import ingest
-from clipbug.recipes.rows import open_media, records_with_media
-from clipbug.recipes.storage import Storage
-from clipbug.runtime.distributed import Distributed
 from clipbug.runtime.memory import peak_bytes
 from clipbug.tasks.base import Task
-from clipbug.tasks.build import build_task
 
-Scale = Literal["base", "tiny"]
 _GIB = 2**30
-_NUM_ANSWERS, _VOCABULARY = 1500, 30522
 _MATRIX_SIZE = {"base": 2048, "tiny": 256}
-_QUESTIONS = ("what is tapped first?", "which dialog appears after save is tapped twice in a row?")
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """One line of the table.
-
-    Attributes:
-        original: the original's step with these switches; None: clipbug's own step.
-        training: settings of clipbug's own step that are not the defaults.
-    """
-
-    original: Switches | None = None
-    precision: Literal["fp32", "bf16"] = "fp32"
-    padding: Literal["square", "batch"] = "square"
-    training: Mapping[str, Any] = field(default_factory=dict)
 
 
 BASELINE, DEFAULTS = "original", "all, bf16, batch padding (defaults)"
@@ -134,7 +106,7 @@ def measure_training(
     if only and names == [BASELINE] and BASELINE not in only:
         raise ConfigError(f"no variant fits {', '.join(only)}", f"variants: {', '.join(VARIANTS)}")
     with tempfile.TemporaryDirectory() as folder:
-        setting = _Setting(Path(folder), batch_size=batch_size, scale=scale)
+        setting = Setting(Path(folder), batch_size=batch_size, scale=scale)
         setting.write_data()
         gradients = _in_process(_compare_gradients, setting) if check else {}
         rows = {name: _in_process(_measure_variant, setting, name, steps) for name in names}
@@ -179,76 +151,7 @@ def _send_result(connection: Connection, function: Callable[..., Any], arguments
     connection.send(function(*arguments))
 
 
-@dataclass(frozen=True, slots=True)
-class _Setting:
-    """Data and sizes that all variants share."""
-
-    folder: Path
-    batch_size: int
-    scale: Scale
-
-    @property
-    def processes(self) -> Distributed:
-        return Distributed(0, 0, 1, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-
-    def config(self, variant: Variant, **training: Any) -> RunConfig:
-        encoder = {"hidden_size": 64, "num_layers": 2, "num_heads": 2, "intermediate_size": 128}
-        return RunConfig.model_validate(
-            {
-                "task": {"name": "video_qa"},
-                "precision": variant.precision,
-                "padding": variant.padding,
-                "max_frame_size": 448 if self.scale == "base" else 128,
-                "num_frames_per_clip": 2,
-                "model": {
-                    "backbone": {"name": "clipbert"},
-                    "encoder": {"dropout": 0.1, **({} if self.scale == "base" else encoder)},
-                },
-                "data": {
-                    "train": [str(self.folder / "train.jsonl")],
-                    "media": [str(self.folder / "store")],
-                    "texts_per_visual": 1,
-                },
-                "train": {"batch_size": self.batch_size, "num_clips": 2, **variant.training, **training},
-            }
-        )
-
-    def write_data(self) -> None:
-        """Recordings of a phone, ingested, and a question about each."""
-        files = [self.folder / "recordings" / f"phone{index}.mp4" for index in range(2)]
-        for index, file in enumerate(files):
-            write_recording(file, seconds=6, width=720, height=1280, motion="still", seed=index)
-        ingest(files, extensions=["mp4"], file_type="video", store=self.folder / "store")
-        rows = [
-            {"video_id": file.stem, "question": question, "answer": f"answer {index}"}
-            for index, (file, question) in enumerate(zip(files, _QUESTIONS, strict=True))
-        ]
-        (self.folder / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-
-    def text(self) -> TextParts:
-        answers = AnswerVocabulary(tuple(f"answer {index}" for index in range(_NUM_ANSWERS)))
-        return TextParts(train_wordpiece(_QUESTIONS, vocabulary_size=200), answers)
-
-    def task(self, config: RunConfig) -> Task:
-        torch.manual_seed(0)
-        model = build_model(
-            config.model, head="classification", num_classes=_NUM_ANSWERS, vocabulary_size=_VOCABULARY
-        )
-        return build_task(
-            config.task,
-            model.to(self.processes.device),
-            answers=self.text().answers,
-            clip_aggregation="logsumexp",
-            label_smoothing=0.0,
-        ).train()
-
-    def batches(self, config: RunConfig, task: Task) -> Iterator[Batch]:
-        media = open_media(config.data.media, Storage(self.folder))
-        records = records_with_media(config.data.train, config, media)
-        return build_train_batches(config, records, media, self.text(), task, self.processes).batches_from(0)
-
-
-def _measure_variant(setting: _Setting, name: str, steps: int) -> dict[str, float]:
+def _measure_variant(setting: Setting, name: str, steps: int) -> dict[str, float]:
     variant = VARIANTS[name]
     config = setting.config(variant)
     task = setting.task(config)
@@ -274,7 +177,7 @@ def _measure_variant(setting: _Setting, name: str, steps: int) -> dict[str, floa
 
 
 def _step_function(
-    setting: _Setting, variant: Variant, config: RunConfig, task: Task
+    setting: Setting, variant: Variant, config: RunConfig, task: Task
 ) -> Callable[[Batch], object]:
     assert isinstance(task.model, ClipBert), "built here"
     if variant.original is not None:
@@ -291,7 +194,7 @@ def _step_function(
     return lambda batch: update.run([batch], task.count_targets(batch))
 
 
-def _own_step(setting: _Setting, variant: Variant, config: RunConfig, task: Task) -> OptimizerStep:
+def _own_step(setting: Setting, variant: Variant, config: RunConfig, task: Task) -> OptimizerStep:
     return OptimizerStep(
         task,
         build_optimizer(task, config.optim),
@@ -301,7 +204,7 @@ def _own_step(setting: _Setting, variant: Variant, config: RunConfig, task: Task
     )
 
 
-def _compare_gradients(setting: _Setting) -> dict[str, float]:
+def _compare_gradients(setting: Setting) -> dict[str, float]:
     variant = Variant()
     config = setting.config(variant)
     still = config.model.encoder.model_copy(update={"dropout": 0.0})
@@ -331,7 +234,7 @@ def _compare_gradients(setting: _Setting) -> dict[str, float]:
     }
 
 
-def _matrix_rates(setting: _Setting) -> dict[str, float]:
+def _matrix_rates(setting: Setting) -> dict[str, float]:
     """TFLOP/s of a large matrix product: what the machine can do at best."""
     size, device = _MATRIX_SIZE[setting.scale], setting.processes.device
     return {

@@ -35,6 +35,7 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "report:make_report",
         "benchmarks.data_benchmark:measure_data",
         "benchmarks.train_benchmark:measure_training",
+        "replay:replay",
         "store_items:list_items",
         "store_items:get_items",
         "store_items:remove_items",
