@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from clipbug.engine.examples import examples_of
@@ -58,6 +59,7 @@ def test_unwritable_folder_is_named(tmp_path: Path) -> None:
         Tracker(tmp_path / "run").log(1, {"loss": 1.0})
 
 
+@torch.no_grad()
 def test_examples_are_shown_as_text_and_pictures(tmp_path: Path) -> None:
     task, batch = FakeTask().eval(), make_batch([0, 1, 2])
     examples = examples_of(batch, task.predict(batch), 2)
