@@ -36,5 +36,7 @@ def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         named = [str(first) if word.startswith("recordings/video") else word for word in words]
         fewer = FEWER if words[0] == "finetune" else ()
         # 3: done, and something about the data was found
-        assert exit_code_of(*named, *fewer, "-q") in ((0, 3) if words[:2] == ["data", "check"] else (0,)), words
+        assert exit_code_of(*named, *fewer, "-q") in ((0, 3) if words[:2] == ["data", "check"] else (0,)), (
+            words
+        )
     assert list(tmp_path.glob("storage/finetune/*/predictions/*/report.html"))
