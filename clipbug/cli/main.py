@@ -12,6 +12,7 @@ from clipbug.cli import (
     ask,
     baseline,
     benchmark,
+    benchmark_infer,
     config,
     data,
     data_annotations,
@@ -84,7 +85,10 @@ _DATA_COMMANDS: _Commands = (
     ("rm", data_store.remove, "clipbug data rm storage/vis_db/videos login_bug"),
     ("verify", data_store.verify, "clipbug data verify storage/vis_db/videos"),
 )
-_BENCHMARK_COMMANDS: _Commands = (("data", benchmark.data, "clipbug benchmark data --n-clips 16"),)
+_BENCHMARK_COMMANDS: _Commands = (
+    ("data", benchmark.data, "clipbug benchmark data --n-clips 16"),
+    ("infer", benchmark_infer.infer, "clipbug benchmark infer --way strict default"),
+)
 
 
 def _print_version(wanted: bool) -> None:

@@ -34,6 +34,7 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "weights_export:export_weights",
         "report:make_report",
         "benchmarks.data_benchmark:measure_data",
+        "benchmarks.inference_benchmark:measure_inference",
         "store_items:list_items",
         "store_items:get_items",
         "store_items:remove_items",

@@ -73,6 +73,9 @@ SURFACE = {
         "--set",
     },
     "weights export": {"DIR", "--format", "--output", "--step"},
+    "benchmark infer": {
+        *("FILE...", "--way", "--n-clips", "--recordings", "--original", "--memory"),
+    },
     "benchmark data": {"FILE...", "--n-clips", "--size", "--repeats"},
     "data ls": {"STORE", "--match", "--limit"},
     "data get": {"STORE", "ID...", "--output"},
