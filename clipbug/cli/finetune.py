@@ -37,7 +37,12 @@ def finetune(
     ] = None,
     init: Annotated[
         Path | None,
-        typer.Option("--init", metavar="MODEL", help="Run or model folder whose weights to start from."),
+        typer.Option(
+            "--init",
+            metavar="MODEL",
+            help="Run or model folder whose weights to start from.",
+            autocompletion=options.complete_run,
+        ),
     ] = None,
     output: options.Output = None,
     max_steps: options.MaxSteps = None,

@@ -12,6 +12,7 @@ from clipbug.cli import (
     ask,
     baseline,
     benchmark,
+    benchmark_infer,
     benchmark_train,
     config,
     data,
@@ -94,6 +95,7 @@ _DATA_COMMANDS: _Commands = (
 _BENCHMARK_COMMANDS: _Commands = (
     ("data", benchmark.data, "clipbug benchmark data --n-clips 16"),
     ("train", benchmark_train.train, "clipbug benchmark train --only defaults"),
+    ("infer", benchmark_infer.infer, "clipbug benchmark infer --way strict default"),
 )
 
 

@@ -57,4 +57,5 @@ def run_training(
         accept_changes=accept_changes,
         stop_after=stop_after,
     ).to_json()
-    return Outcome(report, report_view("training", report))
+    exit_code = 3 if report.get("bad_items") else 0
+    return Outcome(report, report_view("training", report), exit_code=exit_code)

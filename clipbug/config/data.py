@@ -23,10 +23,11 @@ class ClipBertSampling(StrictModel):
     """Frame for frame what the original samples, its known defects excepted (docs/design-notes.md)."""
 
     name: Literal["clipbert"] = "clipbert"
-    single_clip: Literal["start", "middle", "end"] = Field(
+    single_clip: Literal["start", "middle", "end", "uniform"] = Field(
         "start",
         description="where a clip alone lies: at the start as in the original's video QA, or with a third"
-        " (middle, as in its retrieval) or two thirds (end) of what it leaves free before it",
+        " (middle, as in its retrieval) or two thirds (end) of what it leaves free before it;"
+        " uniform: its frames spread over the whole recording",
     )
 
 
@@ -93,6 +94,9 @@ class DataConfig(StrictModel):
     )
     max_text_tokens: PositiveInt = Field(30, description="longer texts are cut, [CLS] and [SEP] included")
     num_workers: int = Field(0, ge=0, description="loader processes")
+    max_bad_items: int = Field(
+        0, ge=0, description="undecodable images and recordings that training leaves out (and lists)"
+    )
     train_datasets: tuple[TrainDataset, ...] = Field(
         (), description="instead of train: several data sets for pre-training, mixed by their ratios"
     )

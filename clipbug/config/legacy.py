@@ -23,8 +23,6 @@ from clipbug.config.legacy_flags import (
     Rule,
 )
 from clipbug.config.problems import nearest
-from clipbug.config.run import RunConfig
-from clipbug.config.schema import config_keys
 from clipbug.errors import ConfigError
 
 _RULES_OF_TASK: Mapping[str, Mapping[str, Rule]] = {
@@ -210,8 +208,6 @@ def _apply_key(
     values: dict[str, Any], flag: str, value: Any, rule: Key, args: Mapping[str, Any]
 ) -> FlagReport:
     note = rule.note
-    if not any(key.path == rule.path for key in config_keys(RunConfig)):
-        return FlagReport(flag, value, "dead", note=f"no config here has {rule.path}")
     if flag in ("train_datasets", "val_datasets") and values["task"]["name"] == "pretraining":
         _put(values, f"data.{flag}", [_dataset(dataset, training=flag[0] == "t") for dataset in value])
         return FlagReport(flag, value, "mapped", key=f"data.{flag}", note="with img and ratio of each")

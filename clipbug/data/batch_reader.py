@@ -1,82 +1,192 @@
 """Reading batches in this process, or ahead of time in worker processes."""
 
+import faulthandler
 import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from multiprocessing.context import BaseContext
 from typing import Any, Protocol
 
 import cv2
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, get_worker_info
 
-from clipbug.data.batch import Batch, Sample
-from clipbug.errors import ClipbugError
+from clipbug.data.bad_items import BadItems
+from clipbug.data.batch import Batch, Sample, UnreadVisual
+from clipbug.data.records import Record
+from clipbug.errors import ClipbugError, DataError, DecodeError
 
 Collate = Callable[[Sequence[Sample]], Batch]
 Keys = list[tuple[int, int]]
 """(epoch, index) of every sample of a batch."""
 
 
+_SECONDS_PER_SAMPLE = 600.0
+_MAX_EMPTY_BATCHES = 1000
+
+
+class DeadWorkerError(DataError, RuntimeError):
+    """A loader process has died or hangs. Also of the kind that torch raises, for those who expect that."""
+
+
+class Group(Protocol):
+    """What a sample is made of."""
+
+    @property
+    def media_id(self) -> str:
+        """Of its image or recording."""
+        ...
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """Its rows."""
+        ...
+
+
 class ReadsSamples(Protocol):
     """What a reader needs of a dataset."""
+
+    @property
+    def groups(self) -> Sequence[Group]:
+        """Sample i is of group i."""
+        ...
 
     def sample(self, epoch: int, index: int) -> Sample:
         """One sample, the same for the same epoch and index."""
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """What came of the keys of a batch."""
+
+    batch: Batch | None
+    unread: tuple[UnreadVisual, ...]
+
+    def pin_memory(self) -> "_Fetched":
+        """In pinned memory, for a GPU; torch calls it."""
+        return self if self.batch is None else replace(self, batch=self.batch.pin_memory())
+
+
 class BatchReader:
     """Turns keys into batches, in order. Worker processes, if any, start once and live as long as it does.
+
+    A file that crashes the decoder kills the process that reads it: with workers the training then ends with
+    an error that names it, and can go on; without them (`num_workers` 0) it takes this process down.
 
     Args:
         dataset: samples, picklable.
         collate: samples to a batch, picklable.
         num_workers: processes that read ahead; 0 reads here.
+        bad_items: what cannot be decoded, and how much of it may be left out; default: nothing.
+
+    Attributes:
+        unread: what the last call of `read` has left out.
     """
 
-    def __init__(self, dataset: ReadsSamples, collate: Collate, num_workers: int) -> None:
-        self._fetcher = _Fetcher(dataset, collate)
+    def __init__(
+        self,
+        dataset: ReadsSamples,
+        collate: Collate,
+        num_workers: int,
+        bad_items: BadItems | None = None,
+    ) -> None:
+        self.unread: list[UnreadVisual] = []
+        self._bad_items = bad_items or BadItems()
+        in_work = _context().RawArray("q", [-1] * num_workers)
+        self._fetcher = _Fetcher(dataset, collate, in_work)
         self._keys = _Schedule()
         self._loader = _worker_loader(self._fetcher, self._keys, num_workers) if num_workers else None
 
     def read(self, keys: Iterable[Keys]) -> Iterator[Batch]:
         """The batch of each item of `keys`, which may be endless. A new call ends an earlier one.
 
+        A batch is smaller by what is left out; one of which nothing is left is passed by.
+
         Raises:
-            ClipbugError: what reading a sample raised, in this process too.
+            DecodeError: more than `bad_items` allows cannot be decoded; the message names the last one.
+            DeadWorkerError: a worker died; the message names what it was reading.
+            ClipbugError: what else reading a sample raised, in this process too.
         """
+        self.unread, num_empty = [], 0
         for item in self._read_here(keys) if self._loader is None else self._read_ahead(self._loader, keys):
             if isinstance(item, ClipbugError):
                 raise item
-            yield item
+            for visual in item.unread:
+                self._bad_items.add(visual)
+                self.unread.append(visual)
+            if item.batch is not None:
+                yield item.batch
+            num_empty = 0 if item.batch is not None else num_empty + 1
+            if num_empty == _MAX_EMPTY_BATCHES:
+                raise DataError(
+                    f"nothing can be decoded in {num_empty} batches in a row", "Ingest them again."
+                )
 
-    def _read_here(self, keys: Iterable[Keys]) -> Iterator[Batch | ClipbugError]:
+    def _read_here(self, keys: Iterable[Keys]) -> Iterator[_Fetched | ClipbugError]:
         has_gpu = torch.cuda.is_available()
         for batch_keys in keys:
             item = self._fetcher[batch_keys]
-            yield item.pin_memory() if has_gpu and isinstance(item, Batch) else item
+            yield item.pin_memory() if has_gpu and isinstance(item, _Fetched) else item
 
-    def _read_ahead(self, loader: DataLoader[Any], keys: Iterable[Keys]) -> Iterator[Batch | ClipbugError]:
+    def _read_ahead(self, loader: DataLoader[Any], keys: Iterable[Keys]) -> Iterator[_Fetched | ClipbugError]:
         self._keys.current = keys
-        yield from loader
+        try:
+            yield from loader
+        except RuntimeError as error:
+            suspects = self._fetcher.in_work()
+            if isinstance(error, ClipbugError) or not suspects:
+                raise
+            raise DeadWorkerError(
+                f"a loader process died or hung while it read {' or '.join(suspects)}",
+                "Look at it alone: clipbug data get STORE ID; take it out of the rows or of the store.",
+            ) from error
 
 
 class _Fetcher:
-    """A map from keys to batches, as a DataLoader wants it."""
+    """A map from keys to batches, as a DataLoader wants it.
 
-    def __init__(self, dataset: ReadsSamples, collate: Collate) -> None:
+    Args:
+        in_work: a place per worker process, in memory that all share, for the sample that it is reading.
+    """
+
+    def __init__(self, dataset: ReadsSamples, collate: Collate, in_work: Any) -> None:
         self._dataset = dataset
         self._collate = collate
+        self._in_work = in_work
 
-    def __getitem__(self, keys: Keys) -> Batch | ClipbugError:
+    def __getitem__(self, keys: Keys) -> _Fetched | ClipbugError:
         # An exception would reach the main process as a traceback in a message; a value arrives as it is.
         try:
-            return self._collate([self._dataset.sample(epoch, index) for epoch, index in keys])
+            items = [self._sample(epoch, index) for epoch, index in keys]
+            samples = [item for item in items if isinstance(item, Sample)]
+            unread = tuple(item for item in items if isinstance(item, UnreadVisual))
+            return _Fetched(self._collate(samples) if samples else None, unread)
         except ClipbugError as error:
             return error
+
+    def in_work(self) -> list[str]:
+        """What workers are reading, or were when they died."""
+        return [self._dataset.groups[index].media_id for index in self._in_work if index >= 0]
+
+    def _sample(self, epoch: int, index: int) -> Sample | UnreadVisual:
+        worker = get_worker_info()
+        if worker is not None:
+            self._in_work[worker.id] = index
+            # Native code that hangs heeds nothing else. The end of the process is then told like a crash.
+            faulthandler.dump_traceback_later(_SECONDS_PER_SAMPLE, exit=True)
+        try:
+            return self._dataset.sample(epoch, index)
+        except DecodeError as error:
+            group = self._dataset.groups[index]
+            return UnreadVisual(group.media_id, group.records, error.message, error.hint)
+        finally:
+            if worker is not None:
+                faulthandler.cancel_dump_traceback_later()
+                self._in_work[worker.id] = -1
 
 
 class _Schedule:

@@ -5,10 +5,11 @@ from functools import partial
 from itertools import count
 from typing import Protocol
 
-from clipbug.data.batch import Batch
+from clipbug.data.bad_items import BadItems
+from clipbug.data.batch import Batch, UnreadVisual
 from clipbug.data.batch_reader import BatchReader, Collate, Keys, ReadsSamples
 from clipbug.data.draws import order_of_epoch
-from clipbug.errors import DataError
+from clipbug.errors import DataError, DecodeError
 
 
 class SampleSource(ReadsSamples, Protocol):
@@ -35,6 +36,7 @@ class TrainBatches:
         rank, world_size: of this process.
         num_workers: processes that read ahead; 0 reads here.
         collate: samples to a batch, picklable.
+        bad_items: what cannot be decoded, and how much of it may be left out; default: nothing.
 
     Raises:
         DataError: the dataset is empty.
@@ -50,6 +52,7 @@ class TrainBatches:
         world_size: int,
         num_workers: int,
         collate: Collate,
+        bad_items: BadItems | None = None,
     ) -> None:
         if not len(dataset):
             raise DataError("there is no row to train on", "check the files given with --train")
@@ -64,13 +67,13 @@ class TrainBatches:
             rank=rank,
             world_size=world_size,
         )
-        self._reader = BatchReader(dataset, collate, num_workers)
+        self._reader = BatchReader(dataset, collate, num_workers, bad_items)
 
     def batches_from(self, position: int) -> Iterator[Batch]:
         """The stream from its batch number `position` on; nothing before it is read.
 
         Raises:
-            DecodeError: a visual cannot be decoded; the message names it.
+            DecodeError: a visual cannot be decoded (more than may be left out); the message names it.
         """
         return self._reader.read(self._keys_from(position))
 
@@ -109,17 +112,30 @@ class EvaluationBatches:
         world_size: int,
         num_workers: int,
         collate: Collate,
+        bad_items: BadItems | None = None,
     ) -> None:
         by_shape: dict[Hashable, Keys] = {}
+        self._unread: list[UnreadVisual] = []
         for index in range(len(dataset)):
-            by_shape.setdefault(dataset.batch_key(index), []).append((0, index))
+            try:
+                by_shape.setdefault(dataset.batch_key(index), []).append((0, index))
+            except DecodeError as error:  # stores without a manifest look into the file
+                group = dataset.groups[index]
+                self._unread.append(UnreadVisual(group.media_id, group.records, error.message, error.hint))
+                (bad_items or BadItems()).add(self._unread[-1])
+        self._unread = self._unread[rank::world_size]
         batches = [
             keys[start : start + batch_size]
             for keys in by_shape.values()
             for start in range(0, len(keys), batch_size)
         ]
         self._keys = batches[rank::world_size]
-        self._reader = BatchReader(dataset, collate, num_workers)
+        self._reader = BatchReader(dataset, collate, num_workers, bad_items)
+
+    @property
+    def unread(self) -> list[UnreadVisual]:
+        """What this process has left out so far: no answer to its rows is a wrong one."""
+        return [*self._unread, *self._reader.unread]
 
     def __len__(self) -> int:
         return len(self._keys)

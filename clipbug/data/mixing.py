@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Protocol
 
-from clipbug.data.batch import Batch
+from clipbug.data.batch import Batch, UnreadVisual
 from clipbug.data.decoding.base import VideoDecoder
 from clipbug.data.loaders import EvaluationBatches
 from clipbug.data.media import MediaEntry, MediaSource
@@ -128,6 +128,11 @@ class ChainedBatches:
     def __iter__(self) -> Iterator[Batch]:
         for part in self._parts:
             yield from part
+
+    @property
+    def unread(self) -> list[UnreadVisual]:
+        """See `EvaluationBatches.unread`."""
+        return [visual for part in self._parts for visual in part.unread]
 
 
 def turns_of_round(ratios: Sequence[int]) -> tuple[int, ...]:

@@ -81,8 +81,11 @@ class Evaluator:
         if any(gather_objects([signals.reason() is not None], self._processes)):
             return None
         gathered = gather_pairs(pairs, self._processes)
+        unread = [record for visual in getattr(self._batches, "unread", ()) for record in visual.records]
+        unanswered = gather_objects(unread, self._processes)  # the metric counts them as wrong
         metric = self._task.metric()
-        scores = metric([prediction for _, prediction in gathered], [record for record, _ in gathered])
+        records = [*(record for record, _ in gathered), *unanswered]
+        scores = metric([prediction for _, prediction in gathered], records)
         means = losses.means(self._processes)
         return Evaluation({**scores, "score": scores[metric.name], **means}, tuple(examples))
 

@@ -4,15 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from clipbug.config import RunConfig
 from clipbug.config.model import WordPieceConfig
-from clipbug.config.task import RetrievalConfig, VideoQaConfig, VqaConfig
+from clipbug.config.task import CountConfig, RetrievalConfig, VideoQaConfig, VqaConfig
 from clipbug.data.answers import AnswerVocabulary
+from clipbug.data.bad_items import BadItems
 from clipbug.data.batch import Batch, Sample
 from clipbug.data.clip_sampling import ClipSampler, build_clip_sampler
 from clipbug.data.collate import collate
@@ -73,7 +74,7 @@ def build_task_model(config: RunConfig, text: TextParts) -> Task:
     """The task around a newly initialized model."""
     model = build_model(
         config.model,
-        head="pretraining" if config.task.name == "pretraining" else "classification",
+        head=_head(config),
         num_classes=_num_outputs(config, text),
         vocabulary_size=len(text.tokenizer),
         sampled_tokens=config.train.visual_tokens,
@@ -86,6 +87,12 @@ def build_task_model(config: RunConfig, text: TextParts) -> Task:
         label_smoothing=config.train.label_smoothing,
         max_text_tokens=config.data.max_text_tokens,
     )
+
+
+def _head(config: RunConfig) -> Literal["classification", "pretraining", "regression"]:
+    if isinstance(config.task, CountConfig) and config.task.head == "clipbert":
+        return "regression"
+    return "pretraining" if config.task.name == "pretraining" else "classification"
 
 
 def _num_outputs(config: RunConfig, text: TextParts) -> int | None:
@@ -176,12 +183,13 @@ def build_train_batches(
     text: TextParts,
     task: Task,
     processes: Distributed,
+    bad_items: BadItems | None = None,
 ) -> TrainBatches | MixedBatches:
     """The endless stream of training micro-batches of this process."""
     if not config.data.train_datasets:
-        return _train_batches(config, records, media, text, task, processes)
+        return _train_batches(config, records, media, text, task, processes, bad_items)
     streams = [
-        _train_batches(of_set, records_of_set(dataset.id, records), media, text, task, processes)
+        _train_batches(of_set, records_of_set(dataset.id, records), media, text, task, processes, bad_items)
         for dataset, of_set in configs_of_sets(config)
     ]
     ratios = [dataset.ratio for dataset in config.data.train_datasets]
@@ -195,6 +203,7 @@ def _train_batches(
     text: TextParts,
     task: Task,
     processes: Distributed,
+    bad_items: BadItems | None = None,
 ) -> TrainBatches:
     return TrainBatches(
         build_dataset(config, records, media, text, training=True, num_clips=config.train.num_clips),
@@ -204,6 +213,7 @@ def _train_batches(
         world_size=processes.world_size,
         num_workers=config.data.num_workers,
         collate=_build_collate(config, text, task),
+        bad_items=bad_items,
     )
 
 
@@ -214,15 +224,14 @@ def build_evaluation_batches(
     text: TextParts,
     task: Task,
     processes: Distributed,
+    bad_items: BadItems | None = None,
 ) -> EvaluationBatches | ChainedBatches:
     """Each row once over all processes."""
     if not config.data.val_datasets:
-        return _evaluation_batches(config, records, media, text, task, processes)
+        return _evaluation_batches(config, records, media, text, task, processes, bad_items)
+    parts = [records_of_set(dataset.id, records) for dataset in config.data.val_datasets]
     return ChainedBatches(
-        [
-            _evaluation_batches(config, records_of_set(dataset.id, records), media, text, task, processes)
-            for dataset in config.data.val_datasets
-        ]
+        [_evaluation_batches(config, part, media, text, task, processes, bad_items) for part in parts]
     )
 
 
@@ -233,6 +242,7 @@ def _evaluation_batches(
     text: TextParts,
     task: Task,
     processes: Distributed,
+    bad_items: BadItems | None = None,
 ) -> EvaluationBatches:
     return EvaluationBatches(
         build_dataset(config, records, media, text, training=False, num_clips=config.eval.num_clips),
@@ -241,6 +251,7 @@ def _evaluation_batches(
         world_size=processes.world_size,
         num_workers=config.data.num_workers,
         collate=_build_collate(config, text, task),
+        bad_items=bad_items,
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from clipbug.data.records import ChoiceRecord
 from clipbug.errors import DataError
 from clipbug.metrics.choice_baselines import TrainingChoices
 from clipbug.recipes.prediction_source import (
+    PredictionSource,
     predictions_in_file,
     predictions_of_run,
     read_predictions,
@@ -71,16 +72,14 @@ def evaluate(
             "name the annotation file with --data",
         )
     run_folder = None if source.run is None else RunFolder.open(Path(source.run))
-    scores = _scores(
-        Path(source.predictions), run_folder, files, data_format, is_named=predictions is not None
-    )
+    scores = _scores(source, run_folder, files, data_format, is_named=predictions is not None)
     report = EvaluationReport({**scores, "predictions": source.predictions, "data": list(map(str, files))})
     atomic_write(Path(source.predictions).with_name("scores.json"), json.dumps(report.to_json(), indent=1))
     return report
 
 
 def _scores(
-    file: Path,
+    source: PredictionSource,
     run: RunFolder | None,
     files: Sequence[Path],
     data_format: DataFormat | None,
@@ -90,21 +89,23 @@ def _scores(
     """What fits the rows: answers against labels, or rankings against what belongs together.
 
     Args:
-        file: predictions.jsonl, of answers or rankings.
+        source: predictions.jsonl, of answers or rankings.
         run: that made it, where known.
         files: annotations.
         is_named: the user named this very file; else the scores that `infer` wrote beside it are taken, which
             are complete.
     """
+    file = Path(source.predictions)
     config = None if run is None else run.config()
     trained = "" if config is None else config.task.name
     if is_duplicates_file(files[0]):
         return evaluate_duplicates(files[0], _ranking_file(file, is_named))
-    task = asked_task(trained or task_of_file(files[0]), files)
+    task = asked_task(trained or _task_of_rows(files), files)
     read_as = data_format or ("auto" if config is None or task != trained else config.data.format)
     records = read_records(files, task, data_format=read_as)
     if task == "retrieval":
-        return evaluate_retrieval(records, _ranking_file(file, is_named))
+        in_stores = [replace(row, media_id=source.renamed.get(row.media_id, row.media_id)) for row in records]
+        return evaluate_retrieval(in_stores, _ranking_file(file, is_named))
     return score_predictions(
         read_predictions(file),
         records,
@@ -113,6 +114,18 @@ def _scores(
         training_answers=None if run is None else run.training_answers(),
         training_choices=_training_choices(config) if task == trained == "multiple_choice" else None,
     )
+
+
+def _task_of_rows(files: Sequence[Path]) -> str:
+    """What rows of unknown origin ask: open questions that are all answered by numbers are counts."""
+    task = task_of_file(files[0])
+    if task != "video_qa":
+        return task
+    try:
+        read_records(files, "count")
+    except DataError:
+        return task
+    return "count"
 
 
 def _ranking_file(file: Path, is_named: bool) -> Path:

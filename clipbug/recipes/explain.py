@@ -1,6 +1,6 @@
 """`clipbug explain`: why this answer, as numbers and as a picture."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -94,17 +94,25 @@ def explain(
     )
 
 
-def evidence_pictures(evidence: Evidence, encoded: EncodedVisual) -> list[NDArray[np.uint8]]:
-    """The middle frame of each clip, lit where the answer rests."""
+def evidence_pictures(
+    evidence: Evidence, encoded: EncodedVisual, clips: Sequence[int] | None = None
+) -> list[NDArray[np.uint8]]:
+    """The middle frame of each clip (or of the named ones), lit where the answer rests; one scale for all."""
+    chosen = list(range(len(evidence.cell_drop))) if clips is None else list(clips)
     height, width = encoded.frame_size
     middle = encoded.frames.shape[1] // 2
-    frames = encoded.frames[:, middle].permute(0, 2, 3, 1).numpy()
-    largest = float(evidence.cell_drop.max())
+    frames = encoded.frames[chosen, middle].permute(0, 2, 3, 1).numpy()
+    drops = evidence.cell_drop[chosen]
     padded = (frames.shape[1], frames.shape[2])
     return [
-        spotlight(frame[:height, :width], drops, padded_size=padded, largest=largest)
-        for frame, drops in zip(frames, evidence.cell_drop, strict=True)
+        spotlight(frame[:height, :width], own, padded_size=padded, largest=float(drops.max()))
+        for frame, own in zip(frames, drops, strict=True)
     ]
+
+
+def strongest_picture(evidence: Evidence, encoded: EncodedVisual) -> NDArray[np.uint8]:
+    """Of the clip that carries the answer."""
+    return evidence_pictures(evidence, encoded, [strongest_clip(evidence)])[0]
 
 
 def strongest_clip(evidence: Evidence) -> int:

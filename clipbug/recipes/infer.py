@@ -40,6 +40,7 @@ class InferenceReport:
         questions, recordings: answered.
         missing: ids of the rows that have no prediction because their media is in no store.
         missing_media: the ids of that media.
+        renamed: id in the file -> id in the stores, where they differ.
         resumed: of the questions, how many an earlier process had answered.
         frames: of all clips; frames_encoded: how many of them passed the backbone, the others being repeats.
         largest_difference: in grey levels, of a frame from the one it was taken for (near duplicates).
@@ -55,6 +56,7 @@ class InferenceReport:
     num_clips: int
     missing: tuple[str, ...]
     missing_media: tuple[str, ...]
+    renamed: dict[str, str]
     seconds: float
     precision: str
     resumed: int
@@ -159,6 +161,7 @@ def infer(
         num_clips=inputs.config.eval.num_clips,
         missing=tuple(record.record_id for record in rows.missing),
         missing_media=tuple(dict.fromkeys(record.media_id for record in rows.missing)),
+        renamed=dict(rows.renamed),
         seconds=round(time.monotonic() - started, 1),
         precision="int8" if precision == "int8" else model.precision,
         resumed=resumed,

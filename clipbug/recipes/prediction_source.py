@@ -1,6 +1,7 @@
 """Where predictions lie and what they answer: what `evaluate` and `report` start from."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,16 @@ from clipbug.recipes.storage import FAMILY_OF_TASK
 
 @dataclass(frozen=True, slots=True)
 class PredictionSource:
-    """A predictions file with what is known of its origin."""
+    """A predictions file with what is known of its origin.
+
+    Attributes:
+        renamed: id in the annotations -> id in the stores, where they differ.
+    """
 
     predictions: str
     run: str | None
     data: tuple[str, ...]
+    renamed: Mapping[str, str]
 
 
 def predictions_of_run(folder: RunFolder, storage: Path, data: Path | None) -> PredictionSource:
@@ -28,11 +34,9 @@ def predictions_of_run(folder: RunFolder, storage: Path, data: Path | None) -> P
     for note in reversed(notes):
         inferred = json.loads(note.read_text(encoding="utf-8"))
         if data is None or inferred["data"] == [str(data.resolve())]:
-            return PredictionSource(
-                str(note.with_name("predictions.jsonl")), str(folder.path), tuple(inferred["data"])
-            )
+            return _noted(inferred, note.with_name("predictions.jsonl"), str(folder.path))
     made = infer(storage=storage, run=folder.path, data=data)
-    return PredictionSource(made.predictions, str(folder.path), made.data)
+    return PredictionSource(made.predictions, str(folder.path), made.data, made.renamed)
 
 
 def predictions_in_file(predictions: Path, run: Path | None) -> PredictionSource:
@@ -43,7 +47,13 @@ def predictions_in_file(predictions: Path, run: Path | None) -> PredictionSource
     inferred = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
     origin = inferred.get("run")
     known_run = str(run) if run is not None else origin if origin and Path(origin).exists() else None
-    return PredictionSource(str(predictions), known_run, tuple(inferred.get("data", ())))
+    return _noted(inferred, predictions, known_run)
+
+
+def _noted(inferred: Mapping[str, Any], predictions: Path, run: str | None) -> PredictionSource:
+    return PredictionSource(
+        str(predictions), run, tuple(inferred.get("data", ())), inferred.get("renamed", {})
+    )
 
 
 def read_predictions(path: Path) -> list[dict[str, Any]]:

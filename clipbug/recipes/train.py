@@ -4,12 +4,14 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from clipbug.config import RunConfig
+from clipbug.data.bad_items import BadItems
+from clipbug.data.batch import UnreadVisual
 from clipbug.data.records import QuestionRecord, Record
 from clipbug.data.tokenization import load_tokenizer, save_tokenizer
 from clipbug.engine.state import TrainState
@@ -25,7 +27,13 @@ from clipbug.recipes.resolve import Resume, RunPlace, place_run, refuse_changes,
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.storage import Storage
 from clipbug.recipes.trainer import TrainingData, build_trainer, build_training_task, read_training_data
-from clipbug.runtime.distributed import Distributed, barrier, broadcast_object, joined_processes
+from clipbug.runtime.distributed import (
+    Distributed,
+    barrier,
+    broadcast_object,
+    gather_objects,
+    joined_processes,
+)
 from clipbug.runtime.files import atomic_folder, atomic_write, remove_temporaries_of
 from clipbug.runtime.seeding import seed_everything
 from clipbug.tasks.base import Task
@@ -39,6 +47,7 @@ class TrainingReport:
 
     Attributes:
         score: main validation score of the best checkpoint, or None without validation data.
+        bad_items: images and recordings that were left out because they cannot be decoded, with the reason.
     """
 
     run: str
@@ -51,6 +60,7 @@ class TrainingReport:
     validation_rows: int
     parameters: int
     seconds: float
+    bad_items: tuple[dict[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The object that --json prints."""
@@ -113,8 +123,11 @@ def train(
             processes,
             accept_changes=accept_changes,
             stop_after=stop_after,
+            bad_items=(bad_items := BadItems(config.data.max_bad_items)),
         )
-        report = _report(place, config, trainer.fit(), task, data, started)
+        state = trainer.fit()
+        left_out = gather_objects(list(bad_items.by_id.values()), processes)
+        report = replace(_report(place, config, state, task, data, started), bad_items=_listed(left_out))
         if processes.is_main:
             atomic_write(place.folder.summary, json.dumps(report.to_json(), indent=1))
     return report
@@ -135,6 +148,14 @@ def _report(
         parameters=sum(parameter.numel() for parameter in task.parameters()),
         seconds=round(time.monotonic() - started, 1),
     )
+
+
+def _listed(left_out: Sequence[UnreadVisual]) -> tuple[dict[str, str], ...]:
+    """Each once, and in the log too."""
+    by_id = {visual.media_id: visual.reason for visual in left_out}
+    for reason in by_id.values():
+        logger.warning("left out: %s", reason)
+    return tuple({"media_id": media_id, "reason": reason} for media_id, reason in by_id.items())
 
 
 def _agree_on_place(choose: Callable[[], RunPlace], processes: Distributed) -> RunPlace:

@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from clipbug.config import RunConfig
+from clipbug.data.bad_items import BadItems
 from clipbug.data.batch import Batch
 from clipbug.data.frame_size import resized_size
 from clipbug.data.media import MediaSource
@@ -96,6 +97,7 @@ def build_trainer(
     *,
     accept_changes: bool = False,
     stop_after: float | None = None,
+    bad_items: BadItems | None = None,
 ) -> Trainer:
     """The trainer of a run.
 
@@ -104,8 +106,9 @@ def build_trainer(
         task: on its device.
         accept_changes: go on also with another number of processes or batch size.
         stop_after: seconds from now, after which the training saves and stops.
+        bad_items: what cannot be decoded, and how much of it may be left out; default: nothing.
     """
-    batches = build_train_batches(config, data.train, data.media, text, task, processes)
+    batches = build_train_batches(config, data.train, data.media, text, task, processes, bad_items)
     steps_per_epoch, total = count_steps(config, batches.num_groups, processes.world_size)
     eval_every = config.train.eval_every or max(steps_per_epoch, total // 20, 1)
     parts = {"backbone": config.optim.backbone, "transformer": config.optim.transformer}
@@ -113,7 +116,7 @@ def build_trainer(
         task=task,
         optimizer=build_optimizer(task, config.optim),
         train_batches=batches,
-        evaluator=_build_evaluator(config, task, text, data, processes) if data.val else None,
+        evaluator=_build_evaluator(config, task, text, data, processes, bad_items) if data.val else None,
         checkpoints=CheckpointManager(
             folder.checkpoints,
             keep_last=config.train.keep_last,
@@ -145,13 +148,18 @@ def build_trainer(
 
 
 def _build_evaluator(
-    config: RunConfig, task: Task, text: TextParts, data: TrainingData, processes: Distributed
+    config: RunConfig,
+    task: Task,
+    text: TextParts,
+    data: TrainingData,
+    processes: Distributed,
+    bad_items: BadItems | None,
 ) -> Evaluator | RankingEvaluator:
     if isinstance(task, RankingTask):
         return build_search_evaluator(config, data.val, data.media, text, task, processes)
     return Evaluator(
         task,
-        build_evaluation_batches(config, data.val, data.media, text, task, processes),
+        build_evaluation_batches(config, data.val, data.media, text, task, processes, bad_items),
         precision=config.precision,
         distributed=processes,
         num_examples=config.train.num_examples if processes.is_main else 0,

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,33 @@ def test_as_a_module() -> None:
     assert done.stdout.startswith("clipbug ")
 
 
+def completions(line: str, **variables: str) -> list[str]:
+    environment = {
+        **os.environ,
+        **variables,
+        "_CLIPBUG_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(line.count(" ")),
+    }
+    done = subprocess.run([sys.executable, "-m", "clipbug"], capture_output=True, text=True, env=environment)
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["clipbug infer --run ", "clipbug ask a.mp4 --model ", "clipbug report ", "clipbug serve --model "],
+)
+def test_runs_are_completed_newest_first(line: str, tmp_path: Path) -> None:
+    for age, name in enumerate(("finetune/new", "pretrained/old")):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "config.yaml").touch()
+        os.utime(tmp_path / name / "config.yaml", (1000 - age, 1000 - age))
+    (tmp_path / "finetune" / "broken").mkdir()
+    found = completions(line, CLIPBUG_STORAGE=str(tmp_path))
+    assert found == [str(tmp_path / "finetune/new"), str(tmp_path / "pretrained/old")]
+    assert completions(f"{line}{tmp_path}/pre", CLIPBUG_STORAGE=str(tmp_path)) == found[1:]
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
@@ -67,11 +95,4 @@ def test_as_a_module() -> None:
     ],
 )
 def test_shell_completion(line: str, expected: str) -> None:
-    environment = {
-        **os.environ,
-        "_CLIPBUG_COMPLETE": "complete_bash",
-        "COMP_WORDS": line,
-        "COMP_CWORD": str(line.count(" ")),
-    }
-    done = subprocess.run([sys.executable, "-m", "clipbug"], capture_output=True, text=True, env=environment)
-    assert expected in done.stdout.split(), done.stderr
+    assert expected in completions(line)

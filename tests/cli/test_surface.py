@@ -75,6 +75,9 @@ SURFACE = {
     "weights export": {"DIR", "--format", "--output", "--step"},
     "replay": {"DIR", "--precision"},
     "benchmark train": {"--only", "--steps", "--batch", "--scale", "--check"},
+    "benchmark infer": {
+        *("FILE...", "--way", "--n-clips", "--recordings", "--original", "--memory"),
+    },
     "benchmark data": {"FILE...", "--n-clips", "--size", "--repeats"},
     "data ls": {"STORE", "--match", "--limit"},
     "data get": {"STORE", "ID...", "--output"},

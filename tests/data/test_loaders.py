@@ -1,5 +1,7 @@
 """Orders, ranks, resuming, worker processes."""
 
+import os
+import signal
 import time
 from collections import Counter
 from functools import partial
@@ -11,7 +13,9 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from clipbug.data.answers import AnswerVocabulary
+from clipbug.data.bad_items import BadItems
 from clipbug.data.batch import Batch
+from clipbug.data.batch_reader import DeadWorkerError
 from clipbug.data.clip_sampling import build_clip_sampler
 from clipbug.data.collate import collate
 from clipbug.data.datasets import VisualTextDataset, group_records
@@ -19,7 +23,7 @@ from clipbug.data.loaders import EvaluationBatches, TrainBatches
 from clipbug.data.records import QuestionRecord
 from clipbug.data.targets import single_label_targets
 from clipbug.errors import DataError, DecodeError
-from tests.fakes import FakeMedia, fake_image, fake_recording
+from tests.fakes import FakeDecoder, FakeMedia, fake_image, fake_recording
 
 COLLATE = partial(collate, padding="batch", max_frame_size=32, frame_multiple=8, pad_token_id=0)
 SIZES = [(64, 36), (36, 64), (48, 48)]
@@ -204,9 +208,59 @@ def test_a_damaged_recording_stops_the_stream_by_name(tiny_tokenizer: PreTrained
     dataset = make_dataset(media, tiny_tokenizer)
     with pytest.raises(DecodeError, match="broken: picture") as caught:
         list(evaluation_batches(dataset))
-    assert caught.value.hint == "record it again"
+    assert caught.value.hint.startswith("record it again\n")
+    assert "max_bad_items" in caught.value.hint
     with pytest.raises(DecodeError, match="broken: picture"):
         list(islice(train_batches(dataset).batches_from(0), 2))
+
+
+def with_two_broken(tokenizer: PreTrainedTokenizerBase) -> VisualTextDataset:
+    media = make_media(4)
+    for name in ("broken 1", "broken 2"):
+        media.recordings[name] = fake_recording(20, is_damaged=True)
+    return make_dataset(media, tokenizer)
+
+
+def test_a_budget_lets_bad_items_be_left_out_and_lists_them(tiny_tokenizer: PreTrainedTokenizerBase) -> None:
+    dataset, bad_items = with_two_broken(tiny_tokenizer), BadItems(2)
+    batches = list(islice(train_batches(dataset, bad_items=bad_items).batches_from(0), 12))
+    seen = {media_id for batch in batches for media_id in batch.media_ids}
+    assert seen == set(dataset._reader.media.ids()) - {"broken 1", "broken 2"}  # nothing takes their place
+    assert all(len(batch.media_ids) <= 2 for batch in batches)
+    assert sorted(bad_items.by_id) == ["broken 1", "broken 2"]
+    assert "broken 1: picture" in bad_items.by_id["broken 1"].reason
+    with pytest.raises(DecodeError, match=r"broken \d: picture .* \(1 bad items before it were left out\)"):
+        list(islice(train_batches(dataset, bad_items=BadItems(1)).batches_from(0), 12))
+
+
+def test_what_evaluation_leaves_out_keeps_its_rows(tiny_tokenizer: PreTrainedTokenizerBase) -> None:
+    dataset = with_two_broken(tiny_tokenizer)
+    batches = evaluation_batches(dataset, bad_items=BadItems(5))
+    for _ in range(2):  # a second pass counts anew
+        answered = [record.record_id for batch in batches for record in batch.records]
+        unread = [record.record_id for visual in batches.unread for record in visual.records]
+        assert sorted(unread) == ["broken 1-0", "broken 1-1", "broken 2-0", "broken 2-1"]
+        assert sorted(answered + unread) == sorted(
+            record.record_id for group in dataset.groups for record in group.records
+        )
+
+
+class Killer(FakeMedia):
+    """Media of which one kills the process that opens it, as native code can."""
+
+    def open(self, media_id: str, *, longer_side: int | None = None) -> FakeDecoder:
+        if media_id == "killer":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return super().open(media_id)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the dead worker's queue
+def test_a_dead_worker_is_named(tiny_tokenizer: PreTrainedTokenizerBase) -> None:
+    media = Killer(make_media(5).recordings)
+    media.recordings["killer"] = fake_recording(20)
+    with pytest.raises(DeadWorkerError, match=r"died or hung while it read .*killer"):
+        list(evaluation_batches(make_dataset(media, tiny_tokenizer), num_workers=1))
 
 
 @pytest.mark.slow
@@ -239,4 +293,4 @@ def test_worker_processes_change_nothing(tiny_tokenizer: PreTrainedTokenizerBase
         with pytest.raises(DecodeError, match="broken: picture") as caught:
             list(broken)
         assert caught.value.message.startswith("broken: picture")  # not a traceback in a message
-        assert caught.value.hint == "record it again"
+        assert caught.value.hint.startswith("record it again\n")

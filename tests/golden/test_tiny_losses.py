@@ -69,6 +69,7 @@ def losses_of(task: str, folder: Path) -> list[float]:
         train_batches=build_train_batches(config, records, media, text, model, processes),
         evaluator=None,
         checkpoints=CheckpointManager(folder / "checkpoints", keep_last=1),
+        failures=folder / "failures",
         tracker=Tracker(folder),
         distributed=processes,
         precision=config.precision,

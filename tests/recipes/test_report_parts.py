@@ -17,13 +17,15 @@ from clipbug.recipes.report_parts import frames
 from clipbug.recipes.report_parts.findings import data_findings
 from clipbug.recipes.report_parts.frames import cards_frames, make_filmstrips, rankings_frames
 from clipbug.recipes.rows import read_records
-from clipbug.report.contents import Card, Filmstrip, Ranking, Vote
-from tests.report.building import card
+from clipbug.report.contents import Card, Filmstrip, Ranking
+from clipbug.report.page import render_page
+from clipbug.tasks.base import ClipPrediction
+from tests.report.building import card, contents
 from tests.video_factory import read_index
 
 
 def about(media_id: str, *seconds: float, **changes: object) -> Card:
-    return replace(card(media_id=media_id, **changes), votes=(Vote(0.0, 1.0, seconds, "yes", 0.5),))
+    return replace(card(media_id=media_id, **changes), votes=(ClipPrediction(0.0, 1.0, seconds, "yes", 0.5),))
 
 
 def numbers_in(strip: Filmstrip) -> list[int]:
@@ -46,6 +48,15 @@ def test_frames_at_their_times(synthetic_store: Path) -> None:
     assert numbers_in(strips["late"]) == [0, 5]
     assert numbers_in(strips["uneven"]) == [1, 10, 35]
     assert numbers_in(strips["screen"]) == [77]
+
+
+def test_predictions_of_another_program_show_some_pictures(synthetic_store: Path) -> None:
+    cards = [replace(about("even"), votes=())]
+    strips, notes = make_filmstrips(cards_frames(cards), lambda: open_stores([synthetic_store]))
+    assert len(numbers_in(strips["even"])) == 4
+    assert notes == []
+    page = render_page(contents(*cards, filmstrips=strips)).decode()
+    assert page.count("frames of even") == 1
 
 
 def test_what_is_missing_is_named(synthetic_store: Path) -> None:

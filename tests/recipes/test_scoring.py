@@ -14,6 +14,7 @@ from clipbug.errors import DataError
 from clipbug.metrics.baselines import TrainingAnswers
 from clipbug.metrics.choice_baselines import TrainingChoices
 from clipbug.metrics.intervals import bootstrap_interval
+from clipbug.recipes.evaluate import evaluate
 from clipbug.recipes.scoring import score_predictions
 from clipbug.report.score_table import score_table
 
@@ -198,3 +199,18 @@ def test_counts_have_accuracy_and_squared_error() -> None:
     table = Console(file=StringIO(), width=120)
     table.print(score_table(scores))
     assert "mean squared error" in table.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_counts_of_any_program_are_scored_as_numbers(tmp_path: Path) -> None:
+    data, predictions = tmp_path / "count.jsonl", tmp_path / "mine.jsonl"
+    rows = [("v1", "three"), ("v2", "2")]
+    data.write_text(
+        "\n".join(json.dumps({"gif_name": name, "question": "how many?", "answer": n}) for name, n in rows)
+    )
+    predictions.write_text('{"id": "v1#1", "answer": 3}\n{"id": "v2#1", "answer": "5"}')
+    scores = evaluate(storage=tmp_path, predictions=predictions, data=data).to_json()
+    assert (scores["task"], scores["score"], scores["mse"]) == ("count", 0.5, 4.5)
+    data.write_text(data.read_text().replace('"2"', '"the menu"'))
+    predictions.write_text('{"id": "v1#1", "answer": "three"}')
+    scores = evaluate(storage=tmp_path, predictions=predictions, data=data).to_json()
+    assert (scores["task"], scores["score"]) == ("video_qa", 0.5)

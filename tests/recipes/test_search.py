@@ -222,6 +222,28 @@ def test_duplicates_of_any_run(trained: Path, folder: Path, run: Run) -> None:
     assert of_lists["baselines"].keys() == {"random"}
 
 
+def test_other_names_of_recordings_change_no_score(
+    trained: Path, folder: Path, run: Run, tmp_path: Path
+) -> None:
+    rows = [json.loads(line) for line in (folder / "captions.jsonl").read_text().splitlines()]
+    renamed = [{**row, "clip_name": f"APOD-{row['clip_name']}"} for row in rows]
+    (tmp_path / "renamed.jsonl").write_text("\n".join(map(json.dumps, renamed)))
+    (tmp_path / "aliases.json").write_text(json.dumps({f"APOD-{name}": name for name in VIDEOS}))
+    scores = []
+    for name, words in (
+        (str(folder / "captions.jsonl"), ()),
+        (str(tmp_path / "renamed.jsonl"), ("--aliases", str(tmp_path / "aliases.json"))),
+    ):
+        target = str(tmp_path / Path(name).stem)
+        code, report = run("infer", "--run", str(trained), "--data", name, "--output", target, *words)
+        assert code == 0, report
+        code, found = run("evaluate", "--predictions", report["predictions"])
+        assert code == 0, found
+        scores.append({key: found[key] for key in ("score", "count", "missing", "unlisted", "text2video")})
+    assert scores[0] == scores[1]
+    assert report["renamed"] == {f"APOD-{name}": name for name in VIDEOS}
+
+
 def test_a_pretrained_model_finds_duplicates_too(folder: Path, synthetic_store: Path, run: Run) -> None:
     code, trained = run(
         *("pretrain", "--config", "tiny/pretraining", "--max-steps", "1", "--media", str(synthetic_store)),

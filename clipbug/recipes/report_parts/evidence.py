@@ -9,7 +9,7 @@ from pathlib import Path
 from clipbug.data.media import MediaSource
 from clipbug.errors import ClipbugError
 from clipbug.recipes.evidence import find_evidence
-from clipbug.recipes.explain import evidence_pictures, strongest_clip
+from clipbug.recipes.explain import strongest_picture
 from clipbug.recipes.loaded_model import EncodedVisual, LoadedModel, load_model
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.report.contents import Card
@@ -50,5 +50,5 @@ def _explained(card: Card, model: LoadedModel, media: MediaSource, num_clips: in
     except (ClipbugError, ValueError) as error:  # ValueError: the answer is from another vocabulary
         logger.warning("no evidence for %s: %s", card.record_id, error)
         return card
-    picture = evidence_pictures(evidence, encoded)[strongest_clip(evidence)]
+    picture = strongest_picture(evidence, encoded)
     return replace(card, evidence=jpeg_uri(picture))

@@ -22,11 +22,13 @@ FrameTimes = Mapping[str, tuple[float, ...]]
 
 
 def cards_frames(cards: Sequence[Card]) -> FrameTimes:
-    """Frame times of each recording, of its worst question; worst recording first."""
+    """Frame times of each recording, of its worst question; worst recording first.
+
+    Predictions that another program made name no frames: none are given for their recordings.
+    """
     times: dict[str, tuple[float, ...]] = {}
     for card in sorted(cards, key=lambda card: card.rank):
-        if card.frame_seconds:
-            times.setdefault(card.media_id, card.frame_seconds)
+        times[card.media_id] = times.get(card.media_id) or card.frame_seconds
     return times
 
 
@@ -49,7 +51,7 @@ def make_filmstrips(
         open_source: opens the stores.
     """
     if not times:
-        return {}, ["The predictions name no recordings or clips, so there are no frames."]
+        return {}, []
     try:
         media = open_source()
     except ClipbugError as error:
