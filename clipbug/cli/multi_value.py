@@ -15,6 +15,7 @@ _BELONGS_TO_OPTION: Mapping[str, Callable[[str], bool]] = {
     "--ext": is_extension,
     "--media": lambda word: not Path(word).is_file(),  # a store is a folder, an annotation file is not
     "--set": lambda word: "=" in word,
+    "--way": str.isalnum,
     "--allow-missing": lambda word: not Path(word).exists(),
 }
 

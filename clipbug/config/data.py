@@ -23,10 +23,11 @@ class ClipBertSampling(StrictModel):
     """Frame for frame what the original samples, its known defects excepted (docs/design-notes.md)."""
 
     name: Literal["clipbert"] = "clipbert"
-    single_clip: Literal["start", "middle", "end"] = Field(
+    single_clip: Literal["start", "middle", "end", "uniform"] = Field(
         "start",
         description="where a clip alone lies: at the start as in the original's video QA, or with a third"
-        " (middle, as in its retrieval) or two thirds (end) of what it leaves free before it",
+        " (middle, as in its retrieval) or two thirds (end) of what it leaves free before it;"
+        " uniform: its frames spread over the whole recording",
     )
 
 

@@ -66,7 +66,7 @@ def _optimizer(value: Any) -> Any:
 
 
 def _sampling(value: Any) -> dict[str, str]:
-    place = value if value in ("start", "end") else "middle"
+    place = value if value in ("start", "end", "uniform") else "middle"
     return {"name": "clipbert", "single_clip": place}
 
 

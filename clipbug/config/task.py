@@ -31,6 +31,9 @@ class CountConfig(StrictModel):
     name: Literal["count"] = "count"
     minimum: int = Field(1, ge=0, description="least number that is answered")
     maximum: PositiveInt = Field(10, description="greatest number that is answered")
+    head: Literal["mlp", "clipbert"] = Field(
+        "mlp", description="two layers as the other tasks; clipbert: the original's, with batch norm"
+    )
 
     @model_validator(mode="after")
     def _range_is_not_empty(self) -> "CountConfig":

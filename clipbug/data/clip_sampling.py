@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from clipbug.data.clip_plan import ClipPlan, Seconds, check_clips, check_times, clips_from
-from clipbug.data.clipbert_sampling import clips_as_clipbert
+from clipbug.data.clipbert_sampling import clips_as_clipbert, whole_as_clipbert
 from clipbug.data.decoding.base import VideoDecoder
 from clipbug.data.screen_changes import clips_at_screen_changes
 
@@ -30,7 +30,7 @@ __all__ = [
 ClipSampler = Callable[[VideoDecoder, np.random.Generator], ClipPlan]
 SamplingName = Literal["regular", "random", "clipbert", "screen_changes"]
 
-SingleClip = Literal["start", "middle", "end"]
+SingleClip = Literal["start", "middle", "end", "uniform"]
 _SINGLE_CLIP_FRACTIONS = {"start": 0.0, "middle": 1 / 3, "end": 2 / 3}
 
 
@@ -123,6 +123,13 @@ class _Sampler:
     def _as_clipbert(
         self, decoder: VideoDecoder, end_seconds: float, generator: np.random.Generator
     ) -> ClipPlan:
+        if self.num_clips == 1 and self.single_clip == "uniform":
+            return whole_as_clipbert(
+                decoder.pts_seconds,
+                end_seconds=end_seconds,
+                declared=decoder.metadata.declared,
+                num_frames_per_clip=self.num_frames_per_clip,
+            )
         fractions = np.arange(self.num_clips) / self.num_clips
         if self.num_clips == 1:
             fractions = np.array([_SINGLE_CLIP_FRACTIONS[self.single_clip]])

@@ -57,6 +57,37 @@ def clips_as_clipbert(
     return ClipPlan(indices, spans)
 
 
+def whole_as_clipbert(
+    pts_seconds: Seconds, *, end_seconds: float, declared: DeclaredTiming | None, num_frames_per_clip: int
+) -> ClipPlan:
+    """One clip over the whole recording, as the original's strategy "uniform" takes it.
+
+    Raises:
+        ValueError: an argument is out of range; the message names it.
+    """
+    check_clips(1, num_frames_per_clip, 1.0)
+    check_times(pts_seconds, end_seconds)
+    stop = len(pts_seconds)
+    if declared is not None:
+        last_tick = int((declared.num_frames - 1) * declared.duration_ticks / declared.num_frames)
+        stop = min(int(np.searchsorted(_ticks(pts_seconds, declared), last_tick, side="right")) + 1, stop)
+    indices = _spread(0.0, stop - 1, num_frames_per_clip, stop)[None]
+    start = float(pts_seconds[0])
+    spans = clip_spans(
+        np.array([start]), pts_seconds, end_seconds=end_seconds, clip_seconds=end_seconds - start
+    )
+    return ClipPlan(indices, spans)
+
+
+def _ticks(pts_seconds: Seconds, declared: DeclaredTiming) -> NDArray[np.int64]:
+    """Times as the container counts them, from the first picture."""
+    numerator, denominator = declared.time_base
+    ticks: NDArray[np.int64] = np.rint((pts_seconds - pts_seconds[0]) * denominator / numerator).astype(
+        np.int64
+    )
+    return ticks
+
+
 def _listed_window(num_frames: int, window: float, fraction: float, count: int) -> NDArray[np.int64]:
     start = max(num_frames - window, 0.0) * fraction
     return _spread(start, start + window - 1, count, num_frames)
@@ -66,8 +97,7 @@ def _declared_window(
     pts_seconds: Seconds, declared: DeclaredTiming, window: float, fraction: float, count: int
 ) -> NDArray[np.int64]:
     """The window's ends become ticks by the mean rate; one picture beyond its end counts as inside."""
-    numerator, denominator = declared.time_base
-    ticks = np.rint((pts_seconds - pts_seconds[0]) * denominator / numerator).astype(np.int64)
+    ticks = _ticks(pts_seconds, declared)
     start = max(declared.num_frames - window, 0.0) * fraction
     first_tick, last_tick = (
         int(place * declared.duration_ticks / declared.num_frames) for place in (start, start + window - 1)

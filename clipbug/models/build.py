@@ -20,14 +20,14 @@ from clipbug.models.bert import build_bert
 from clipbug.models.clipbert import ClipBert
 from clipbug.models.embeddings import VisualEmbeddings
 from clipbug.models.fusion import FusionEncoder
-from clipbug.models.heads import ClassificationHead, Head, PretrainingHead
+from clipbug.models.heads import ClassificationHead, Head, PretrainingHead, RegressionHead
 from clipbug.models.visual import GridEncoder, VisualEncoder
 
 
 def build_model(
     config: ModelConfig,
     *,
-    head: Literal["classification", "pretraining"],
+    head: Literal["classification", "pretraining", "regression"],
     num_classes: int | None,
     vocabulary_size: int,
     sampled_tokens: int | None = None,
@@ -51,6 +51,8 @@ def build_model(
     top: Head
     if head == "pretraining":
         top = PretrainingHead(bert.config, bert.embeddings.word_embeddings)
+    elif head == "regression":
+        top = RegressionHead(bert.config.hidden_size, dropout=config.head_dropout)
     elif num_classes is not None:
         top = ClassificationHead(bert.config.hidden_size, num_classes, dropout=config.head_dropout)
     else:

@@ -22,6 +22,7 @@ PREFIXES = {
     "transformer.bert.": "bert.",
     "transformer.cls.": "head.",
     "transformer.classifier.": "head.classifier.",
+    "transformer.regressor.": "head.regressor.",
 }
 
 _STEM = re.compile(r"stem\.conv1\.(norm\.)?(\w+)")

@@ -41,6 +41,35 @@ class ClassificationHead(Head):
         return logits
 
 
+class RegressionHead(Head):
+    """The original's head for counts, which no task of it reaches: batch norm between two layers.
+
+    In training the norm makes the loss of a batch differ from that of its micro-batches; `ClassificationHead`
+    with one output has no such trouble.
+
+    Args:
+        hidden_size: width of the encoder.
+        dropout: before both layers.
+    """
+
+    def __init__(self, hidden_size: int, *, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.regressor = nn.Sequential(
+            nn.Linear(hidden_size, hidden_size),
+            nn.ELU(),
+            nn.BatchNorm1d(hidden_size),
+            nn.Dropout(dropout),
+            nn.Linear(hidden_size, 1),
+        )
+        self.apply(init_linear)
+
+    def forward(self, fusion: FusionOutput, *, num_text_tokens: int) -> Tensor:
+        """A number for every clip. Shape: pooled (Q, N, D) -> (Q, N, 1)."""
+        numbers: Tensor = self.regressor(self.dropout(fusion.pooled).flatten(0, 1))
+        return numbers.view(*fusion.pooled.shape[:2], 1)
+
+
 class PretrainingHead(Head):
     """Masked language modelling and visual-text matching.
 

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from clipbug.config import RunConfig
 from clipbug.config.model import WordPieceConfig
-from clipbug.config.task import RetrievalConfig, VideoQaConfig, VqaConfig
+from clipbug.config.task import CountConfig, RetrievalConfig, VideoQaConfig, VqaConfig
 from clipbug.data.answers import AnswerVocabulary
 from clipbug.data.bad_items import BadItems
 from clipbug.data.batch import Batch, Sample
@@ -74,7 +74,7 @@ def build_task_model(config: RunConfig, text: TextParts) -> Task:
     """The task around a newly initialized model."""
     model = build_model(
         config.model,
-        head="pretraining" if config.task.name == "pretraining" else "classification",
+        head=_head(config),
         num_classes=_num_outputs(config, text),
         vocabulary_size=len(text.tokenizer),
         sampled_tokens=config.train.visual_tokens,
@@ -87,6 +87,12 @@ def build_task_model(config: RunConfig, text: TextParts) -> Task:
         label_smoothing=config.train.label_smoothing,
         max_text_tokens=config.data.max_text_tokens,
     )
+
+
+def _head(config: RunConfig) -> Literal["classification", "pretraining", "regression"]:
+    if isinstance(config.task, CountConfig) and config.task.head == "clipbert":
+        return "regression"
+    return "pretraining" if config.task.name == "pretraining" else "classification"
 
 
 def _num_outputs(config: RunConfig, text: TextParts) -> int | None:

@@ -70,6 +70,20 @@ class SearchReport:
 
 
 @dataclass(frozen=True, slots=True)
+class _Setup:
+    """All that a search is made with."""
+
+    folder: RunFolder
+    config: RunConfig
+    files: Sequence[Path]
+    media: MediaSource
+    text: TextParts
+    task: Task
+    encoder: FrameEncoder
+    processes: Distributed
+
+
+@dataclass(frozen=True, slots=True)
 class _Found:
     lines: list[dict[str, Any]]
     arrays: Mapping[str, NDArray[Any]]
@@ -111,9 +125,9 @@ def infer_search(
         task = build_task_model(config, text)
         load_weights(task.model, weights)
         task.to(processes.device)
-        find = _find_recordings if kind == "retrieval" else _find_duplicates
         encoder = FrameEncoder(model_of(task), near_duplicates=near_duplicates)
-        found = find(folder, config, files, media, text, task, processes, encoder)
+        setup = _Setup(folder, config, files, media, text, task, encoder, processes)
+        found = _find_recordings(setup) if kind == "retrieval" else _find_duplicates(setup)
     report = SearchReport(
         run=str(folder.path.resolve()),
         step=weights.parent.resolve().name,
@@ -148,38 +162,33 @@ def with_precision(config: RunConfig, precision: str | None) -> RunConfig:
 
 
 def _find_recordings(
-    folder: RunFolder,
-    config: RunConfig,
-    files: Sequence[Path],
-    media: MediaSource,
-    text: TextParts,
-    task: Task,
-    processes: Distributed,
-    encoder: FrameEncoder,
+    setup: _Setup,
 ) -> _Found:
-    assert isinstance(task, RankingTask), "only runs of such a task are asked for recordings"
-    rows = match_records(files, config, media)
-    result = search(config, rows.found, media, text, task, processes, encode=encoder)
+    config, media = setup.config, setup.media
+    assert isinstance(setup.task, RankingTask), "only runs of such a task are asked for recordings"
+    rows = match_records(setup.files, config, media)
+    result = search(config, rows.found, media, setup.text, setup.task, setup.processes, encode=setup.encoder)
     return _Found(search_lines(result), search_arrays(result), rows, result.unread)
 
 
 def _find_duplicates(
-    folder: RunFolder,
-    config: RunConfig,
-    files: Sequence[Path],
-    media: MediaSource,
-    text: TextParts,
-    task: Task,
-    processes: Distributed,
-    encoder: FrameEncoder,
+    setup: _Setup,
 ) -> _Found:
-    if len(files) != 1:
-        raise DataError(f"{len(files)} files of duplicates are named", "name one with --data")
-    recordings = read_duplicates(files[0])
-    records = [CaptionRecord(one.media_id, one.media_id, "", one.app, str(files[0])) for one in recordings]
+    if len(setup.files) != 1:
+        raise DataError(f"{len(setup.files)} files of duplicates are named", "name one with --data")
+    file, config, media = setup.files[0], setup.config, setup.media
+    recordings = read_duplicates(file)
+    records = [CaptionRecord(one.media_id, one.media_id, "", one.app, str(file)) for one in recordings]
     rows = join_media(records, config, media)
     similarities, unread = compare_recordings(
-        config, folder.config(), rows.found, media, text, task, processes, encode=encoder
+        config,
+        setup.folder.config(),
+        rows.found,
+        media,
+        setup.text,
+        setup.task,
+        setup.processes,
+        encode=setup.encoder,
     )
     unread_ids = {visual.media_id for visual in unread}
     ids = [record.record_id for record in rows.found if record.media_id not in unread_ids]

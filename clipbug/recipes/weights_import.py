@@ -148,6 +148,8 @@ def _config(source: WeightsSource, task: str, tokenizer: str | None, overrides: 
         "precision": "fp32",  # the original's numbers; infer takes --set no more than a run folder does
         "data": {key: value for key, value in values["data"].items() if key == "max_text_tokens"},
     }
+    if any(name.startswith("head.regressor.") for name in tensors) and task == "count":
+        values["task"]["head"] = "clipbert"
     if task == "retrieval" and num_classes(tensors) == 1:
         values["task"]["loss"] = "rank"  # which never goes with logsumexp, the preset's
         values["clip_aggregation"] = "mean" if source.args is None else values["clip_aggregation"]

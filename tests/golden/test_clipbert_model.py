@@ -72,8 +72,8 @@ def filled_head(num_classes: int) -> ClassificationHead:
     return head
 
 
-def assert_close(actual: Tensor, expected: np.ndarray, tolerance: float = TOLERANCE) -> None:
-    torch.testing.assert_close(actual, torch.from_numpy(expected), atol=tolerance, rtol=0)
+def assert_close(actual: Tensor, expected: Any, tolerance: float = TOLERANCE) -> None:
+    torch.testing.assert_close(actual, torch.as_tensor(expected), atol=tolerance, rtol=0)
 
 
 @pytest.mark.parametrize("head", ["pretrain", "msrvtt_qa"])

@@ -1,8 +1,9 @@
-"""Frames that the original chose, in 2268 calls on nine videos.
+"""Frames that the original chose, in 2349 calls on nine videos.
 
 The fixture holds, for each video, what its header says, the timestamps of its pictures in ticks, and rows of
 (fraction of the free part before the clip as numerator and denominator, frames per clip, fps, chosen frames).
-The original's "uniform" strategy (one clip over the whole recording) is not offered and left out.
+`uniform.json`: the 81 calls with its "uniform" strategy, one clip over the whole recording: frames per clip
+-> chosen frames, the same for every fps.
 """
 
 import json
@@ -13,8 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from clipbug.data.clip_sampling import build_clip_sampler, clips_as_clipbert
+from clipbug.data.clipbert_sampling import whole_as_clipbert
 from clipbug.data.decoding.base import DeclaredTiming
 from clipbug.data.decoding.open import open_media
 from tests.fakes import FakeDecoder, fake_recording
@@ -23,16 +26,23 @@ from tests.video_factory import make_video, read_index
 VIDEOS: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parent / "sampling" / "frame_indices.json").read_text()
 )
+UNIFORM: dict[str, dict[str, list[int]]] = json.loads(
+    (Path(__file__).parent / "sampling" / "uniform.json").read_text()
+)
 OFFSET = "v30fps_90_start2s.mp4"
 SAME_AT_ZERO = "v30fps_90.mp4"
 
 
-def chosen(video: dict[str, Any], fraction: float, num_frames: int, fps: float) -> list[int]:
+def times_of(video: dict[str, Any]) -> tuple[NDArray[np.float64], DeclaredTiming | None]:
     base = tuple(video["time_base"])
     pts_seconds = np.array(video["pts"]) * base[0] / base[1]
-    declared = None
-    if video["num_frames"] and video["duration_ticks"]:
-        declared = DeclaredTiming(base, video["num_frames"], video["duration_ticks"])
+    if not (video["num_frames"] and video["duration_ticks"]):
+        return pts_seconds, None
+    return pts_seconds, DeclaredTiming(base, video["num_frames"], video["duration_ticks"])
+
+
+def chosen(video: dict[str, Any], fraction: float, num_frames: int, fps: float) -> list[int]:
+    pts_seconds, declared = times_of(video)
     plan = clips_as_clipbert(
         pts_seconds,
         end_seconds=float(pts_seconds[-1]),
@@ -55,6 +65,43 @@ def test_every_choice_is_the_original_s(name: str) -> None:
         (row, got) for row in rows if (got := chosen(VIDEOS[name], row[0] / row[1], row[2], row[3])) != row[4]
     ]
     assert not wrong
+
+
+@pytest.mark.parametrize("name", [name for name in UNIFORM if name != OFFSET])
+def test_one_clip_over_the_whole_recording(name: str) -> None:
+    for num_frames, expected in UNIFORM[name].items():
+        video = VIDEOS[name]
+        pts_seconds, declared = times_of(video)
+        plan = whole_as_clipbert(
+            pts_seconds,
+            end_seconds=float(pts_seconds[-1]),
+            declared=declared,
+            num_frames_per_clip=int(num_frames),
+        )
+        assert plan.indices.tolist() == [expected]
+
+
+def test_the_whole_of_a_recording_that_begins_late() -> None:
+    # The original's defect: it loses the pictures past the declared duration, counted from time 0.
+    assert UNIFORM[OFFSET] != UNIFORM[SAME_AT_ZERO]
+    pts_seconds, declared = times_of(VIDEOS[OFFSET])
+    for num_frames, expected in UNIFORM[SAME_AT_ZERO].items():
+        plan = whole_as_clipbert(
+            pts_seconds, end_seconds=5.0, declared=declared, num_frames_per_clip=int(num_frames)
+        )
+        assert plan.indices.tolist() == [expected]
+
+
+@pytest.mark.parametrize("place", ["start", "middle", "end", "uniform"])
+def test_a_clip_alone_lies_where_it_is_told(place: Any) -> None:
+    decoder = FakeDecoder("a", fake_recording(90, fps=30))
+    sampler = build_clip_sampler(
+        "clipbert", random=False, num_clips=1, num_frames_per_clip=2, fps=2, single_clip=place
+    )
+    third = {"start": 0, "middle": 1, "end": 2}.get(place)
+    rows = [row for row in VIDEOS[SAME_AT_ZERO]["rows"] if row[:4] == [third, 3, 2, 2]]
+    expected = rows[0][4] if rows else UNIFORM[SAME_AT_ZERO]["2"]
+    assert sampler(decoder, np.random.default_rng(0)).indices.tolist() == [expected]
 
 
 def test_a_late_first_picture_changes_nothing_here() -> None:

@@ -1,0 +1,256 @@
+"""`clipbug benchmark infer`: answers per second beside the original's way, how equal they are, and the floor.
+
+Every way runs in a process of its own: its peak of memory is its own, and none inherits another's caches.
+"""
+
+import multiprocessing
+import os
+import platform
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from clipbug.benchmarks.inference_setup import QUESTIONS
+from clipbug.benchmarks.inference_ways import (
+    WAYS,
+    OriginalResult,
+    WayResult,
+    measure_memory,
+    measure_original,
+    measure_rate,
+    measure_way,
+)
+from clipbug.benchmarks.recordings import write_recording
+from clipbug.errors import DataError
+from clipbug.runtime.threads import usable_cores
+
+_Result = TypeVar("_Result")
+SECONDS, WIDTH, HEIGHT = 20.0, 720, 1280
+"""Of the recordings that are drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceRow:
+    """One way over one kind of recordings.
+
+    Attributes:
+        speedup: answers per second over the original's on the same recordings; speedup_processor: the same
+            by processor seconds, which other work on the machine stretches less.
+        largest_difference: of pooled logits, from the original (strict) or from the default way (others).
+        same_answers: share of questions whose top answer is that of the default way.
+        floor_seconds: per recording: backbone operations at the machine's matrix rate, and decoding.
+        floor_with_encoder_seconds: the same with the encoder's operations.
+        times_floor: seconds over floor_seconds.
+    """
+
+    way: str
+    recordings: str
+    precision: str
+    seconds_per_recording: float
+    answers_per_second: float
+    speedup: float | None
+    processor_seconds_per_recording: float
+    speedup_processor: float | None
+    frames_encoded: str
+    pairs_encoded: str
+    peak_bytes: int
+    largest_difference: float | None
+    same_answers: float | None
+    floor_seconds: float | None
+    floor_with_encoder_seconds: float | None
+    times_floor: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceBenchmark:
+    """All measurements.
+
+    Attributes:
+        original: per kind of recordings: seconds to decode for one question, seconds of 24 questions with one
+            clip, and the number of clips that this is extrapolated to.
+        memory: of the process after 10 % of many recordings and after all of them, with the small model.
+    """
+
+    machine: str
+    num_clips: int
+    questions: int
+    rows: tuple[InferenceRow, ...]
+    original: Mapping[str, Mapping[str, float]]
+    matrix_gflops: Mapping[str, float]
+    memory: Mapping[str, int] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that --json prints."""
+        return asdict(self)
+
+
+def measure_inference(
+    recordings: Sequence[Path] = (),
+    *,
+    ways: Sequence[str] = ("strict", "default"),
+    num_clips: int = 16,
+    num_recordings: int = 2,
+    with_original: bool = True,
+    memory_recordings: int = 0,
+) -> InferenceBenchmark:
+    """Measure each way on drawn recordings, still and moving, or on the given ones.
+
+    Args:
+        recordings: mp4 or mov files; empty: drawn.
+        ways: which of ours; see `WAYS`.
+        num_clips: clips of 2 frames.
+        num_recordings: of each drawn kind.
+        with_original: also measure the original's way; without it there are no speedups.
+        memory_recordings: also watch the memory over so many recordings; 0: not.
+
+    Raises:
+        DataError: a recording cannot be read.
+        ValueError: there is no such way.
+    """
+    if unknown := set(ways) - set(WAYS):
+        raise ValueError(f"ways must be of {', '.join(WAYS)}, got {', '.join(sorted(unknown))}")
+    with tempfile.TemporaryDirectory() as folder:
+        kinds = _given(recordings) if recordings else _drawn(Path(folder), num_recordings)
+        rates = {precision: _alone(measure_rate, precision) for precision in ("fp32", "bf16")}
+        originals: dict[str, OriginalResult] = {}
+        rows: list[InferenceRow] = []
+        for kind, files in kinds.items():
+            if with_original:
+                originals[kind] = _alone(measure_original, files, num_clips=num_clips)
+            results = {way: _alone(measure_way, way, files, num_clips=num_clips) for way in ways}
+            for way, result in results.items():
+                reference = results.get("default") if way not in ("strict", "default") else None
+                row = _row(way, kind, result, len(files), num_clips, rates, originals.get(kind), reference)
+                rows.append(row)
+            if kind in originals:
+                rows.append(_original_row(kind, originals[kind], num_clips))
+        used: list[int] = []
+        if memory_recordings:
+            files = next(iter(kinds.values()))
+            used = _alone(measure_memory, files, num_recordings=memory_recordings, num_clips=num_clips)
+    return InferenceBenchmark(
+        machine=_machine(),
+        num_clips=num_clips,
+        questions=len(QUESTIONS),
+        rows=tuple(rows),
+        original={
+            kind: {
+                "decode_seconds": result.decoding.seconds,
+                "decode_processor_seconds": result.decoding.processor_seconds,
+                "clip_seconds": result.clip.seconds,
+                "clip_processor_seconds": result.clip.processor_seconds,
+                "clip_questions": result.clip_questions,
+                "extrapolated_to_clips": num_clips,
+            }
+            for kind, result in originals.items()
+        },
+        matrix_gflops={precision: rate / 1e9 for precision, rate in rates.items()},
+        memory={"early_bytes": max(used[: len(used) // 10]), "late_bytes": max(used)} if used else None,
+    )
+
+
+def _given(recordings: Sequence[Path]) -> dict[str, dict[str, Path]]:
+    missing = [path for path in recordings if not path.is_file()]
+    if missing:
+        raise DataError(f"{missing[0]} is no file", "name mp4 or mov recordings")
+    return {"given": {f"{number}-{path.name}": path for number, path in enumerate(recordings)}}
+
+
+def _drawn(folder: Path, count: int) -> dict[str, dict[str, Path]]:
+    kinds: dict[str, dict[str, Path]] = {}
+    for motion in ("moving", "still"):
+        kinds[motion] = {f"{motion}{seed}": folder / f"{motion}{seed}.mp4" for seed in range(count)}
+        for seed, path in enumerate(kinds[motion].values()):
+            write_recording(path, seconds=SECONDS, width=WIDTH, height=HEIGHT, motion=motion, seed=seed)
+    return kinds
+
+
+def _alone(function: Callable[..., _Result], *arguments: Any, **named: Any) -> _Result:
+    """Call it in a fresh process."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments, **named).result()
+
+
+def _row(
+    way: str,
+    kind: str,
+    result: WayResult,
+    num_recordings: int,
+    num_clips: int,
+    rates: Mapping[str, float],
+    original: OriginalResult | None,
+    reference: WayResult | None,
+) -> InferenceRow:
+    taken = result.taken.times(1 / num_recordings)
+    rate = rates["fp32" if result.precision == "fp32" else "bf16"]
+    decoding = result.decoding.seconds / num_recordings
+    floor = result.frames_encoded * result.flops_per_frame / rate / num_recordings + decoding
+    with_encoder = floor + result.pairs * result.flops_per_pair / rate / num_recordings
+    theirs = original.per_question(num_clips).times(len(QUESTIONS)) if original else None
+    difference = None
+    if way == "strict" and original is not None:
+        first_questions = result.pooled_logits[:: len(QUESTIONS)]
+        difference = float(np.abs(first_questions - original.pooled_logits).max())
+    elif reference is not None:
+        difference = float(np.abs(result.pooled_logits - reference.pooled_logits).max())
+    return InferenceRow(
+        way=way,
+        recordings=kind,
+        precision=result.precision,
+        seconds_per_recording=taken.seconds,
+        answers_per_second=len(QUESTIONS) / taken.seconds,
+        speedup=theirs.seconds / taken.seconds if theirs else None,
+        processor_seconds_per_recording=taken.processor_seconds,
+        speedup_processor=theirs.processor_seconds / taken.processor_seconds if theirs else None,
+        frames_encoded=f"{result.frames_encoded} of {result.frames}",
+        pairs_encoded=f"{result.pairs} of {num_recordings * num_clips * len(QUESTIONS)}",
+        peak_bytes=result.peak_bytes,
+        largest_difference=difference,
+        same_answers=None if reference is None else _same_answers(result, reference),
+        floor_seconds=floor,
+        floor_with_encoder_seconds=with_encoder,
+        times_floor=taken.seconds / floor,
+    )
+
+
+def _original_row(kind: str, result: OriginalResult, num_clips: int) -> InferenceRow:
+    taken = result.per_question(num_clips).times(len(QUESTIONS))
+    return InferenceRow(
+        way="original (extrapolated)",
+        recordings=kind,
+        precision="fp32",
+        seconds_per_recording=taken.seconds,
+        answers_per_second=len(QUESTIONS) / taken.seconds,
+        speedup=1.0,
+        processor_seconds_per_recording=taken.processor_seconds,
+        speedup_processor=1.0,
+        frames_encoded="all, for each question",
+        pairs_encoded="all",
+        peak_bytes=result.peak_bytes,
+        largest_difference=None,
+        same_answers=None,
+        floor_seconds=None,
+        floor_with_encoder_seconds=None,
+        times_floor=None,
+    )
+
+
+def _same_answers(result: WayResult, reference: WayResult) -> float:
+    same = result.pooled_logits.argmax(axis=1) == reference.pooled_logits.argmax(axis=1)
+    return float(same.mean())
+
+
+def _machine() -> str:
+    """Processor and cores; the load shows whether others were at work."""
+    names = [line for line in _lines(Path("/proc/cpuinfo")) if line.startswith("model name")]
+    name = names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
+    return f"{name}, {usable_cores()} cores, load {os.getloadavg()[0]:.1f}"
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []

@@ -1,0 +1,157 @@
+"""What inference is measured on: questions, models with random weights, recordings as a media source."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import PreTrainedTokenizerBase
+
+from clipbug.config.model import ClipBertResNetConfig, EncoderConfig, ModelConfig, SmallConvConfig
+from clipbug.data.answers import AnswerVocabulary
+from clipbug.data.clip_sampling import build_clip_sampler
+from clipbug.data.collate import collate
+from clipbug.data.datasets import VisualTextDataset, group_records
+from clipbug.data.decoding.base import VideoDecoder
+from clipbug.data.inference_batches import InferenceBatches
+from clipbug.data.loose_media import LooseMedia, loose_media
+from clipbug.data.media import MediaEntry
+from clipbug.data.records import QuestionRecord
+from clipbug.data.tokenization import train_wordpiece
+from clipbug.models.build import build_model
+from clipbug.models.clipbert import ClipBert
+from clipbug.tasks.question_answering import QuestionAnswering
+
+ModelSize = Literal["base", "tiny"]
+
+QUESTIONS = (
+    "what is tapped first?",
+    "what is tapped just before the bug?",
+    "which dialog appears after the tap on save?",
+    "how many times is delete tapped?",
+    "which screen is shown at the end of the recording?",
+    "does the list show the new item?",
+)
+FPS, FRAMES_PER_CLIP, FRAME_SIZE = 2.0, 2, 448
+NUM_ANSWERS, VOCABULARY_SIZE = 1500, 30522  # of MSRVTT-QA, and of BERT
+_TINY = ModelConfig(
+    backbone=SmallConvConfig(widths=(16, 32, 64, 128)),
+    encoder=EncoderConfig(hidden_size=128, num_layers=3, num_heads=4, intermediate_size=256),
+)
+
+
+class FileMedia:
+    """Files as a media source. Their packet tables are read beforehand, as `clipbug ingest` does."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._files = dict(files)
+        self._media: dict[Path, LooseMedia] = {path: loose_media(path) for path in set(files.values())}
+        self._entries = {path: media.entry(media.name) for path, media in self._media.items()}
+
+    def __contains__(self, media_id: object) -> bool:
+        return media_id in self._files
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def ids(self) -> Iterator[str]:
+        """All ids, sorted."""
+        return iter(sorted(self._files))
+
+    def entry(self, media_id: str) -> MediaEntry:
+        """What is known of a file."""
+        return self._entries[self._files[media_id]]
+
+    def read(self, media_id: str) -> bytes:
+        """The file."""
+        return self._media[self._files[media_id]].read(media_id)
+
+    def open(self, media_id: str, *, longer_side: int | None = None) -> VideoDecoder:
+        """A decoder over the file."""
+        return self._media[self._files[media_id]].open(media_id, longer_side=longer_side)
+
+
+def build_tokenizer() -> PreTrainedTokenizerBase:
+    """Of the questions' own words."""
+    return train_wordpiece(QUESTIONS, vocabulary_size=400)
+
+
+def build_task(size: ModelSize) -> QuestionAnswering:
+    """A task whose model has the original's sizes ("base") or those of a model for a laptop ("tiny")."""
+    torch.manual_seed(0)
+    config = ModelConfig(backbone=ClipBertResNetConfig()) if size == "base" else _TINY
+    model = build_model(
+        config, head="classification", num_classes=NUM_ANSWERS, vocabulary_size=VOCABULARY_SIZE
+    )
+    answers = AnswerVocabulary([str(number) for number in range(NUM_ANSWERS)])
+    task = QuestionAnswering(model, answers=answers, clip_aggregation="logsumexp", soft_labels=False)
+    task.eval()
+    return task
+
+
+def model_of(task: QuestionAnswering) -> ClipBert:
+    """The model of `build_task`."""
+    assert isinstance(task.model, ClipBert), "made by build_task"
+    return task.model
+
+
+def build_dataset(
+    files: Mapping[str, Path], tokenizer: PreTrainedTokenizerBase, *, is_strict: bool, num_clips: int
+) -> VisualTextDataset:
+    """All questions about every file: with the original's frames, or sampled as clipbug does by default."""
+    records = [
+        QuestionRecord(f"{name}-{number}", str(number), name, question)
+        for name in files
+        for number, question in enumerate(QUESTIONS)
+    ]
+    return VisualTextDataset(
+        group_records(records, texts_per_visual=None),
+        media=FileMedia(files),
+        clip_sampler=build_clip_sampler(
+            "clipbert" if is_strict else "regular",
+            random=False,
+            num_clips=num_clips,
+            num_frames_per_clip=FRAMES_PER_CLIP,
+            fps=FPS,
+        ),
+        max_frame_size=FRAME_SIZE,
+        exact_resize=is_strict,
+        tokenizer=tokenizer,
+        max_text_tokens=100,
+        seed=0,
+        encode_targets=lambda record: {},
+    )
+
+
+def build_batches(
+    dataset: VisualTextDataset, tokenizer: PreTrainedTokenizerBase, model: ClipBert, *, is_strict: bool
+) -> InferenceBatches:
+    """One recording at a time, the next read ahead."""
+    return InferenceBatches(
+        dataset,
+        batch_size=1,
+        rank=0,
+        world_size=1,
+        num_threads=1,
+        collate=partial(
+            collate,
+            padding="square" if is_strict else "batch",
+            max_frame_size=FRAME_SIZE,
+            frame_multiple=model.frame_multiple,
+            pad_token_id=tokenizer.pad_token_id,
+        ),
+    )
+
+
+def count_flops(size: ModelSize, *, frame_size: tuple[int, int], num_text_tokens: int) -> tuple[float, float]:
+    """Floating-point operations of the visual encoder for a frame, of the encoder for a text and a clip."""
+    with torch.device("meta"), torch.inference_mode():
+        model = model_of(build_task(size))
+        with FlopCounterMode(display=False) as per_frame:
+            grid = model.visual(torch.zeros(1, 3, *frame_size))
+        ids = torch.ones(1, num_text_tokens, dtype=torch.int64)
+        with FlopCounterMode(display=False) as per_pair:
+            model.bert(grid, ids, torch.ones_like(ids))
+    return float(per_frame.get_total_flops()), float(per_pair.get_total_flops())

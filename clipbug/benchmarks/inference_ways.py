@@ -1,0 +1,269 @@
+"""One way of answering questions about recordings, measured; each runs in a process of its own."""
+
+import resource
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from clipbug.benchmarks.inference_setup import (
+    FPS,
+    FRAME_SIZE,
+    FRAMES_PER_CLIP,
+    QUESTIONS,
+    ModelSize,
+    build_batches,
+    build_dataset,
+    build_task,
+    build_tokenizer,
+    count_flops,
+    model_of,
+)
+from clipbug.benchmarks.original_decoding import read_clips_as_original
+from clipbug.benchmarks.original_inference import OriginalInference
+from clipbug.data.batch import UnreadVisual
+from clipbug.data.collate import canvas_size
+from clipbug.data.datasets import VisualTextDataset
+from clipbug.data.inference_batches import InferenceBatches
+from clipbug.engine.predictor import predict
+from clipbug.errors import DataError
+from clipbug.models.clipbert import ClipBert
+from clipbug.models.frame_encoder import FrameEncoder
+from clipbug.models.inference_graph import compile_for_inference, prepare_for_inference
+from clipbug.models.int8 import quantize_encoder
+from clipbug.runtime.precision import Precision, resolve_precision
+from clipbug.tasks.base import Prediction, Task
+
+WAYS = ("strict", "default", "near", "int8", "compiled")
+"""strict: float32 on square frames that the original samples; default: as clipbug answers; near: also frames
+within 2 grey levels are one; int8: the encoder in 8 bits; compiled: by torch.compile."""
+
+NEAR_LEVELS = 2.0
+_CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """What something took: on the clock, and of all processors together.
+
+    Other work on the machine stretches the first several times over and the second by much less.
+    """
+
+    seconds: float
+    processor_seconds: float
+
+    def times(self, factor: float) -> "Times":
+        """As much work so many times over."""
+        return Times(self.seconds * factor, self.processor_seconds * factor)
+
+    def plus(self, other: "Times") -> "Times":
+        """One after the other."""
+        return Times(self.seconds + other.seconds, self.processor_seconds + other.processor_seconds)
+
+
+class Stopwatch:
+    """Begins at its making."""
+
+    def __init__(self) -> None:
+        self._started = Times(time.perf_counter(), time.process_time())
+
+    def read(self) -> Times:
+        """Since then."""
+        return Times(time.perf_counter(), time.process_time()).plus(self._started.times(-1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class WayResult:
+    """What a way of ours took for all questions about some recordings.
+
+    Attributes:
+        taken: from the bytes of recordings to all answers.
+        decoding: what reading the same frames takes when it is done alone.
+        pairs: of a question and a clip that passed the encoder.
+        peak_bytes: of the process.
+        flops_per_frame, flops_per_pair: operations that a frame and a pair cost.
+        pooled_logits: (recordings * questions, classes).
+    """
+
+    taken: Times
+    decoding: Times
+    frames: int
+    frames_encoded: int
+    pairs: int
+    peak_bytes: int
+    precision: str
+    flops_per_frame: float
+    flops_per_pair: float
+    pooled_logits: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalResult:
+    """What the original's way took.
+
+    Attributes:
+        decoding: for one question about one recording.
+        clip: for a batch of `clip_questions` questions with one clip.
+        pooled_logits: (recordings, classes), of the first question about each, over all clips.
+    """
+
+    decoding: Times
+    clip: Times
+    clip_questions: int
+    peak_bytes: int
+    pooled_logits: NDArray[np.float32]
+
+    def per_question(self, num_clips: int) -> Times:
+        """Each question has its recording decoded, and each of its clips encoded, anew."""
+        return self.decoding.plus(self.clip.times(num_clips / self.clip_questions))
+
+
+def measure_way(
+    way: str, files: Mapping[str, Path], *, num_clips: int, size: ModelSize = "base"
+) -> WayResult:
+    """Answer all questions about all recordings, after one clip to warm up."""
+    is_strict = way == "strict"
+    task, tokenizer = build_task(size), build_tokenizer()
+    model = model_of(task)
+    precision = _prepare(model, way)
+    dataset = build_dataset(files, tokenizer, is_strict=is_strict, num_clips=num_clips)
+    batches = partial(build_batches, tokenizer=tokenizer, model=model, is_strict=is_strict)
+    first = dict([next(iter(files.items()))])
+    warm_up = build_dataset(first, tokenizer, is_strict=is_strict, num_clips=1)
+    _answer(task, batches(warm_up), FrameEncoder(model), precision)
+    encoder = FrameEncoder(model, near_duplicates=NEAR_LEVELS if way == "near" else 0.0)
+    pairs: list[int] = []
+    model.bert.register_forward_pre_hook(lambda _module, inputs: pairs.append(len(inputs[0])))
+    watch = Stopwatch()
+    predictions = _answer(task, batches(dataset), encoder, precision)
+    taken = watch.read()
+    peak = peak_bytes()
+    height, width = canvas_size(
+        [dataset.frame_shape(0)],
+        padding="square" if is_strict else "batch",
+        max_frame_size=FRAME_SIZE,
+        frame_multiple=model.frame_multiple,
+    )
+    longest = max(len(tokenizer(question)["input_ids"]) for question in QUESTIONS)
+    per_frame, per_pair = count_flops(size, frame_size=(height, width), num_text_tokens=longest)
+    return WayResult(
+        taken=taken,
+        decoding=_decoding(dataset),
+        frames=encoder.num_frames,
+        frames_encoded=encoder.num_encoded,
+        pairs=sum(pairs),
+        peak_bytes=peak,
+        precision="int8" if way == "int8" else precision,
+        flops_per_frame=per_frame,
+        flops_per_pair=per_pair,
+        pooled_logits=np.stack([prediction.pooled_logits for prediction in predictions]),
+    )
+
+
+def measure_original(
+    files: Mapping[str, Path], *, num_clips: int, clip_questions: int = 24
+) -> OriginalResult:
+    """Decode one question's clips of each recording; score one batch of one clip; check one question each."""
+    tokenizer = build_tokenizer()
+    original = OriginalInference(model_of(build_task("base")), max_frame_size=FRAME_SIZE)
+    ids = [tokenizer(question)["input_ids"] for question in QUESTIONS]
+    watch = Stopwatch()
+    clips = [
+        read_clips_as_original(
+            path.read_bytes(),
+            start_fractions=(np.arange(num_clips) / num_clips).tolist(),
+            num_frames_per_clip=FRAMES_PER_CLIP,
+            fps=FPS,
+            max_frame_size=FRAME_SIZE,
+            has_whole_file_pass=True,
+        )
+        for path in files.values()
+    ]
+    decoding = watch.read().times(1 / len(files))
+    # All clips of one question each; it warms up, too.
+    logits = [original.pooled_logits(one, ids[:1], tokenizer.pad_token_id) for one in clips]
+    frames = torch.stack([clips[row % len(clips)][0] for row in range(clip_questions)])
+    texts = [ids[row % len(ids)] for row in range(clip_questions)]
+    watch = Stopwatch()
+    original.clip_logits(frames, texts, tokenizer.pad_token_id)
+    return OriginalResult(
+        decoding=decoding,
+        clip=watch.read(),
+        clip_questions=clip_questions,
+        peak_bytes=peak_bytes(),
+        pooled_logits=torch.cat(logits).numpy(),
+    )
+
+
+def measure_memory(files: Mapping[str, Path], *, num_recordings: int, num_clips: int) -> list[int]:
+    """Memory of the process after each of many recordings, with the small model."""
+    task, tokenizer = build_task("tiny"), build_tokenizer()
+    model = model_of(task)
+    precision = _prepare(model, "default")
+    paths = list(files.values())
+    many = {f"{number:06d}": paths[number % len(paths)] for number in range(num_recordings)}
+    dataset = build_dataset(many, tokenizer, is_strict=False, num_clips=num_clips)
+    batches = build_batches(dataset, tokenizer=tokenizer, model=model, is_strict=False)
+    used = []
+    for _ in _predictions(task, batches, FrameEncoder(model), precision):
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        used.append(pages * resource.getpagesize())
+    return used
+
+
+def measure_rate(precision: str, *, size: int = 1024, repeats: int = 20) -> float:
+    """Floating-point operations per second of the machine's matrix product, at its best."""
+    dtype = torch.float32 if precision == "fp32" else torch.bfloat16
+    left, right = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
+    best = float("inf")
+    for _ in range(repeats):
+        started = time.perf_counter()
+        torch.mm(left, right)
+        best = min(best, time.perf_counter() - started)
+    return float(2 * size**3 / best)
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has used."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _prepare(model: ClipBert, way: str) -> Precision:
+    precision = resolve_precision("fp32" if way == "strict" else "auto", _CPU)
+    prepare_for_inference(model, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+    if way == "int8":
+        quantize_encoder(model, _CPU)
+    if way == "compiled":
+        compile_for_inference(model)
+    return precision
+
+
+def _answer(
+    task: Task, batches: InferenceBatches, encoder: FrameEncoder, precision: Precision
+) -> list[Prediction]:
+    return [prediction for part in _predictions(task, batches, encoder, precision) for prediction in part]
+
+
+def _predictions(
+    task: Task, batches: InferenceBatches, encoder: FrameEncoder, precision: Precision
+) -> Iterator[list[Prediction]]:
+    for part in predict(
+        task, batches, encode=encoder, device=_CPU, precision=precision, description="measuring"
+    ):
+        if isinstance(part, UnreadVisual):
+            raise DataError(f"{part.media_id}: {part.reason}", part.hint)
+        yield part
+
+
+def _decoding(dataset: VisualTextDataset) -> Times:
+    watch = Stopwatch()
+    for index in range(len(dataset)):
+        dataset.sample(0, index)
+    return watch.read()
