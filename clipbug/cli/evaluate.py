@@ -15,13 +15,17 @@ def evaluate(
     predictions: Annotated[
         Path | None,
         typer.Option(
-            "--predictions", metavar="FILE", help="Score this predictions.jsonl instead of a run's."
+            "--predictions",
+            metavar="FILE",
+            help="Score this predictions.jsonl (or scores.npz of a search) instead of a run's.",
         ),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
-            "--data", metavar="FILE", help="Annotations with answers. Default: the file inferred on."
+            "--data",
+            metavar="FILE",
+            help="Annotations with answers, or duplicates. Default: the file inferred on.",
         ),
     ] = None,
     data_format: options.Format = None,
@@ -30,7 +34,10 @@ def evaluate(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Score predictions: overall, by answer type and app, beside baselines and the best score possible."""
+    """Score predictions: overall, by answer type and app, beside baselines and the best score possible.
+
+    Rankings are scored by ranks: mRR, mAP, R@k, of retrieval in both directions, of duplicates by setting.
+    """
     start_logging(quiet=quiet, verbose=verbose)
     if run is not None and predictions is not None:
         raise typer.BadParameter("give --run or --predictions, not both.")

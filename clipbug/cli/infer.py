@@ -20,7 +20,11 @@ def infer(
     ] = "best",
     data: Annotated[
         Path | None,
-        typer.Option("--data", metavar="FILE", help="Questions. Default: the run's test or validation file."),
+        typer.Option(
+            "--data",
+            metavar="FILE",
+            help="Questions, captions or duplicates. Default: the run's test or validation file.",
+        ),
     ] = None,
     media: options.Media = None,
     data_format: options.Format = None,
@@ -42,7 +46,11 @@ def infer(
     ] = None,
     scores: Annotated[
         Path | None,
-        typer.Option("--scores", metavar="FILE.npz", help="Also write the scores of every answer."),
+        typer.Option(
+            "--scores",
+            metavar="FILE.npz",
+            help="Also write the scores of every answer, or of every text with every recording.",
+        ),
     ] = None,
     precision: Annotated[
         PrecisionChoice | None,
@@ -70,7 +78,11 @@ def infer(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Answer the questions of a file with a trained run; the file needs no answers."""
+    """Answer the questions of a file with a trained run; the file needs no answers.
+
+    A retrieval run ranks recordings for captions, and chooses among the options of multiple choice. Any run
+    ranks the recordings of a duplicates file, {app: {bug: [recording, ...]}}, by how alike they are.
+    """
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.recipes.infer import infer as run_inference
 

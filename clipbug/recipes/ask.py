@@ -12,7 +12,7 @@ from clipbug.recipes.loaded_model import EncodedVisual, LoadedModel, load_model
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.storage import Storage
 from clipbug.report.answer_view import Frames
-from clipbug.report.contents import Card, Filmstrip, Vote
+from clipbug.report.contents import Card, Filmstrip
 from clipbug.report.page import render_answers
 from clipbug.report.pictures import jpeg_uri, make_filmstrip
 from clipbug.runtime.files import atomic_write
@@ -123,10 +123,7 @@ def card_of(path: Path, prediction: Prediction, evidence: str | None = None) -> 
         answer=prediction.answer,
         probability=prediction.probability,
         top=prediction.top,
-        votes=tuple(
-            Vote(clip.start_seconds, clip.end_seconds, clip.frame_seconds, clip.answer, clip.probability)
-            for clip in prediction.clips
-        ),
+        votes=prediction.clips,
         labels={},
         score=None,
         answer_type="",

@@ -12,6 +12,7 @@ from clipbug.recipes.health_data import check_decoders, check_lmdb, check_preset
 from clipbug.recipes.health_machine import (
     check_device,
     check_disk,
+    check_extras,
     check_memory,
     check_packages,
     check_python,
@@ -45,7 +46,7 @@ def examine(*, storage: Path) -> DoctorReport:
     checks: tuple[Check, ...] = (
         *(check_python, check_packages, check_device, check_threads, check_memory),
         *(_of(check_disk, storage), check_decoders, _of(check_lmdb, storage), check_presets),
-        _of(check_storage, storage),
+        *(_of(check_storage, storage), check_extras),
     )
     return DoctorReport(tuple(finding for check in checks for finding in run_check(check)))
 

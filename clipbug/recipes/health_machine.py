@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from clipbug.recipes.health import Finding, Status, gigabytes
@@ -15,6 +16,10 @@ OLDEST_PYTHON = (3, 11)
 _PACKAGES = (
     *("torch", "torchvision", "transformers", "tokenizers", "safetensors", "av", "lmdb"),
     *("opencv-python-headless", "numpy", "pydantic", "typer", "rich"),
+)
+_EXTRAS = (
+    ("serve", ("gradio",), "for clipbug serve"),
+    ("onnx", ("onnx", "onnxruntime", "onnxscript"), "for clipbug weights export --format onnx"),
 )
 _MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 _SHARED_MEMORY = Path("/dev/shm")
@@ -44,6 +49,14 @@ def check_packages() -> Iterator[Finding]:
         yield Finding("packages", "error", f"missing: {', '.join(missing)}", f"pip install {packages}")
     if versions:
         yield Finding("packages", "ok", ", ".join(versions))
+
+
+def check_extras() -> Iterator[Finding]:
+    """What only some commands need; nothing is wrong where it is missing."""
+    for extra, packages, purpose in _EXTRAS:
+        missing = [name for name in packages if find_spec(name) is None]
+        found = f"missing ({purpose})" if missing else f"{', '.join(packages)} installed ({purpose})"
+        yield Finding(f"extra: {extra}", "ok", found, f'pip install "clipbug[{extra}]"' if missing else "")
 
 
 def check_device() -> Iterator[Finding]:

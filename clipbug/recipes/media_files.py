@@ -7,30 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from clipbug.data.file_endings import IMAGE_ENDINGS, VIDEO_ENDINGS
 from clipbug.errors import DataError
 
 FileType = Literal["auto", "image", "video"]
 
-_IMAGE_EXTENSIONS = ("avif", "bmp", "gif", "jpeg", "jpg", "png", "tif", "tiff", "webp")
-_VIDEO_EXTENSIONS = (
-    "3gp",
-    "avi",
-    "flv",
-    "gif",
-    "m4v",
-    "mkv",
-    "mov",
-    "mp4",
-    "mpeg",
-    "mpg",
-    "ts",
-    "webm",
-    "wmv",
-)
 EXTENSIONS = {
-    "auto": (*_IMAGE_EXTENSIONS, *_VIDEO_EXTENSIONS),
-    "image": _IMAGE_EXTENSIONS,
-    "video": _VIDEO_EXTENSIONS,
+    "auto": (*IMAGE_ENDINGS, *VIDEO_ENDINGS),
+    "image": IMAGE_ENDINGS,
+    "video": VIDEO_ENDINGS,
 }
 
 

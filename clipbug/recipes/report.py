@@ -1,6 +1,6 @@
 """`clipbug report`: one HTML file about a run's answers, with the frames that the model saw."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -77,31 +77,53 @@ def make_report(
         )
     run = None if found.run is None else RunFolder.open(Path(found.run))
     task = asked_task(run.config().task.name if run is not None else _task_of(files[0]), files)
-    stores = _stores(run, media)
+    subject = _Subject(found, files, run, task, Storage(storage), _stores(run, media))
+    contents = _contents(subject, data, num_evidence)
+    return _write(contents, output or Path(found.predictions).with_name("report.html"))
 
-    def open_source() -> MediaSource:
-        return open_media(stores, Storage(storage))
 
-    cards, rankings = _answers(task, found, files, run)
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What a report is about.
+
+    Attributes:
+        files: that were answered.
+        run: that answered, where it is known.
+        stores: of the recordings; none: all under the storage.
+    """
+
+    found: PredictionSource
+    files: tuple[Path, ...]
+    run: RunFolder | None
+    task: str
+    storage: Storage
+    stores: tuple[str, ...]
+
+    def open_media(self) -> MediaSource:
+        return open_media(self.stores, self.storage)
+
+
+def _contents(subject: _Subject, data: Path | None, num_evidence: int) -> ReportContents:
+    found, files, run = subject.found, subject.files, subject.run
+    cards, rankings = _answers(subject)
     frames = rankings_frames(rankings) if rankings else cards_frames(cards)
-    strips, notes = make_filmstrips(frames, open_source)
+    strips, notes = make_filmstrips(frames, subject.open_media)
     is_scored = rankings or any(card.score is not None for card in cards)
-    scores = _scores(storage, found, data) if is_scored else None
-    contents = ReportContents(
+    scores = _scores(subject, data) if is_scored else None
+    return ReportContents(
         title=run.path.resolve().name if run is not None else Path(found.predictions).parent.resolve().name,
-        facts=facts.head_facts(task, found, files, len(cards) + len(rankings), len(frames)),
+        facts=facts.head_facts(subject.task, found, files, len(cards) + len(rankings), len(frames)),
         scores=scores,
-        cards=_with_evidence(cards, run, found, open_source, num_evidence if strips else 0),
+        cards=_with_evidence(cards, subject, num_evidence if strips else 0),
         rankings=rankings,
         groups=_groups(cards),
         curves=[] if run is None else facts.training_curves(run.path / "metrics.jsonl"),
         filmstrips=strips,
-        findings=[] if task == "duplicates" else data_findings(run, files, stores),
+        findings=[] if subject.task == "duplicates" else data_findings(run, files, subject.stores),
         commands=facts.commands_again(run, found, files),
         files=facts.folded_files(run, scores),
         notes=[*facts.counted(scores), *notes],
     )
-    return _write(contents, output or Path(found.predictions).with_name("report.html"))
 
 
 def _write(contents: ReportContents, target: Path) -> PageReport:
@@ -119,30 +141,24 @@ def _write(contents: ReportContents, target: Path) -> PageReport:
     )
 
 
-def _answers(
-    task: str, found: PredictionSource, files: Sequence[Path], run: RunFolder | None
-) -> tuple[list[Card], list[Ranking]]:
+def _answers(subject: _Subject) -> tuple[list[Card], list[Ranking]]:
     """Questions with their answers; or, of a search, queries with what was found."""
-    rows = read_predictions(Path(found.predictions))
+    rows, task = read_predictions(Path(subject.found.predictions)), subject.task
     if task == "duplicates":
-        return [], duplicate_rankings(rows, files[0])
-    read_as = "auto" if run is None or run.config().task.name != task else run.config().data.format
-    records = read_records(files, task, data_format=read_as)
+        return [], duplicate_rankings(rows, subject.files[0])
+    config = None if subject.run is None else subject.run.config()
+    read_as = "auto" if config is None or config.task.name != task else config.data.format
+    records = read_records(subject.files, task, data_format=read_as)
     return ([], text_rankings(rows, records)) if task == "retrieval" else (make_cards(rows, records), [])
 
 
-def _with_evidence(
-    cards: Sequence[Card],
-    run: RunFolder | None,
-    found: PredictionSource,
-    open_source: Callable[[], MediaSource],
-    count: int,
-) -> Sequence[Card]:
-    if run is None or not cards or not count:
+def _with_evidence(cards: Sequence[Card], subject: _Subject, count: int) -> Sequence[Card]:
+    if subject.run is None or not cards or not count:
         return cards
     from clipbug.recipes.report_parts.evidence import with_evidence  # loads the model: only if it is wanted
 
-    return with_evidence(cards, run, Path(found.predictions), open_source(), count=count)
+    predictions = Path(subject.found.predictions)
+    return with_evidence(cards, subject.run, predictions, subject.open_media(), count=count)
 
 
 def _task_of(file: Path) -> str:
@@ -168,10 +184,13 @@ def _stores(run: RunFolder | None, media: Sequence[Path]) -> tuple[str, ...]:
     return named if all(Path(path).exists() for path in named) else ()
 
 
-def _scores(storage: Path, found: PredictionSource, data: Path | None) -> Mapping[str, Any]:
+def _scores(subject: _Subject, data: Path | None) -> Mapping[str, Any]:
     """As `clipbug evaluate` gives them."""
+    found = subject.found
     run = None if found.run is None else Path(found.run)
-    return dict(evaluate(storage=storage, run=run, predictions=Path(found.predictions), data=data).to_json())
+    return evaluate(
+        storage=subject.storage.root, run=run, predictions=Path(found.predictions), data=data
+    ).to_json()
 
 
 def _groups(cards: Sequence[Card]) -> dict[str, list[Group]]:

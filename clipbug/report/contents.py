@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from clipbug.tasks.base import ClipPrediction
+
 Verdict = Literal["wrong", "partial", "right", "unscored"]
 
 # Worst first: sure and wrong, then half right, then right but unsure; what nobody can score comes last.
@@ -11,21 +13,11 @@ _ORDER: Mapping[Verdict, int] = {"wrong": 0, "partial": 1, "right": 2, "unscored
 
 
 @dataclass(frozen=True, slots=True)
-class Vote:
-    """What one clip says on its own."""
-
-    start_seconds: float
-    end_seconds: float
-    frame_seconds: tuple[float, ...]
-    answer: str
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
 class Card:
     """One question with its answer and what is known of the right one.
 
     Attributes:
+        votes: what each clip says on its own; none where that is unknown.
         labels: acceptable answer -> weight; empty where the right answer is unknown.
         score: weight that the given answer earns; None where there are no labels.
         evidence: data URI of a picture that marks what the answer rests on, or None.
@@ -37,7 +29,7 @@ class Card:
     answer: str
     probability: float
     top: tuple[tuple[str, float], ...]
-    votes: tuple[Vote, ...]
+    votes: tuple[ClipPrediction, ...]
     labels: Mapping[str, float]
     score: float | None
     answer_type: str

@@ -27,5 +27,5 @@ def health_table(report: Mapping[str, Any]) -> RenderableType:
         table.add_row(Text(finding["check"]), Text(word, style=style), found)
     errors = sum(finding["status"] == "error" for finding in report["findings"])
     warnings = sum(finding["status"] == "warning" for finding in report["findings"])
-    verdict = "clipbug can be used here" if report["usable"] else f"clipbug cannot be used: {errors} errors"
-    return Group(table, Text(f"{verdict}{f', {warnings} warnings' if warnings else ''}", style="bold"))
+    verdict = "clipbug can be used here" if report["usable"] else f"clipbug cannot be used, errors: {errors}"
+    return Group(table, Text(f"{verdict}{f', warnings: {warnings}' if warnings else ''}", style="bold"))

@@ -34,6 +34,8 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "weights_export:export_weights",
         "report:make_report",
         "benchmarks.data_benchmark:measure_data",
+        "benchmarks.train_benchmark:measure_training",
+        "replay:replay",
         "benchmarks.inference_benchmark:measure_inference",
         "store_items:list_items",
         "store_items:get_items",

@@ -73,6 +73,8 @@ SURFACE = {
         "--set",
     },
     "weights export": {"DIR", "--format", "--output", "--step"},
+    "replay": {"DIR", "--precision"},
+    "benchmark train": {"--only", "--steps", "--batch", "--scale", "--check"},
     "benchmark infer": {
         *("FILE...", "--way", "--n-clips", "--recordings", "--original", "--memory"),
     },

@@ -76,6 +76,13 @@ def test_a_missing_package_is_named_with_its_version(monkeypatch: pytest.MonkeyP
     assert there.found.startswith("numpy ")
 
 
+def test_a_missing_extra_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health_machine, "_EXTRAS", (("serve", ("no_such_module",), "for clipbug serve"),))
+    [found] = health_machine.check_extras()
+    assert found.status == "ok"
+    assert found.fix == 'pip install "clipbug[serve]"'
+
+
 def test_a_check_that_breaks_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def broken() -> None:
         raise ImportError("libcuda.so: no such file")

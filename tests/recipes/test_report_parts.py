@@ -17,14 +17,15 @@ from clipbug.recipes.report_parts import frames
 from clipbug.recipes.report_parts.findings import data_findings
 from clipbug.recipes.report_parts.frames import cards_frames, make_filmstrips, rankings_frames
 from clipbug.recipes.rows import read_records
-from clipbug.report.contents import Card, Filmstrip, Ranking, Vote
+from clipbug.report.contents import Card, Filmstrip, Ranking
 from clipbug.report.page import render_page
+from clipbug.tasks.base import ClipPrediction
 from tests.report.building import card, contents
 from tests.video_factory import read_index
 
 
 def about(media_id: str, *seconds: float, **changes: object) -> Card:
-    return replace(card(media_id=media_id, **changes), votes=(Vote(0.0, 1.0, seconds, "yes", 0.5),))
+    return replace(card(media_id=media_id, **changes), votes=(ClipPrediction(0.0, 1.0, seconds, "yes", 0.5),))
 
 
 def numbers_in(strip: Filmstrip) -> list[int]:

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from clipbug.report.contents import Card, Curve, DataFinding, Filmstrip, Group, ReportContents, Vote
+from clipbug.report.contents import Card, Curve, DataFinding, Filmstrip, Group, ReportContents
 from clipbug.report.pictures import make_filmstrip
+from clipbug.tasks.base import ClipPrediction
 
 SCORES = {
     **{"score": 0.5, "metric": "accuracy", "count": 4, "interval": [0.4, 0.6], "ceiling": 0.9},
@@ -15,7 +16,10 @@ SCORES = {
 
 def card(number: int = 0, **changes: object) -> Card:
     """A wrong answer about one of the recordings."""
-    votes = (Vote(0.0, 0.5, (0.0, 0.5), "yes", 0.8), Vote(1.0, 1.5, (1.0, 1.5), "no", 0.6))
+    votes = (
+        ClipPrediction(0.0, 0.5, (0.0, 0.5), "yes", 0.8),
+        ClipPrediction(1.0, 1.5, (1.0, 1.5), "no", 0.6),
+    )
     plain = Card(
         record_id=f"r{number}",
         media_id=f"video{number % 5}",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
+from clipbug.data.file_endings import IMAGE_ENDINGS, VIDEO_ENDINGS
 from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
 from clipbug.errors import DataError
@@ -95,7 +96,9 @@ def load_aliases(path: Path) -> dict[str, str]:
 
 
 def _store_id(media_id: str, media: MediaSource, aliases: Mapping[str, str]) -> str | None:
-    stem = PurePosixPath(media_id.replace("\\", "/")).stem
+    path = PurePosixPath(media_id.replace("\\", "/"))
+    is_media_file = path.suffix.lower().lstrip(".") in (*IMAGE_ENDINGS, *VIDEO_ENDINGS)
+    stem = path.stem if is_media_file else media_id
     candidates = (media_id, aliases.get(media_id), stem, aliases.get(stem))
     return next((name for name in candidates if name is not None and name in media), None)
 

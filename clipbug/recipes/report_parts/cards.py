@@ -5,7 +5,8 @@ from typing import Any
 
 from clipbug.data.records import UNKNOWN_TYPE, ChoiceRecord, QuestionRecord, Record
 from clipbug.metrics.answers import answer_score
-from clipbug.report.contents import Card, Vote
+from clipbug.report.contents import Card
+from clipbug.tasks.base import ClipPrediction
 
 NO_ANSWER = "(no prediction)"
 
@@ -44,8 +45,8 @@ def _card(record: QuestionRecord | ChoiceRecord, row: Mapping[str, Any]) -> Card
     )
 
 
-def _vote(clip: Mapping[str, Any]) -> Vote:
-    return Vote(
+def _vote(clip: Mapping[str, Any]) -> ClipPrediction:
+    return ClipPrediction(
         start_seconds=float(clip["start_seconds"]),
         end_seconds=float(clip["end_seconds"]),
         frame_seconds=tuple(map(float, clip["frame_seconds"])),

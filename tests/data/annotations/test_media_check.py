@@ -38,6 +38,12 @@ def test_aliases_and_names_of_files_find_their_media_and_records_keep_their_ids(
     assert [record.media_id for record in match.missing] == ["APOD-CC9"]  # its alias is in no store either
 
 
+def test_what_is_no_ending_of_a_media_file_belongs_to_the_name() -> None:
+    match = match_media(rows("app.1", "app.CC2", "a/b", "app.MOV"), store("app", "b"))
+    assert [record.media_id for record in match.missing] == ["app.1", "app.CC2", "a/b"]
+    assert match.renamed == {"app.MOV": "app"}
+
+
 def test_an_id_of_the_store_is_never_taken_for_an_alias() -> None:
     match = match_media(rows("a"), store("a", "b"), aliases={"a": "b"})
     assert [record.media_id for record in match.found] == ["a"]
