@@ -1,4 +1,4 @@
-"""Annotation files to rows of fields, each with its place: JSON lines, arrays, objects with a list, tables."""
+"""Annotation files to rows, each with its place: JSON lines, arrays, objects with a list of rows, tables."""
 
 import json
 from collections.abc import Iterator
