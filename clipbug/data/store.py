@@ -225,7 +225,7 @@ class StoreGroup:
 
 
 def open_stores(paths: Sequence[Path]) -> MediaSource:
-    """One source over all stores named; a folder of shards stands for them, and what is named twice counts once."""
+    """One source over all stores named; a folder of shards stands for all of them, and each counts once."""
     distinct = {store.resolve(): store for path in paths for store in shards_of(Path(path)) or [Path(path)]}
     if not distinct:
         raise ValueError("no store named")
