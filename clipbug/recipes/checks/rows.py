@@ -10,7 +10,19 @@ from clipbug.recipes.checks.findings import Finding, Part, place
 _ID_FIELDS = ("image_id", "file_id", "video_id", "gif_name", "clip_name", "question_id", "qid")
 _USED_FIELDS = (
     *_ID_FIELDS,
-    *("coco_id", "vg_id", "screenId", "id", "question", "caption", "summary", "labels", "answer"),
+    *(
+        "coco_id",
+        "vg_id",
+        "screenId",
+        "video",
+        "id",
+        "question",
+        "caption",
+        "summary",
+        "description",
+        "labels",
+        "answer",
+    ),
     *("ground_truth", "options", "answer_type", "app"),
 )
 _MASS_TOLERANCE = 1e-6  # of a sum of weights that were written as decimals
@@ -61,7 +73,7 @@ def _normalized(given: str, kept: str, count: int) -> str:
 
 
 def _spaces_and_fields(part: Part) -> Iterator[Finding]:
-    names = ("caption", "summary", "answer", "labels")
+    names = ("caption", "summary", "description", "answer", "labels")
     spaced = [
         place(record)
         for fields, record in part.file.rows
