@@ -13,6 +13,7 @@ from clipbug.cli import (
     baseline,
     benchmark,
     benchmark_infer,
+    benchmark_train,
     config,
     data,
     data_annotations,
@@ -24,6 +25,7 @@ from clipbug.cli import (
     infer,
     ingest,
     pretrain,
+    replay,
     report,
     serve,
     weights,
@@ -39,6 +41,11 @@ _COMMANDS: _Commands = (
     ("pretrain", pretrain.pretrain, "clipbug pretrain --train captions.jsonl --media storage/vis_db/videos"),
     ("finetune", finetune.finetune, "clipbug finetune --task vqa"),
     ("infer", infer.infer, "clipbug infer --step 20000 --n-clips 16"),
+    (
+        "replay",
+        replay.replay,
+        "clipbug replay storage/finetune/video-qa-001/failures/step-000123",
+    ),
     ("evaluate", evaluate.evaluate, "clipbug evaluate --run storage/finetune/video-qa-001"),
     ("baseline", baseline.baseline, "clipbug baseline --train train.jsonl --data test.jsonl"),
     ("ask", ask.ask, 'clipbug ask recording.mp4 "what is tapped first?"'),
@@ -87,6 +94,8 @@ _DATA_COMMANDS: _Commands = (
 )
 _BENCHMARK_COMMANDS: _Commands = (
     ("data", benchmark.data, "clipbug benchmark data --n-clips 16"),
+    ("store", benchmark.store, "clipbug benchmark store --items 1000 100000"),
+    ("train", benchmark_train.train, "clipbug benchmark train --only defaults"),
     ("infer", benchmark_infer.infer, "clipbug benchmark infer --way strict default"),
 )
 

@@ -90,6 +90,15 @@ class TrainConfig(StrictModel):
     trackers: tuple[Literal["wandb", "mlflow"], ...] = Field(
         (), description="where scalars go besides metrics.jsonl and TensorBoard; extras of the same names"
     )
+    clips_per_forward: PositiveInt | None = Field(
+        None, description="clips that pass the backbone in one call; null: all of a micro-batch"
+    )
+    activation_checkpointing: bool = Field(
+        False, description="compute activations anew in the backward pass: less memory, a third more time"
+    )
+    compile: bool = Field(
+        False, description="torch.compile for backbone and encoder; the first steps take minutes"
+    )
     augment: bool = Field(False, description="random shifts, brightness and contrast of training pictures")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="of the answer distribution (video QA)")
 

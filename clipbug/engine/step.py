@@ -81,7 +81,7 @@ class OptimizerStep:
             OutOfMemoryError: a micro-batch does not fit.
         """
         with memory_errors_explained(batches, "train"):
-            result = self._gradient(batches, totals)
+            result = self.gradient(batches, totals)
             if not result.problem:
                 self.scaler.step(self._optimizer)
             self.scaler.update()
@@ -103,8 +103,8 @@ class OptimizerStep:
             for name, value in self._task.named_buffers():
                 value.copy_(buffers[name])
 
-    def _gradient(self, batches: Sequence[Batch], totals: Mapping[str, float]) -> StepResult:
-        """Leave the clipped gradient of the whole step in the parameters."""
+    def gradient(self, batches: Sequence[Batch], totals: Mapping[str, float]) -> StepResult:
+        """Leave the clipped gradient of the whole step in the parameters; arguments as of `run`."""
         self._optimizer.zero_grad(set_to_none=True)
         outputs = [
             self._backward(batch, totals, is_last=index == len(batches) - 1)

@@ -1,7 +1,9 @@
 """The visual side: backbone and grid encoder, frames to a grid of features."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from clipbug.models.backbones.base import VisualBackbone
 
@@ -33,10 +35,16 @@ class GridEncoder(nn.Module):
 
 
 class VisualEncoder(nn.Module):
-    """Backbone and grid encoder."""
+    """Backbone and grid encoder.
+
+    Attributes:
+        frames_per_call, recompute: with gradients only; see `clipbug.models.switches`.
+    """
 
     def __init__(self, *, backbone: VisualBackbone, grid_encoder: GridEncoder) -> None:
         super().__init__()
+        self.frames_per_call: int | None = None
+        self.recompute = False
         self.backbone = backbone
         self.grid_encoder = grid_encoder
 
@@ -60,6 +68,18 @@ class VisualEncoder(nn.Module):
             raise ValueError(
                 f"frames of {height}x{width} pixels are smaller than a grid cell, {self.frame_multiple}"
             )
+        if not torch.is_grad_enabled():
+            return self._encode(frames)
+        portions = torch.split(frames, self.frames_per_call or len(frames))
+        grids = [
+            checkpoint(self._encode, portion, use_reentrant=False)
+            if self.recompute
+            else self._encode(portion)
+            for portion in portions
+        ]
+        return torch.cat(grids) if len(grids) > 1 else grids[0]
+
+    def _encode(self, frames: Tensor) -> Tensor:
         grid: Tensor = self.grid_encoder(
             self.backbone(frames if frames.is_floating_point() else frames.float())
         )

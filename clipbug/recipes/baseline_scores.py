@@ -1,6 +1,6 @@
 """Scores that need no picture, for every kind of rows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from clipbug.metrics.answers import answer_score, ceiling, mean, out_of_vocabula
 from clipbug.metrics.baselines import TrainingAnswers
 from clipbug.metrics.bm25 import Bm25
 from clipbug.metrics.choice_baselines import TrainingChoices, expected_by_chance
+from clipbug.metrics.counts import mean_squared_error
 from clipbug.metrics.groups import scores_by_group
 from clipbug.metrics.intervals import bootstrap_interval
 from clipbug.metrics.ranking import QueryRank, chance_mrr, rank_queries, ranking_scores
@@ -36,6 +37,9 @@ def question_baselines(
         "majority": lambda row: training.majority,
         "question_only": lambda row: training.answer(row.question),
     }
+    if task == "count" and (numbers := [number for row in train for number in _numbers(row.labels)]):
+        average = str(round(mean(numbers)))
+        guesses["mean"] = lambda row: average
     scores = {name: [answer_score(guess(row), row.labels) for row in rows] for name, guess in guesses.items()}
     return {
         "task": task,
@@ -43,10 +47,28 @@ def question_baselines(
         "count": len(rows),
         **_described(scores, rows),
         "majority_answer": training.majority,
+        **({"mse": _squared_errors(guesses, rows)} if task == "count" else {}),
         "oracle": ceiling(labels),
         "ceiling": ceiling(labels, vocabulary),
         "oov_share": out_of_vocabulary_share(labels, vocabulary),
     }
+
+
+def _numbers(answers: Iterable[str]) -> list[float]:
+    return [float(answer) for answer in answers if answer.isdecimal()]
+
+
+def _squared_errors(
+    guesses: Mapping[str, Callable[[QuestionRecord], str | None]], rows: Sequence[QuestionRecord]
+) -> dict[str, float]:
+    """The mean squared error of each baseline over rows with numbers."""
+    errors = {}
+    for name, guess in guesses.items():
+        pairs = [(number, _numbers([guess(row) or ""])) for row in rows for number in _numbers(row.labels)]
+        known = [(right, given[0]) for right, given in pairs if given]
+        if known:
+            errors[name] = mean_squared_error([given for _, given in known], [right for right, _ in known])
+    return errors
 
 
 def choice_baselines(train: Sequence[ChoiceRecord], rows: Sequence[ChoiceRecord]) -> dict[str, Any]:

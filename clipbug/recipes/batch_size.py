@@ -8,11 +8,11 @@ from clipbug.config import RunConfig
 from clipbug.engine.optim import build_optimizer
 from clipbug.engine.step import OptimizerStep
 from clipbug.errors import ClipbugError, OutOfMemoryError
-from clipbug.recipes.assembly import build_task_model, build_text_parts, build_train_batches
+from clipbug.recipes.assembly import build_text_parts, build_train_batches
 from clipbug.recipes.resolve import Resume, resolve_data
 from clipbug.recipes.run_folder import RunFolder, config_difference
 from clipbug.recipes.storage import Storage
-from clipbug.recipes.trainer import enlarge_to_largest, read_training_data
+from clipbug.recipes.trainer import build_training_task, enlarge_to_largest, read_training_data
 from clipbug.runtime.distributed import gather_objects, init_distributed
 from clipbug.runtime.memory import available_bytes, peak_bytes, reset_peak
 from clipbug.runtime.precision import resolve_precision
@@ -60,7 +60,7 @@ def _measured(config: RunConfig, storage: Storage) -> int:
     data = read_training_data(config, storage)
     seed_everything(config.seed)
     text = build_text_parts(config, data.train)
-    task = build_task_model(config, text).to(device).train()
+    task = build_training_task(config, text, device).train()
     update = OptimizerStep(
         task,
         build_optimizer(task, config.optim),

@@ -11,13 +11,12 @@ import torch
 from clipbug.config import RunConfig
 from clipbug.data.batch import Batch
 from clipbug.recipes.assembly import (
-    build_task_model,
     build_text_parts,
     build_train_batches,
 )
 from clipbug.recipes.resolve import resolve_data
 from clipbug.recipes.storage import Storage
-from clipbug.recipes.trainer import count_steps, read_training_data
+from clipbug.recipes.trainer import build_training_task, count_steps, read_training_data
 from clipbug.runtime.distributed import init_distributed
 from clipbug.runtime.memory import peak_bytes
 from clipbug.runtime.precision import Precision, autocast, resolve_precision
@@ -74,7 +73,7 @@ def plan_run(config: RunConfig, *, storage: Path) -> RunPlan:
     data = read_training_data(config, Storage(storage))
     seed_everything(config.seed)
     text = build_text_parts(config, data.train)
-    task = build_task_model(config, text).to(processes.device)
+    task = build_training_task(config, text, processes.device)
     batches = build_train_batches(config, data.train, data.media, text, task, processes)
     steps_per_epoch, steps = count_steps(config, batches.num_groups, processes.world_size)
     precision = resolve_precision(config.precision, processes.device)

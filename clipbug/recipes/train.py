@@ -20,13 +20,13 @@ from clipbug.metrics.baselines import TrainingAnswers
 from clipbug.models.build import self_contained_config
 from clipbug.models.weight_files import read_tensors
 from clipbug.models.weights import load_tensors
-from clipbug.recipes.assembly import TextParts, build_answers, build_task_model, build_text_parts, model_of
+from clipbug.recipes.assembly import TextParts, build_answers, build_text_parts, model_of
 from clipbug.recipes.environment import describe_start
 from clipbug.recipes.fingerprint import data_fingerprint, fingerprint_difference
 from clipbug.recipes.resolve import Resume, RunPlace, place_run, refuse_changes, resolve_data
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.storage import Storage
-from clipbug.recipes.trainer import TrainingData, build_trainer, read_training_data
+from clipbug.recipes.trainer import TrainingData, build_trainer, build_training_task, read_training_data
 from clipbug.runtime.distributed import (
     Distributed,
     barrier,
@@ -201,7 +201,7 @@ def _task_of_run(
         changes += data_changes
     seed_everything(config.seed)
     text = _text_parts(config, place, init, data.train)
-    task = build_task_model(config, text).to(processes.device)
+    task = build_training_task(config, text, processes.device)
     if (
         init is not None and weights is not None
     ):  # a checkpoint of a begun run comes on top; it may have died before its first

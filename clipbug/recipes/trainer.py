@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import torch
 from torch.nn import functional
 
 from clipbug.config import RunConfig
@@ -22,9 +23,11 @@ from clipbug.engine.optim import build_optimizer
 from clipbug.engine.ranking import RankingEvaluator
 from clipbug.engine.tracking import Tracker
 from clipbug.engine.trainer import Trainer
+from clipbug.models.switches import apply_training_switches
 from clipbug.recipes.assembly import (
     TextParts,
     build_evaluation_batches,
+    build_task_model,
     build_train_batches,
     model_of,
 )
@@ -38,6 +41,19 @@ from clipbug.runtime.distributed import Distributed
 from clipbug.tasks.base import RankingTask, Task
 
 logger = logging.getLogger(__name__)
+
+
+def build_training_task(config: RunConfig, text: TextParts, device: torch.device) -> Task:
+    """The task on its device, with the config's switches of training set."""
+    task = build_task_model(config, text).to(device)
+    clips = config.train.clips_per_forward
+    apply_training_switches(
+        model_of(task),
+        frames_per_call=None if clips is None else clips * config.num_frames_per_clip,
+        recompute=config.train.activation_checkpointing,
+        compiled=config.train.compile,
+    )
+    return task
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from rich.table import Table
 _NAMES = {
     "random": "random",
     "majority": "majority answer",
+    "mean": "mean, rounded",
     "question_only": "question only",
     "bm25": "words only (BM25)",
 }
@@ -35,6 +36,8 @@ def baseline_table(report: Mapping[str, Any]) -> RenderableType:
     table.add_row("  95 % interval over recordings", *(_range(one.get("interval")) for one in details), "")
     for heading, key in (("type", "by_type"), ("app", "by_app")):
         _add_groups(table, heading, [one.get(key, {}) for one in details])
+    if report.get("mse"):
+        table.add_row("mean squared error", *(_error(report["mse"].get(name)) for name in names), "")
     table.add_section()
     for key, explanation in _LIMITS:
         if report.get(key) is not None:
@@ -70,6 +73,10 @@ def _directions(report: Mapping[str, Any]) -> list[Table]:
 
 def _number(score: str, value: float) -> str:
     return f"{value:.4g}" if score in ("median_rank", "mean_rank", "ties") else _percent(value)
+
+
+def _error(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 def _range(interval: Sequence[float] | None) -> str:

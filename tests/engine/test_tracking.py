@@ -1,12 +1,16 @@
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from clipbug.engine.examples import examples_of
 from clipbug.engine.tracking import Tracker
 from clipbug.errors import ClipbugError
+from tests.engine.fakes import FakeTask, make_batch
 
 
 def _lines(folder: Path) -> list[dict[str, Any]]:
@@ -53,3 +57,40 @@ def test_unwritable_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file")
     with pytest.raises(ClipbugError, match=r"run/metrics\.jsonl"):
         Tracker(tmp_path / "run").log(1, {"loss": 1.0})
+
+
+@torch.no_grad()
+def test_examples_are_shown_as_text_and_pictures(tmp_path: Path) -> None:
+    task, batch = FakeTask().eval(), make_batch([0, 1, 2])
+    examples = examples_of(batch, task.predict(batch), 2)
+    tracker = Tracker(tmp_path)
+    tracker.show(4, examples)
+    tracker.close()
+    events = EventAccumulator(str(tmp_path / "tensorboard"), size_guidance={"tensors": 0, "images": 0})
+    events.Reload()
+    assert events.Tags()["images"] == ["valid/frames/0", "valid/frames/1"]
+    (table,) = events.Tensors("valid/answers/text_summary")
+    text = table.tensor_proto.string_val[0].decode()
+    assert table.step == 4
+    assert all(word in text for word in ("media0", "media1", "what is it?", examples[0].prediction.answer))
+    assert "media2" not in text
+
+
+def test_sinks_get_the_same_scalars(tmp_path: Path) -> None:
+    class Sink:
+        def __init__(self) -> None:
+            self.lines: list[tuple[int, dict[str, float]]] = []
+            self.is_closed = False
+
+        def log(self, step: int, scalars: Mapping[str, float]) -> None:
+            self.lines.append((step, dict(scalars)))
+
+        def close(self) -> None:
+            self.is_closed = True
+
+    sink = Sink()
+    tracker = Tracker(tmp_path, [sink])
+    tracker.log(2, {"loss": 0.5})
+    tracker.close()
+    assert sink.lines == [(2, {"loss": 0.5})]
+    assert sink.is_closed

@@ -66,6 +66,15 @@ def test_soft_labels_score_their_weight(tmp_path: Path) -> None:
     assert (report["metric"], report["oracle"], report["baselines"]["majority"]) == ("vqa_score", 0.5, 0.5)
 
 
+def test_counts(tmp_path: Path) -> None:
+    train = write(tmp_path / "train.jsonl", *[{**VIDEO, "answer": count} for count in (2, 2, 8)])
+    data = write(tmp_path / "test.jsonl", {**VIDEO, "answer": 4}, {**VIDEO, "video_id": "v", "answer": 2})
+    report = baseline([data], train=[train], task="count").to_json()
+    assert report["baselines"] == {"majority": 0.5, "question_only": 0.5, "mean": 0.5}
+    assert report["mse"] == {"majority": 2.0, "question_only": 2.0, "mean": 2.0}
+    assert "mean squared error" in printed(report)
+
+
 def test_multiple_choice(tmp_path: Path) -> None:
     train = write(tmp_path / "train.jsonl", CHOICE, CHOICE)
     data = write(tmp_path / "test.jsonl", {**CHOICE, "options": ["type", "a", "b", "c"], "answer": 0})

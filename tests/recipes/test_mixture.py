@@ -1,12 +1,15 @@
 """Pre-training on several data sets, through the command line."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import load_file
 
 from clipbug.cli.main import main
 from clipbug.config.loading import load_config
@@ -120,3 +123,28 @@ SET = "{id: a, files: [x.jsonl]}"
 def test_contradictions_in_a_config_are_named(settings: tuple[str, ...], problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
         load_config("tiny/pretraining", overrides=settings)
+
+
+def test_a_resumed_mixture_ends_as_one_that_was_never_stopped(
+    config_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a CPU in float32 the weights are equal bit for bit."""
+    settings = ("--set", "train.save_every=2", "train.keep_last=9", "precision=fp32", "train.eval_every=2")
+    words = ("pretrain", "--config", str(config_file), "--max-steps", "5", *settings)
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    code, report = run(capsys, *words, "--output", str(whole))
+    assert code == 0, report
+    shutil.copytree(whole, stopped, symlinks=True)
+    (stopped / "summary.json").unlink()
+    for step in (4, 5):
+        shutil.rmtree(stopped / "checkpoints" / f"step-{step:06d}")
+    for link in ("best", "last"):
+        (stopped / "checkpoints" / link).unlink()
+        (stopped / "checkpoints" / link).symlink_to("step-000002")
+    code, report = run(capsys, *words, "--output", str(stopped), "--resume", "required")
+    assert code == 0, report
+    one, other = (
+        load_file(folder / "checkpoints" / "step-000005" / "model.safetensors") for folder in (whole, stopped)
+    )
+    assert one.keys() == other.keys()
+    assert all(np.array_equal(one[name], other[name]) for name in one)

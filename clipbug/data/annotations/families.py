@@ -120,8 +120,8 @@ FAMILIES: dict[Family, FamilyFields] = {
     "vqa": FamilyFields(_PICTURE_FIELDS, ("question",), _parse_question),
     "video_qa": FamilyFields(_RECORDING_FIELDS, ("question",), _parse_question),
     "captions": FamilyFields(
-        ("clip_name", "coco_id", "vg_id", *_PICTURE_FIELDS, "video_id", "gif_name", "id"),
-        ("caption", "summary"),
+        ("clip_name", "coco_id", "vg_id", *_PICTURE_FIELDS, "video_id", "gif_name", "video", "id"),
+        ("caption", "summary", "description"),
         _parse_caption,
     ),
 }

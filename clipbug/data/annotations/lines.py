@@ -1,4 +1,4 @@
-"""Annotation files to rows of fields, each with its place: JSON lines, a JSON array, COCO's object, CSV."""
+"""Annotation files to rows, each with its place: JSON lines, arrays, objects with a list of rows, tables."""
 
 import json
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from clipbug.errors import DataError
 
 _BOM = b"\xef\xbb\xbf"
 _EXCERPT = 60
+_LISTS_OF_ROWS = ("annotations", "sentences", "questions", "data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def iter_lines(path: Path) -> Iterator[Line]:
     """The rows of a file. Blank lines hold no row.
 
     A file that ends in .csv or .tsv is a table; one that begins with "[" is a JSON array of objects; one that
-    ends in .json and holds a single object is COCO's (`images` and `annotations`); others are JSON lines.
+    ends in .json may be a single object with a list of rows (COCO, MSRVTT, VQA v2); others are JSON lines.
 
     Raises:
         DataError: the file cannot be opened.
@@ -43,8 +44,10 @@ def iter_lines(path: Path) -> Iterator[Line]:
         elif start.startswith(b"["):
             yield from _array_items(path)
         else:
-            coco = _coco_object(path) if path.suffix.lower() == ".json" and start.startswith(b"{") else None
-            yield from _json_lines(path) if coco is None else _coco_rows(coco)
+            rows = (
+                _rows_of_object(path) if path.suffix.lower() == ".json" and start.startswith(b"{") else None
+            )
+            yield from _json_lines(path) if rows is None else rows
     except OSError as error:
         raise DataError(
             f"annotation file {path} cannot be read: {error.strerror}",
@@ -57,27 +60,27 @@ def _table_rows(path: Path) -> Iterator[Line]:
         yield Line(str(number), dict(cells) if not problem else None, problem)
 
 
-def _coco_object(path: Path) -> dict[str, Any] | None:
-    """The one object of the file if it is made as COCO's annotation files are, else None."""
+def _rows_of_object(path: Path) -> Iterator[Line] | None:
+    """The rows that the one object of the file lists; None if it is not such a file."""
     try:
         value = json.loads(path.read_bytes().decode("utf-8-sig"))
     except ValueError:
         return None
-    is_coco = isinstance(value, dict) and all(
-        isinstance(value.get(name), list) for name in ("images", "annotations")
-    )
-    return value if is_coco else None
+    name = next((name for name in _LISTS_OF_ROWS if isinstance(value.get(name), list)), None)
+    if name is None:
+        return None
+    rows = (_checked(f"{name}[{number}]", row) for number, row in enumerate(value[name]))
+    return _with_file_names(rows, value["images"]) if isinstance(value.get("images"), list) else rows
 
 
-def _coco_rows(coco: dict[str, Any]) -> Iterator[Line]:
-    """An annotation with the stem of its image's file as `image_id`: under this name images are ingested."""
+def _with_file_names(rows: Iterator[Line], images: list[Any]) -> Iterator[Line]:
+    """COCO's annotations with the stem of the image's file as `image_id`: so images are ingested."""
     stems = {
         image["id"]: Path(image["file_name"]).stem
-        for image in coco["images"]
+        for image in images
         if isinstance(image, dict) and isinstance(image.get("file_name"), str) and "id" in image
     }
-    for number, annotation in enumerate(coco["annotations"]):
-        line = _checked(f"annotations[{number}]", annotation)
+    for line in rows:
         image_id = None if line.fields is None else line.fields.get("image_id")
         if line.fields is None or not isinstance(image_id, str | int) or image_id not in stems:
             problem = line.problem or f"no image of the file has the id {json.dumps(image_id)}"

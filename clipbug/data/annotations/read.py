@@ -137,7 +137,8 @@ def _bad_rows(file: AnnotationFile) -> DataError:
 
 
 def _listed(problems: Sequence[str]) -> str:
-    more = f"\n  ... and {len(problems) - _NUM_SHOWN} more" if len(problems) > _NUM_SHOWN else ""
+    rest = len(problems) - _NUM_SHOWN
+    more = f"\n  ... and {rest} more; all: clipbug data check FILE --json" if rest > 0 else ""
     return "\n".join(f"  {problem}" for problem in problems[:_NUM_SHOWN]) + more
 
 

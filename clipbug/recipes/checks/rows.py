@@ -10,7 +10,19 @@ from clipbug.recipes.checks.findings import Finding, Part, place
 _ID_FIELDS = ("image_id", "file_id", "video_id", "gif_name", "clip_name", "question_id", "qid")
 _USED_FIELDS = (
     *_ID_FIELDS,
-    *("coco_id", "vg_id", "screenId", "id", "question", "caption", "summary", "labels", "answer"),
+    *(
+        "coco_id",
+        "vg_id",
+        "screenId",
+        "video",
+        "id",
+        "question",
+        "caption",
+        "summary",
+        "description",
+        "labels",
+        "answer",
+    ),
     *("ground_truth", "options", "answer_type", "app"),
 )
 _MASS_TOLERANCE = 1e-6  # of a sum of weights that were written as decimals
@@ -25,7 +37,9 @@ def check_rows(part: Part) -> Iterator[Finding]:
             f"{part.name}: {len(part.file.problems)} rows cannot be used; a run would stop at them",
             part.file.problems,
         )
-    yield from _reading(part)
+    yield from _answer_types(part)
+    yield from _spaces_and_fields(part)
+    yield from _ids(part)
     yield from _repetitions(part)
     yield from _label_mass(part)
     yield from _options(part)
@@ -41,45 +55,16 @@ def same_row(record: Record) -> Hashable:
     return record.media_id, fold(record.caption)
 
 
-def _reading(part: Part) -> Iterator[Finding]:
+def _answer_types(part: Part) -> Iterator[Finding]:
     types: Counter[tuple[str, str]] = Counter()
-    spaced, mixed = list[str](), defaultdict[str, Counter[str]](Counter)
-    disagreeing, unused = list[str](), Counter[str]()
     for fields, record in part.file.rows:
         given = fields.get("answer_type")
         if not isinstance(record, CaptionRecord) and given is not None and given != record.answer_type:
             types[given, record.answer_type] += 1
-        if any(_is_padded(fields.get(name)) for name in ("caption", "summary", "answer", "labels")):
-            spaced.append(place(record))
-        for name in _ID_FIELDS:
-            if fields.get(name) is not None:
-                mixed[name]["text" if isinstance(fields[name], str) else "number"] += 1
-        ids = {str(fields[name]) for name in ("image_id", "file_id") if fields.get(name) is not None}
-        if len(ids) > 1:
-            disagreeing.append(f"{place(record)}: {' and '.join(sorted(ids))}")
-        unused.update(name for name in fields if name not in _USED_FIELDS)
     if types:
-        yield Finding(
-            "warning",
-            "answer-type",
-            f"{part.name}: {types.total()} answer types were normalized",
-            tuple(_normalized(given, kept, count) for (given, kept), count in types.most_common()),
-        )
-    if spaced:
-        text = f"{part.name}: the space around the texts of {len(spaced)} rows was taken away"
-        yield Finding("info", "space", text, tuple(spaced))
-    yield from _id_types(part, mixed)
-    if disagreeing:
-        text = f"{part.name}: image_id and file_id differ in {len(disagreeing)} rows; image_id is used"
-        yield Finding("warning", "two-ids", text, tuple(disagreeing))
-    if unused:
-        text = f"{part.name}: fields that are not used"
-        yield Finding("info", "unused-field", text, tuple(sorted(unused)))
-
-
-def _is_padded(value: object) -> bool:
-    texts = value if isinstance(value, Mapping) else (value,)
-    return any(isinstance(text, str) and text != text.strip() for text in texts)
+        text = f"{part.name}: {types.total()} answer types were normalized"
+        items = tuple(_normalized(given, kept, count) for (given, kept), count in types.most_common())
+        yield Finding("warning", "answer-type", text, items)
 
 
 def _normalized(given: str, kept: str, count: int) -> str:
@@ -87,12 +72,47 @@ def _normalized(given: str, kept: str, count: int) -> str:
     return f'"{given}"{reason} -> {kept}: {count} rows'
 
 
-def _id_types(part: Part, mixed: Mapping[str, Counter[str]]) -> Iterator[Finding]:
-    names = [name for name, kinds in mixed.items() if len(kinds) > 1]
-    if names:
-        items = [f"{name}: {mixed[name]['number']} numbers, {mixed[name]['text']} texts" for name in names]
+def _spaces_and_fields(part: Part) -> Iterator[Finding]:
+    names = ("caption", "summary", "description", "answer", "labels")
+    spaced = [
+        place(record)
+        for fields, record in part.file.rows
+        if any(_is_padded(fields.get(name)) for name in names)
+    ]
+    if spaced:
+        text = f"{part.name}: the space around the texts of {len(spaced)} rows was taken away"
+        yield Finding("info", "space", text, tuple(spaced))
+    unused = {name for fields, _ in part.file.rows for name in fields if name not in _USED_FIELDS}
+    if unused:
+        yield Finding("info", "unused-field", f"{part.name}: fields that are not used", tuple(sorted(unused)))
+
+
+def _is_padded(value: object) -> bool:
+    texts = value if isinstance(value, Mapping) else (value,)
+    return any(isinstance(text, str) and text != text.strip() for text in texts)
+
+
+def _ids(part: Part) -> Iterator[Finding]:
+    kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    disagreeing = []
+    for fields, record in part.file.rows:
+        given = {name: fields[name] for name in _ID_FIELDS if fields.get(name) is not None}
+        for name, value in given.items():
+            kinds[name]["texts" if isinstance(value, str) else "numbers"] += 1
+        both = {str(given[name]) for name in ("image_id", "file_id") if name in given}
+        if len(both) > 1:
+            disagreeing.append(f"{place(record)}: {' and '.join(sorted(both))}")
+    mixed = [
+        f"{name}: {counts['numbers']} numbers, {counts['texts']} texts"
+        for name, counts in kinds.items()
+        if len(counts) > 1
+    ]
+    if mixed:
         text = f"{part.name}: ids are partly numbers, partly texts; all are read as text"
-        yield Finding("info", "id-type", text, tuple(items))
+        yield Finding("info", "id-type", text, tuple(mixed))
+    if disagreeing:
+        text = f"{part.name}: image_id and file_id differ in {len(disagreeing)} rows; image_id is used"
+        yield Finding("warning", "two-ids", text, tuple(disagreeing))
 
 
 def _repetitions(part: Part) -> Iterator[Finding]:

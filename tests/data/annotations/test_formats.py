@@ -176,6 +176,30 @@ def test_the_file_of_coco_names_the_files_of_its_images(tmp_path: Path) -> None:
     assert file.problems == (f"{path}:annotations[1]: no image of the file has the id 8",)
 
 
+def test_objects_that_list_rows(tmp_path: Path) -> None:
+    msrvtt = tmp_path / "train_val_videodatainfo.json"
+    sentences = [{"caption": "a man", "video_id": "video2960", "sen_id": 0}]
+    msrvtt.write_text(json.dumps({"videos": [{"video_id": "video2960"}], "sentences": sentences}))
+    (record,) = read_annotations(msrvtt)
+    assert (record.media_id, record.text, record.source) == (
+        "video2960",
+        "a man",
+        f"{msrvtt}:sentences[0]",
+    )
+    vqa = tmp_path / "v2_OpenEnded_mscoco_test2015_questions.json"
+    vqa.write_text(json.dumps({"questions": [{key: VQA_V2[key] for key in ("image_id", "question")}]}))
+    assert detect_family(vqa) == "vqa"
+    didemo = tmp_path / "train_data.json"
+    didemo.write_text(json.dumps([{"description": "a dog", "video": "1@N0_2.mov", "times": [[0, 1]]}]))
+    assert read_annotations(didemo)[0].media_id == "1@N0_2.mov"
+
+
+def test_a_file_of_one_row_is_no_list(tmp_path: Path) -> None:
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps({"clip_name": "v", "caption": "a dog"}))
+    assert len(read_annotations(path)) == 1
+
+
 def test_a_table_of_questions(tmp_path: Path) -> None:
     path = tmp_path / "questions.csv"
     path.write_text(

@@ -1,0 +1,117 @@
+"""What the lines of `clipbug benchmark train` share: recordings, sizes, model, loader."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from clipbug.benchmarks.original_step import Switches
+from clipbug.benchmarks.recordings import write_recording
+from clipbug.config import RunConfig
+from clipbug.data.answers import AnswerVocabulary
+from clipbug.data.batch import Batch
+from clipbug.data.tokenization import train_wordpiece
+from clipbug.models.build import build_model
+from clipbug.recipes.assembly import TextParts, build_train_batches
+from clipbug.recipes.ingest import ingest
+from clipbug.recipes.rows import open_media, records_with_media
+from clipbug.recipes.storage import Storage
+from clipbug.runtime.distributed import Distributed
+from clipbug.tasks.base import Task
+from clipbug.tasks.build import build_task
+
+Scale = Literal["base", "tiny"]
+_NUM_ANSWERS, _VOCABULARY = 1500, 30522
+_QUESTIONS = ("what is tapped first?", "which dialog appears after save is tapped twice in a row?")
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One line of the table.
+
+    Attributes:
+        original: the original's step with these switches; None: clipbug's own step.
+        training: settings of clipbug's own step that are not the defaults.
+    """
+
+    original: Switches | None = None
+    precision: Literal["fp32", "bf16"] = "fp32"
+    padding: Literal["square", "batch"] = "square"
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Data and sizes that all variants share."""
+
+    folder: Path
+    batch_size: int
+    scale: Scale
+
+    @property
+    def processes(self) -> Distributed:
+        """This process alone, on a GPU if there is one."""
+        return Distributed(0, 0, 1, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+
+    def config(self, variant: Variant) -> RunConfig:
+        """The settings of clipbug's own step."""
+        encoder = {"hidden_size": 64, "num_layers": 2, "num_heads": 2, "intermediate_size": 128}
+        return RunConfig.model_validate(
+            {
+                "task": {"name": "video_qa"},
+                "precision": variant.precision,
+                "padding": variant.padding,
+                "max_frame_size": 448 if self.scale == "base" else 128,
+                "num_frames_per_clip": 2,
+                "model": {
+                    "backbone": {"name": "clipbert"},
+                    "encoder": {"dropout": 0.1, **({} if self.scale == "base" else encoder)},
+                },
+                "data": {
+                    "train": [str(self.folder / "train.jsonl")],
+                    "media": [str(self.folder / "store")],
+                    "texts_per_visual": 1,
+                },
+                "train": {"batch_size": self.batch_size, "num_clips": 2, **variant.training},
+            }
+        )
+
+    def write_data(self) -> None:
+        """Recordings of a phone, ingested, and a question about each."""
+        files = [self.folder / "recordings" / f"phone{index}.mp4" for index in range(2)]
+        for index, file in enumerate(files):
+            write_recording(file, seconds=6, width=720, height=1280, motion="still", seed=index)
+        ingest(files, extensions=["mp4"], file_type="video", store=self.folder / "store")
+        rows = [
+            {"video_id": file.stem, "question": question, "answer": f"answer {index}"}
+            for index, (file, question) in enumerate(zip(files, _QUESTIONS, strict=True))
+        ]
+        (self.folder / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+
+    def text(self) -> TextParts:
+        """A tokenizer and as many answers as MSRVTT-QA has."""
+        answers = AnswerVocabulary(tuple(f"answer {index}" for index in range(_NUM_ANSWERS)))
+        return TextParts(train_wordpiece(_QUESTIONS, vocabulary_size=200), answers)
+
+    def task(self, config: RunConfig) -> Task:
+        """Random weights, the same each time; in training mode."""
+        torch.manual_seed(0)
+        model = build_model(
+            config.model, head="classification", num_classes=_NUM_ANSWERS, vocabulary_size=_VOCABULARY
+        )
+        return build_task(
+            config.task,
+            model.to(self.processes.device),
+            answers=self.text().answers,
+            clip_aggregation="logsumexp",
+            label_smoothing=0.0,
+        ).train()
+
+    def batches(self, config: RunConfig, task: Task) -> Iterator[Batch]:
+        """Batches as a training reads them."""
+        media = open_media(config.data.media, Storage(self.folder))
+        records = records_with_media(config.data.train, config, media)
+        return build_train_batches(config, records, media, self.text(), task, self.processes).batches_from(0)

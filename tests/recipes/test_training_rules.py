@@ -1,0 +1,234 @@
+"""When a run goes on, when it refuses to, and what it tells of itself."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipbug.config import RunConfig
+from clipbug.config.loading import load_config
+from clipbug.engine.tracking import Tracker
+from clipbug.errors import CheckpointError, ClipbugError, OutOfMemoryError
+from clipbug.recipes.batch_size import largest_that_fits, with_largest_batch
+from clipbug.recipes.plan import plan_run
+from clipbug.recipes.replay import replay
+from clipbug.recipes.train import train
+from tests.engine.building import lines_without_times
+
+IDS = ("even", "late", "uneven", "matroska")
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    file = tmp_path / "questions.jsonl"
+    _write(file, "what is tapped first?")
+    return file
+
+
+def _write(file: Path, question: str) -> None:
+    rows = [{"video_id": media_id, "question": question, "answer": media_id} for media_id in IDS]
+    file.write_text("\n".join(map(json.dumps, rows)))
+
+
+def _config(rows: Path, store: Path, **settings: Any) -> RunConfig:
+    values = {
+        "max_frame_size": 32,
+        "precision": "fp32",
+        "train.max_steps": 4,
+        "train.eval_every": 2,
+        "train.batch_size": 2,
+        "train.log_every": 1,
+        **settings,
+    }
+    flags = {"data.train": [str(rows)], "data.val": [str(rows)], "data.media": [str(store)]}
+    overrides = [f"{name}={value}" for name, value in values.items()]
+    return load_config("tiny/video_qa", overrides=overrides, flags=flags, task=None)
+
+
+def _starts(folder: Path) -> list[dict[str, Any]]:
+    starts: list[dict[str, Any]] = json.loads((folder / "environment.json").read_text())["starts"]
+    return starts
+
+
+def _interrupt(folder: Path) -> None:
+    """As if the run had not come to its end."""
+    (folder / "summary.json").unlink()
+
+
+def test_a_run_folder_tells_all(rows: Path, synthetic_store: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    (tmp_path / ".run.12ab34cd.tmp").mkdir()  # of an attempt that was killed
+    train(_config(rows, synthetic_store), storage=tmp_path, output=output)
+    (start,) = _starts(output)
+    assert start["versions"]["torch"]
+    assert start["machine"]["cpus"]
+    assert start["command"]
+    assert start["world_size"] == 1
+    data = json.loads((output / "data.json").read_text())
+    assert list(data["files"]) == [str(rows)]
+    assert set(data["media"]) == set(IDS)
+    assert not list(tmp_path.glob(".run*"))
+
+
+def test_other_data_is_refused_with_the_difference_and_accepted_by_flag(
+    rows: Path, synthetic_store: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "run"
+    config = _config(rows, synthetic_store)
+    train(config, storage=tmp_path, output=output)
+    _interrupt(output)
+    _write(rows, "which screen is this?")
+    with pytest.raises(CheckpointError, match=rf"file {rows}: changed") as caught:
+        train(config, storage=tmp_path, output=output)
+    assert "--accept-changes" in caught.value.hint
+    train(config, storage=tmp_path, output=output, accept_changes=True)
+    assert _starts(output)[-1]["changes"] == [f"file {rows}: changed"]
+    _interrupt(output)
+    train(config, storage=tmp_path, output=output)  # what has been accepted holds from now on
+
+
+def test_other_settings_are_refused_and_accepted_by_flag(
+    rows: Path, synthetic_store: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "run"
+    train(_config(rows, synthetic_store), storage=tmp_path, output=output)
+    longer = _config(rows, synthetic_store, **{"train.max_steps": 6})
+    with pytest.raises(CheckpointError, match=r"train\.max_steps: 4 -> 6"):
+        train(longer, storage=tmp_path, output=output)
+    report = train(longer, storage=tmp_path, output=output, accept_changes=True)
+    assert report.steps == 6
+    assert [line["step"] for line in lines_without_times(output) if "train/loss" in line] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+    ]
+
+
+def test_settings_without_effect_may_change(rows: Path, synthetic_store: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    train(_config(rows, synthetic_store), storage=tmp_path, output=output)
+    _interrupt(output)
+    changed = {"data.num_workers": 1, "train.keep_last": 5, "train.background_saves": "true"}
+    train(_config(rows, synthetic_store, **changed), storage=tmp_path, output=output)
+    assert "num_workers: 1" in (output / "config.yaml").read_text()
+
+
+def test_starting_weights_must_stay(rows: Path, synthetic_store: Path, tmp_path: Path) -> None:
+    first = train(_config(rows, synthetic_store), storage=tmp_path, output=tmp_path / "first")
+    config = _config(rows, synthetic_store)
+    train(config, storage=tmp_path, output=tmp_path / "second", init=Path(first.run))
+    _interrupt(tmp_path / "second")
+    with pytest.raises(CheckpointError, match=r"--init: .* -> None"):
+        train(config, storage=tmp_path, output=tmp_path / "second")
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_at_once(
+    rows: Path, synthetic_store: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ClipbugError, match="cannot write"):
+        train(_config(rows, synthetic_store), storage=tmp_path, output=tmp_path / "file" / "run")
+
+
+def test_a_step_that_is_not_finite_can_be_taken_again(
+    rows: Path, synthetic_store: Path, tmp_path: Path
+) -> None:
+    config = _config(rows, synthetic_store, **{"optim.transformer.learning_rate": 1e30})
+    with pytest.raises(ClipbugError, match="is not finite") as caught:
+        train(config, storage=tmp_path, output=tmp_path / "run")
+    folder = Path(caught.value.hint.split("clipbug replay ")[1].split("\n")[0])
+    report = replay(folder).to_json()
+    assert f"step {report['step']} is not finite: {report['problem']}" == caught.value.message
+    (batch,) = report["micro_batches"]
+    assert all(media_id in report["problem"] for media_id in batch["media"])
+    loss = f"{batch['losses']['answer']}"
+    assert loss in ("nan", "inf") or not batch["gradient_norm"] < float("inf")
+    assert batch["first_module"] or batch["parameters"]
+
+
+def test_dry_runs_are_equal(rows: Path, synthetic_store: Path, tmp_path: Path) -> None:
+    plans = [plan_run(_config(rows, synthetic_store), storage=tmp_path) for _ in range(2)]
+    assert plans[0].loss == plans[1].loss
+
+
+@pytest.mark.parametrize("num_rows", [1, 3])
+def test_tiny_data_trains(rows: Path, synthetic_store: Path, tmp_path: Path, num_rows: int) -> None:
+    rows.write_text("\n".join(rows.read_text().splitlines()[:num_rows]))
+    settings = {"train.batch_size": 8, "train.accumulation_steps": 3, "train.num_epochs": 1}
+    config = _config(
+        rows, synthetic_store, **{"train.max_steps": "null", "train.eval_every": "null", **settings}
+    )
+    report = train(config, storage=tmp_path, output=tmp_path / "run")
+    assert report.steps == 1
+
+
+@pytest.mark.parametrize(("per_visual", "best"), [(10, 9), (33, 3), (1, 30), (90, 1)])
+def test_largest_batch_is_found_without_trying_what_surely_does_not_fit(per_visual: int, best: int) -> None:
+    tried = []
+
+    def needed(size: int) -> int:
+        tried.append(size)
+        return 5 + size * per_visual
+
+    assert largest_that_fits(needed, limit=104, most=30) == best
+    assert all(5 + size * per_visual <= 2 * 104 for size in tried)
+
+
+def test_largest_batch_where_memory_jumps() -> None:
+    def needed(size: int) -> int:
+        if size > 5:
+            raise OutOfMemoryError("full")
+        return size
+
+    assert largest_that_fits(needed, limit=100, most=64) in (4, 5)
+
+
+def test_nothing_fits() -> None:
+    with pytest.raises(OutOfMemoryError, match="one visual needs 2 GB, and 1 GB may be used"):
+        largest_that_fits(lambda _: 2 * 10**9, limit=10**9, most=4)
+
+
+def test_batch_auto_is_the_same_when_the_command_is_given_again(
+    rows: Path, synthetic_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = _config(rows, synthetic_store)
+    output = tmp_path / "run"
+    fitted = with_largest_batch(config, storage=tmp_path, output=output, resume="auto")
+    assert fitted.train.batch_size == len(IDS)  # small frames: all of them fit
+    smaller = config.model_copy(update={"train": config.train.model_copy(update={"batch_size": 3})})
+    train(smaller, storage=tmp_path, output=output)
+    again = with_largest_batch(config, storage=tmp_path, output=output, resume="auto")
+    assert again.train.batch_size == 3
+
+
+def test_validation_answers_are_shown(
+    rows: Path, synthetic_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[tuple[int, list[tuple[str, str, tuple[int, ...]]]]] = []
+
+    def show(_: Tracker, step: int, examples: Any) -> None:
+        shown.append(
+            (step, [(one.record.media_id, one.expected(), tuple(one.picture.shape)) for one in examples])
+        )
+
+    monkeypatch.setattr(Tracker, "show", show)
+    config = _config(rows, synthetic_store, **{"train.num_examples": 1})
+    train(config, storage=tmp_path, output=tmp_path / "run")
+    assert [step for step, _ in shown] == [2, 4]
+    for _, examples in shown:
+        ((media_id, expected, shape),) = examples
+        assert media_id == expected  # the right answer to every question here
+        assert shape == (3, 16, 4 * 32 + 3 * 4)  # 2 clips of 2 frames, 12 x 32 in cells of 8, with gaps
+
+
+def test_missing_tracker_says_how_to_install_it(rows: Path, synthetic_store: Path, tmp_path: Path) -> None:
+    logging.getLogger("clipbug").setLevel(logging.WARNING)
+    config = _config(rows, synthetic_store, **{"train.trackers": "[mlflow]"})
+    with pytest.raises(ClipbugError, match="mlflow") as caught:
+        train(config, storage=tmp_path, output=tmp_path / "run")
+    assert 'pip install "clipbug[mlflow]"' in caught.value.hint
