@@ -108,8 +108,9 @@ def search_lines(result: SearchResult) -> list[dict[str, Any]]:
 def search_arrays(result: SearchResult) -> dict[str, NDArray[Any]]:
     """The arrays of `--scores`, as rows and recordings come.
 
-    As of every task: question_ids, media_ids (Q,), pooled_logits (Q, K) and clip_logits (Q, N, K), of each row
-    with its own recording, NaN where that could not be read. Of the search: recording_ids (M,), scores (Q, M).
+    As of every task: question_ids, media_ids (Q,), pooled_logits (Q, K) and clip_logits (Q, N, K), of each
+    row with its own recording, NaN where that could not be read. Of the search: recording_ids (M,) and
+    scores (Q, M).
     """
     rows = result.found.rows
     own = [result.pairs.get(row.record_id, (None, None)) for row in rows]
