@@ -94,10 +94,11 @@ def score_texts(
     columns: list[tuple[str, NDArray[np.float32]]] = []
     pairs: list[tuple[str, PairLogits]] = []
     unread: list[UnreadVisual] = []
-    with inference(task), ProgressBar(description, length(batches), unit="batches") as bar:
+    with inference(task), ProgressBar(description, length(batches), unit="recordings") as bar:
         for batch in batches:
             if isinstance(batch, UnreadVisual):
                 unread.append(batch)
+                bar.update()
                 continue
             with memory_errors_explained([batch], "eval"), autocast(resolved, device):
                 on_device = batch.to(device)
@@ -106,7 +107,7 @@ def score_texts(
                 if with_pairs:
                     pairs.extend(_pairs(task, grid, on_device))
             columns.extend(zip(batch.media_ids, scores.T, strict=True))
-            bar.update()
+            bar.update(len(batch.media_ids))
             if signals is not None and signals.reason():
                 break
     return TextScores(
