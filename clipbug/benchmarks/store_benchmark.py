@@ -157,10 +157,10 @@ def _run(source: Path, target: Path, options: dict[str, Any] | None) -> tuple[fl
                 os.fsync(writing.fileno())
     else:
         ingest([source], extensions=(), file_type="auto", store=target, **options)
-    return time.perf_counter() - started, _peak_bytes()
+    return time.perf_counter() - started, peak_bytes()
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     """Highest memory of this process; what getrusage says includes the process that started it."""
     for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmHWM:"):

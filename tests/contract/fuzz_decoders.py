@@ -9,7 +9,6 @@ or hung their process (which the ingest survives, since it looks at files in the
 import argparse
 import json
 import random
-import resource
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from typing import Any
 
 import cv2
 
+from clipbug.benchmarks.store_benchmark import peak_bytes
 from clipbug.data.decoding.open import open_media
 from clipbug.data.prepare import PrepareSettings, prepare
 from clipbug.data.probe import probe
@@ -92,7 +92,7 @@ def mutations(files: dict[str, bytes], count: int, seed: int) -> Iterator[tuple[
 def look(item: tuple[str, bytes]) -> tuple[str, int]:
     """What becomes of a file, and the peak memory of this process in bytes."""
     outcome = _outcome(item[1])
-    return outcome, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return outcome, peak_bytes()
 
 
 def _outcome(data: bytes) -> str:
