@@ -22,6 +22,7 @@ from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.weights_settings import import_settings, import_vocabulary
 from clipbug.recipes.weights_sources import WeightsSource, read_sources
 from clipbug.runtime.files import atomic_folder, atomic_write
+from clipbug.runtime.seeding import seed_everything
 from clipbug.runtime.tensors import save_tensors
 from clipbug.tasks.base import Task
 
@@ -41,7 +42,7 @@ class ImportReport:
         classes: of the head; None where it has none.
         unnamed_classes: without an answer in the vocabulary.
         counts: of the lists below.
-        unused: tensors that take no part in a forward pass, kept for `weights export`.
+        unused: tensors that the other program writes and clipbug never needs.
         loaded, missing, unexpected, mismatched: names here, but those in the files for `unexpected`.
     """
 
@@ -101,6 +102,7 @@ def import_weights(
     config = import_settings(source, task, tokenizer, overrides)
     words = load_tokenizer(config.tokenizer.path)  # type: ignore[union-attr]
     text = TextParts(words, import_vocabulary(source, task, answers))
+    seed_everything(config.seed)  # for what starts at random
     module = build_task_model(config, text)
     report = load_tensors(
         module.model,
@@ -153,25 +155,28 @@ def _pattern(name: str) -> str:
 def _summary(
     report: LoadReport, source: WeightsSource, config: RunConfig, text: TextParts, task: Task, output: Path
 ) -> ImportReport:
+    weights = source.weights
+    unused = tuple(name for name in weights.unused if name not in weights.unknown)
+    unexpected = (*(weights.origins[name] for name in report.unexpected), *weights.unknown)
     return ImportReport(
         model=str(output),
         task=config.task.name,
         files=tuple(map(str, source.files)),
-        kinds=source.weights.kinds,
+        kinds=weights.kinds,
         parameters=sum(parameter.numel() for parameter in task.parameters()),
         classes=num_classes(model_of(task).state_dict()),
         unnamed_classes=0 if text.answers is None else text.answers.num_unnamed,
         counts={
             "loaded": len(report.loaded),
             "missing": len(report.missing),
-            "unexpected": len(report.unexpected),
+            "unexpected": len(unexpected),
             "mismatched": len(report.mismatched),
-            "unused": len(source.weights.unused),
+            "unused": len(unused),
         },
-        unused=tuple(source.weights.unused),
+        unused=unused,
         loaded=report.loaded,
         missing=report.missing,
-        unexpected=tuple(source.weights.origins[name] for name in report.unexpected),
+        unexpected=unexpected,
         mismatched=report.mismatched,
     )
 
