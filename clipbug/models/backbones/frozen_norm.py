@@ -1,8 +1,8 @@
 """Residual networks whose frozen norms are computed inside the convolutions before them.
 
-A frozen norm is a scale and a shift per channel, so norm(conv(x, w)) = conv(x, scale * w) + shift. Under autocast
-that keeps features in half precision, which the norm's own float32 numbers would raise again, and spares passes
-over every feature map.
+A frozen norm is a scale and a shift per channel, so norm(conv(x, w)) = conv(x, scale * w) + shift. Under
+autocast that keeps features in half precision, which the norm's own float32 numbers would raise again, and
+spares passes over every feature map.
 """
 
 import torch.nn.functional as F
