@@ -19,6 +19,7 @@ from clipbug.benchmarks.inference_setup import QUESTIONS
 from clipbug.benchmarks.inference_ways import (
     WAYS,
     OriginalResult,
+    Times,
     WayResult,
     measure_memory,
     measure_original,
@@ -45,7 +46,8 @@ class InferenceRow:
         same_answers: share of questions whose top answer is that of the default way.
         floor_seconds: per recording: backbone operations at the machine's matrix rate, and decoding.
         floor_with_encoder_seconds: the same with the encoder's operations.
-        times_floor: seconds over floor_seconds.
+        times_floor, times_floor_processor: what was taken, over floor_seconds; the second by processor
+            seconds of both.
     """
 
     way: str
@@ -64,6 +66,7 @@ class InferenceRow:
     floor_seconds: float | None
     floor_with_encoder_seconds: float | None
     times_floor: float | None
+    times_floor_processor: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,7 @@ def measure_inference(
             }
             for kind, result in originals.items()
         },
-        matrix_gflops={precision: rate / 1e9 for precision, rate in rates.items()},
+        matrix_gflops={precision: 1e-9 / rate.seconds for precision, rate in rates.items()},
         memory={"early_bytes": max(used[: len(used) // 10]), "late_bytes": max(used)} if used else None,
     )
 
@@ -182,15 +185,15 @@ def _row(
     result: WayResult,
     num_recordings: int,
     num_clips: int,
-    rates: Mapping[str, float],
+    rates: Mapping[str, Times],
     original: OriginalResult | None,
     reference: WayResult | None,
 ) -> InferenceRow:
     taken = result.taken.times(1 / num_recordings)
     rate = rates["fp32" if result.precision == "fp32" else "bf16"]
-    decoding = result.decoding.seconds / num_recordings
-    floor = result.frames_encoded * result.flops_per_frame / rate / num_recordings + decoding
-    with_encoder = floor + result.pairs * result.flops_per_pair / rate / num_recordings
+    backbone = rate.times(result.frames_encoded * result.flops_per_frame)
+    floor = backbone.plus(result.decoding).times(1 / num_recordings)
+    with_encoder = floor.plus(rate.times(result.pairs * result.flops_per_pair / num_recordings))
     theirs = original.per_question(num_clips).times(len(QUESTIONS)) if original else None
     difference = None
     if way == "strict" and original is not None:
@@ -212,9 +215,10 @@ def _row(
         peak_bytes=result.peak_bytes,
         largest_difference=difference,
         same_answers=None if reference is None else _same_answers(result, reference),
-        floor_seconds=floor,
-        floor_with_encoder_seconds=with_encoder,
-        times_floor=taken.seconds / floor,
+        floor_seconds=floor.seconds,
+        floor_with_encoder_seconds=with_encoder.seconds,
+        times_floor=taken.seconds / floor.seconds,
+        times_floor_processor=taken.processor_seconds / floor.processor_seconds,
     )
 
 
@@ -237,6 +241,7 @@ def _original_row(kind: str, result: OriginalResult, num_clips: int) -> Inferenc
         floor_seconds=None,
         floor_with_encoder_seconds=None,
         times_floor=None,
+        times_floor_processor=None,
     )
 
 

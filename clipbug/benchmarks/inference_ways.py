@@ -217,16 +217,16 @@ def measure_memory(files: Mapping[str, Path], *, num_recordings: int, num_clips:
     return used
 
 
-def measure_rate(precision: str, *, size: int = 1024, repeats: int = 20) -> float:
-    """Floating-point operations per second of the machine's matrix product, at its best."""
+def measure_rate(precision: str, *, size: int = 1024, repeats: int = 20) -> Times:
+    """What the machine's matrix product takes for one floating-point operation, at its best."""
     dtype = torch.float32 if precision == "fp32" else torch.bfloat16
     left, right = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
-    best = float("inf")
+    runs = []
     for _ in range(repeats):
-        started = time.perf_counter()
+        watch = Stopwatch()
         torch.mm(left, right)
-        best = min(best, time.perf_counter() - started)
-    return float(2 * size**3 / best)
+        runs.append(watch.read().times(1 / (2 * size**3)))
+    return Times(min(run.seconds for run in runs), min(run.processor_seconds for run in runs))
 
 
 def peak_bytes() -> int:

@@ -94,6 +94,7 @@ _DATA_COMMANDS: _Commands = (
 )
 _BENCHMARK_COMMANDS: _Commands = (
     ("data", benchmark.data, "clipbug benchmark data --n-clips 16"),
+    ("store", benchmark.store, "clipbug benchmark store --items 1000 100000"),
     ("train", benchmark_train.train, "clipbug benchmark train --only defaults"),
     ("infer", benchmark_infer.infer, "clipbug benchmark infer --way strict default"),
 )

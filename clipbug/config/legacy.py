@@ -149,6 +149,8 @@ def import_legacy(
         report = _apply(legacy.values, flag, value, rule, complete)
         if flag in args:
             legacy.flags.append(report)
+    if legacy.values["optim"]["algorithm"] in ("adam", "adamax"):
+        legacy.values["optim"]["epsilon"] = 1e-8  # torch's own; the original gives none
     return legacy
 
 
@@ -159,9 +161,12 @@ def encoder_values(model_config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fixed_values(task: str) -> dict[str, Any]:
     """What the original does without a flag for it."""
-    pretraining = {"masking": "clipbert", "mlm_average": "all"} if task == "pretraining" else {}
+    ways: dict[str, dict[str, Any]] = {
+        "pretraining": {"masking": "clipbert", "mlm_average": "all"},
+        "vqa": {"every_row": True},
+    }
     return {
-        "task": {"name": task, **pretraining},
+        "task": {"name": task, **ways.get(task, {})},
         "sampling": {"name": "clipbert", "single_clip": "middle" if task == "retrieval" else "start"},
         "padding": "square",
         "tokenizer": {"name": "pretrained", "path": "bert-base-uncased"},

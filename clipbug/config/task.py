@@ -11,6 +11,11 @@ class VqaConfig(StrictModel):
     """Image QA with soft labels (RICO, VQA v2)."""
 
     name: Literal["vqa"] = "vqa"
+    every_row: bool = Field(
+        False,
+        description="rows whose answers are all outside the vocabulary train too, towards no answer at all,"
+        " as in the original",
+    )
 
 
 class VideoQaConfig(StrictModel):

@@ -1,6 +1,7 @@
 """Stores: original files by id in LMDB, with a manifest of what is known about each."""
 
 import difflib
+import hashlib
 import heapq
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from clipbug.data.decoding.base import VideoDecoder
 from clipbug.data.decoding.open import open_media
 from clipbug.data.decoding.prepared import PreparedDecoder
 from clipbug.data.environment import (
+    DATA_FILE,
     MANIFEST,
     PREPARED,
     SUB_DATABASES,
@@ -33,6 +35,7 @@ from clipbug.errors import DataError
 
 __all__ = ["MediaStore", "StoreWriter", "open_stores"]
 
+SHARD_PREFIX = "shard-"
 _KEYS_PER_READ = 4096
 _MAX_COMPARED_IDS = 20_000
 _MAX_ENTRIES = 64  # a sample asks for its entry several times
@@ -175,7 +178,7 @@ class MediaStore:
 
 
 class StoreGroup:
-    """Several stores as one. An id that two of them hold is an error when it is used."""
+    """Several stores as one. Two of them may hold the same file under one id, but not different files."""
 
     def __init__(self, stores: Sequence[MediaStore]) -> None:
         self.stores = tuple(stores)
@@ -184,48 +187,61 @@ class StoreGroup:
         return any(media_id in store for store in self.stores)
 
     def __len__(self) -> int:
+        """Of all stores; a file that two of them hold counts twice, since looking for it would take long."""
         return sum(map(len, self.stores))
 
     def ids(self) -> Iterator[str]:
-        """All ids, sorted. Raises DataError at an id that two stores hold."""
+        """All ids, sorted, each once. Raises DataError at an id of different files."""
         previous = None
         for media_id in heapq.merge(*(store.ids() for store in self.stores), key=os.fsencode):
             if media_id == previous:
                 self._store_of(media_id)
+                continue
             yield media_id
             previous = media_id
 
     def entry(self, media_id: str) -> MediaEntry:
-        """The manifest entry. Raises DataError if no store holds the id, or two do."""
+        """The manifest entry. Raises DataError if no store holds the id, or two hold different files."""
         return self._store_of(media_id).entry(media_id)
 
     def read(self, media_id: str) -> bytes:
-        """The original bytes. Raises DataError if no store holds the id, or two do."""
+        """The original bytes. Raises DataError if no store holds the id, or two hold different files."""
         return self._store_of(media_id).read(media_id)
 
     def open(self, media_id: str, *, longer_side: int | None = None) -> VideoDecoder:
-        """See `MediaSource.open`. Raises DataError also if two stores hold the id."""
+        """See `MediaSource.open`. Raises DataError also if two stores hold different files of this id."""
         return self._store_of(media_id).open(media_id, longer_side=longer_side)
 
     def _store_of(self, media_id: str) -> MediaStore:
         holders = [store for store in self.stores if media_id in store]
         if not holders:
             raise _missing(media_id, self.stores)
-        if len(holders) > 1:
+        if len(holders) > 1 and len({_content(store, media_id) for store in holders}) > 1:
             raise DataError(
-                f"{media_id!r} is in two stores, {holders[0].path} and {holders[1].path}",
+                f"{media_id!r} is another file in {holders[0].path} than in {holders[1].path}",
                 "Name only one of them (--media), or rename one of the files and ingest it again.",
             )
         return holders[0]
 
 
 def open_stores(paths: Sequence[Path]) -> MediaSource:
-    """One source over all stores named; the same folder named twice counts once."""
-    distinct = {Path(path).resolve(): Path(path) for path in paths}
+    """One source over all stores named; a folder of shards stands for all of them, and each counts once."""
+    distinct = {store.resolve(): store for path in paths for store in shards_of(Path(path)) or [Path(path)]}
     if not distinct:
         raise ValueError("no store named")
     stores = [MediaStore(path) for path in distinct.values()]
     return stores[0] if len(stores) == 1 else StoreGroup(stores)
+
+
+def shards_of(path: Path) -> list[Path]:
+    """The stores that `clipbug ingest --shards` has made in a folder."""
+    return sorted(file.parent for file in path.glob(f"{SHARD_PREFIX}*/{DATA_FILE}"))
+
+
+def _content(store: MediaStore, media_id: str) -> str:
+    """What tells one file from another: its hash."""
+    entry = store.stored_entry(media_id)
+    return entry.sha256 if entry else hashlib.sha256(store.read(media_id)).hexdigest()
 
 
 def _copy(data: Any) -> bytes | None:

@@ -16,6 +16,7 @@ _DETECTRON2 = re.compile(r"^(?:backbone\.(?:bottom_up\.)?)?((?:stem|res[2-5])\..
 _TORCHVISION = re.compile(r"^(?:conv1\.weight|bn1\.\w+|layer[1-4]\.\d+\..+)$")
 _BERT = re.compile(r"^(?:bert\.)?((?:embeddings|encoder|pooler)\..+)$")
 _BERT_HEADS = re.compile(r"^cls\.(.+)$")
+_UNUSED_OF_DETECTRON2 = ("proposal_generator.", "roi_heads.", "pixel_mean", "pixel_std")
 _OLD_NORM_NAMES = {"gamma": "weight", "beta": "bias"}
 
 
@@ -27,6 +28,7 @@ class ForeignWeights:
         tensors: our name -> tensor.
         origins: our name -> its name in the file.
         unused: name in the file -> tensor that has no counterpart here.
+        unknown: those of the unused that no program is known to write.
         names: all names, in the order of the files.
         kinds: of the files.
     """
@@ -34,6 +36,7 @@ class ForeignWeights:
     tensors: dict[str, Tensor] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     unused: dict[str, Tensor] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     kinds: tuple[Kind, ...] = ()
 
@@ -53,6 +56,7 @@ class ForeignWeights:
             tensors={**self.tensors, **other.tensors},
             origins={**self.origins, **other.origins},
             unused={**self.unused, **other.unused},
+            unknown=(*self.unknown, *other.unknown),
             names=(*self.names, *other.names),
             kinds=(*self.kinds, *other.kinds),
         )
@@ -76,19 +80,31 @@ def foreign_weights(tensors: Mapping[str, Tensor], *, source: str) -> ForeignWei
             hint="known: ClipBERT (cnn.*, transformer.*), detectron2 ResNet (backbone.res2.* ...), BERT"
             " (bert.embeddings.* ...), torchvision ResNet (conv1.weight, layer1.* ...)",
         )
-    renamed = ForeignWeights(names=tuple(tensors), kinds=(kind,))
-    for name, tensor in tensors.items():
-        ours = _RENAME[kind](name)
-        if ours is None:
-            renamed.unused[name] = tensor
-        elif ours in renamed.tensors:
+    kept: dict[str, Tensor] = {}
+    origins: dict[str, str] = {}
+    unknown = []
+    for name in tensors:
+        try:
+            ours = _RENAME[kind](name)
+        except ValueError:
+            unknown.append(name)
+            continue
+        if ours in kept:
             raise CheckpointError(
-                f"{source} holds {ours} twice, as {renamed.origins[ours]} and as {name}",
+                f"{source} holds {ours} twice, as {origins[ours]} and as {name}",
                 hint="keep one of the two in the file",
             )
-        else:
-            renamed.tensors[ours], renamed.origins[ours] = tensor, name
-    return renamed
+        if ours is not None:
+            kept[ours], origins[ours] = tensors[name], name
+    used = set(origins.values())
+    return ForeignWeights(
+        tensors=kept,
+        origins=origins,
+        unused={name: tensor for name, tensor in tensors.items() if name not in used},
+        unknown=tuple(unknown),
+        names=tuple(tensors),
+        kinds=(kind,),
+    )
 
 
 def kind_of(names: Iterable[str]) -> Kind | None:
@@ -105,24 +121,23 @@ def kind_of(names: Iterable[str]) -> Kind | None:
     return None
 
 
-def _from_clipbert(name: str) -> str | None:
-    try:
-        return rename_clipbert_key(name)
-    except ValueError:
-        return None
+# Each gives our name, or None for a tensor that is known to be of no use here.
 
 
 def _from_detectron2(name: str) -> str | None:
-    match = _DETECTRON2.match(name)
-    try:
-        return f"visual.backbone.{rename_detectron2_key(match[1])}" if match else None
-    except ValueError:
+    if name.startswith(_UNUSED_OF_DETECTRON2):
         return None
+    match = _DETECTRON2.match(name)
+    if match is None:
+        raise ValueError(f"{name} is not a tensor name of a detectron2 ResNet")
+    return f"visual.backbone.{rename_detectron2_key(match[1])}"
 
 
 def _from_torchvision(name: str) -> str | None:
-    if name.endswith(".num_batches_tracked") or not _TORCHVISION.match(name):
+    if name.endswith(".num_batches_tracked") or name.startswith("fc."):
         return None
+    if not _TORCHVISION.match(name):
+        raise ValueError(f"{name} is not a tensor name of a torchvision ResNet")
     return f"visual.backbone.{name}"
 
 
@@ -132,12 +147,13 @@ def _from_bert(name: str) -> str | None:
     name = f"{stem}.{_OLD_NORM_NAMES.get(leaf, leaf)}"
     if match := _BERT.match(name):
         return None if leaf == "position_ids" else f"bert.{match[1]}"
-    match = _BERT_HEADS.match(name)
-    return f"head.{match[1]}" if match else None
+    if match := _BERT_HEADS.match(name):
+        return f"head.{match[1]}"
+    raise ValueError(f"{name} is not a tensor name of a BERT")
 
 
 _RENAME: dict[Kind, Callable[[str], str | None]] = {
-    "clipbert": _from_clipbert,
+    "clipbert": rename_clipbert_key,
     "detectron2": _from_detectron2,
     "bert": _from_bert,
     "torchvision": _from_torchvision,

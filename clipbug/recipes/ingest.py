@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from clipbug.data.store import StoreWriter
 from clipbug.data.store_rewrite import rewrite_store
 from clipbug.errors import DataError
 from clipbug.recipes.file_loading import BadFile, LoadedFile, load_files, load_raw
-from clipbug.recipes.ingest_report import IngestReport, KindTotals
+from clipbug.recipes.ingest_report import IngestReport, KindTotals, joined_report
 from clipbug.recipes.media_files import FileType, find_media_files
+from clipbug.recipes.shards import places_of_shards, shard_of
 from clipbug.runtime.progress import ProgressBar
 
 _MAX_BATCH_ITEMS = 1000
@@ -32,6 +33,7 @@ def ingest(
     prepare: PrepareSettings | None = None,
     drop_original: bool = False,
     raw: bool = False,
+    num_shards: int = 1,
 ) -> IngestReport:
     """Store the original bytes and a manifest entry of every file that can be decoded; add only what is new.
 
@@ -47,6 +49,7 @@ def ingest(
         prepare: how recordings are prepared beside their originals, those that the store holds too.
         drop_original: keep the prepared form instead of the original, where there is one.
         raw: copy bytes without a look at them; they get no manifest entry until a run without it.
+        num_shards: stores in the folder `store` over which files are spread; a later run finds them.
 
     Raises:
         DataError: nothing to ingest, two files with one id, an id that the store holds with other bytes, or a
@@ -55,22 +58,13 @@ def ingest(
     if drop_original and prepare is None:
         raise DataError("originals can be dropped only for a prepared form", "Add --prepare.")
     found = find_media_files(paths, extensions=extensions, file_type=file_type)
-    with StoreWriter(store) as writer, ProgressBar("ingest", len(found.files), unit="files") as progress:
-        run = _Run(writer, progress, prepare, drop_original=drop_original, raw=raw)
-        new = [file for file in found.files if not run.skip_stored(file)]
-        loaded = (
-            map(load_raw, new)
-            if raw
-            else load_files(new, file_type, settings=prepare, num_workers=num_workers)
-        )
-        try:
-            for result in loaded:
-                run.take(result)
-        finally:
-            run.commit()
-    if run.to_drop:
-        rewrite_store(store, without_originals=frozenset(run.to_drop))
-    return run.report(num_other_files=found.num_others)
+    places = places_of_shards(store, num_shards)
+    with ProgressBar("ingest", len(found.files), unit="files") as progress:
+        runs = [_Run(place, progress, prepare, drop_original=drop_original, raw=raw) for place in places]
+        for number, run in enumerate(runs):  # all look before one writes
+            run.find_new([file for file in found.files if shard_of(file.stem, len(places)) == number])
+        reports = [run.take_new(file_type, num_workers) for run in runs]
+    return joined_report(store, reports, num_other_files=found.num_others)
 
 
 @dataclass(slots=True)
@@ -94,19 +88,20 @@ class _Run:
 
     def __init__(
         self,
-        writer: StoreWriter,
+        store: Path,
         progress: ProgressBar,
         settings: PrepareSettings | None,
         *,
         drop_original: bool,
         raw: bool,
     ) -> None:
-        self.to_drop: list[str] = []
-        self._writer = writer
+        self._to_drop: list[str] = []
+        self._writer = StoreWriter(store)
         self._progress = progress
         self._settings = settings
         self._drop_original = drop_original
         self._raw = raw
+        self._new: list[Path] = []
         self._stored: set[str] = set()
         self._batch = _Batch()
         self._last_commit = time.monotonic()
@@ -115,7 +110,31 @@ class _Run:
         self._bad: list[BadFile] = []
         self._not_prepared: list[BadFile] = []
 
-    def skip_stored(self, file: Path) -> bool:
+    def find_new(self, files: Sequence[Path]) -> None:
+        """Find out which of the files there is something to do about.
+
+        Raises:
+            DataError: the store holds another file of an id.
+        """
+        with self._writer:
+            self._new = [file for file in files if not self._skip_stored(file)]
+
+    def take_new(self, file_type: FileType, num_workers: int) -> IngestReport:
+        """Take the new files into the store."""
+        loaded: Iterator[LoadedFile | BadFile] = map(load_raw, self._new)
+        if not self._raw:
+            loaded = load_files(self._new, file_type, settings=self._settings, num_workers=num_workers)
+        with self._writer:
+            try:
+                for result in loaded:
+                    self._take(result)
+            finally:
+                self._commit()
+        if self._to_drop:
+            rewrite_store(self._writer.path, without_originals=frozenset(self._to_drop))
+        return self._report()
+
+    def _skip_stored(self, file: Path) -> bool:
         """Whether the store holds all that is wanted of the file.
 
         Raises:
@@ -137,11 +156,11 @@ class _Run:
                 self._stored.add(file.stem)
                 return False
             if self._drop_original:
-                self.to_drop.append(file.stem)
+                self._to_drop.append(file.stem)
         self._count(entry, stored)
         return True
 
-    def take(self, result: LoadedFile | BadFile) -> None:
+    def _take(self, result: LoadedFile | BadFile) -> None:
         """Put a file into the batch, or note that it is bad."""
         if isinstance(result, BadFile):
             self._bad.append(result)
@@ -153,7 +172,7 @@ class _Run:
         self._put(result, result.path.stem)
         self._count(result.entry, result.data)
         if self._batch.is_full() or time.monotonic() - self._last_commit >= _MAX_BATCH_SECONDS:
-            self.commit()
+            self._commit()
 
     def _put(self, result: LoadedFile, media_id: str) -> None:
         entry, is_dropped = result.entry, self._drop_original and result.form is not None
@@ -162,14 +181,14 @@ class _Run:
             self._batch.raw.append((media_id, result.data))
         elif media_id in self._stored:
             self._batch.beside.append((entry, result.form))
-            self.to_drop += [media_id] * is_dropped
+            self._to_drop += [media_id] * is_dropped
             return
         else:
             self._batch.new.append((replace(entry, has_original=not is_dropped), result.data))
             self._batch.forms |= {media_id: result.form} if result.form else {}
         self._added += 1
 
-    def commit(self) -> None:
+    def _commit(self) -> None:
         """Write the batch."""
         batch, self._batch = self._batch, _Batch()
         if batch.new:
@@ -180,7 +199,7 @@ class _Run:
             self._writer.put_raw(batch.raw)
         self._last_commit = time.monotonic()
 
-    def report(self, *, num_other_files: int) -> IngestReport:
+    def _report(self) -> IngestReport:
         """What was done."""
         return IngestReport(
             store=self._writer.path,
@@ -190,7 +209,7 @@ class _Run:
             video_seconds=sum(row.video_seconds for row in self._kinds.values()),
             kinds=self._kinds,
             bad=tuple(self._bad),
-            num_other_files=num_other_files,
+            num_other_files=0,
             prepared=self._prepared,
             not_prepared=tuple(self._not_prepared),
         )

@@ -16,13 +16,14 @@ from clipbug.data.loose_media import LooseMedia, LooseVisual, loose_media
 from clipbug.data.media import MediaKind
 from clipbug.data.records import QuestionRecord
 from clipbug.data.visuals import Visual, VisualReader
-from clipbug.engine.predictor import inference
+from clipbug.engine.predictor import TEXTS_PER_CALL, inference
 from clipbug.errors import ClipbugError, DecodeError
 from clipbug.recipes.assembly import clip_sampler_of, model_of
 from clipbug.recipes.inference_model import InferenceModel, load_inference_model
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.runtime.precision import autocast
 from clipbug.tasks.base import Prediction
+from clipbug.tasks.counting import Counting
 from clipbug.tasks.question_answering import QuestionAnswering
 
 
@@ -122,17 +123,20 @@ class LoadedModel:
         """
         if isinstance(questions, str):
             raise ValueError(f"questions must be a list of texts, got the text {questions!r}")
-        if not isinstance(self.task, QuestionAnswering):
+        if not isinstance(self.task, QuestionAnswering | Counting):
             raise ClipbugError(
                 f"a model of task {self.config.task.name} answers no free questions",
-                "load a run of clipbug finetune --task video-qa or --task vqa",
+                "load a run of clipbug finetune --task video-qa, vqa or count; rows with options and searches"
+                " are for clipbug infer",
             )
         if not questions:
             return []
         encoded = self._encoded(visual, num_clips, fps)
         with inference(self.task), autocast(self._precision, self.device):
-            predictions = self.task.predict(self._batch(encoded, questions))
-        return [replace(prediction, top=prediction.top[:top_k]) for prediction in predictions]
+            parts = [
+                self.task.predict(part) for part in self._batch(encoded, questions).portions(TEXTS_PER_CALL)
+            ]
+        return [replace(prediction, top=prediction.top[:top_k]) for part in parts for prediction in part]
 
     def embed(
         self, visual: LooseVisual | EncodedVisual, *, num_clips: int | None = None, fps: float | None = None

@@ -9,21 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from clipbug.config import RunConfig
-from clipbug.config.legacy import encoder_values, import_legacy, task_of_legacy
-from clipbug.config.legacy_presets import PRESET_FLAGS
-from clipbug.config.loading import config_from_values
-from clipbug.data.answers import AnswerVocabulary
+from clipbug.config.legacy import task_of_legacy
 from clipbug.data.tokenization import load_tokenizer, save_tokenizer
 from clipbug.errors import CheckpointError, ConfigError
 from clipbug.models.build import self_contained_config
 from clipbug.models.clipbert_keys import clipbert_key
-from clipbug.models.sizes import encoder_sizes, max_grid_size, num_classes, resnet_architecture
+from clipbug.models.sizes import num_classes
 from clipbug.models.weights import LoadReport, load_tensors
 from clipbug.recipes.assembly import TextParts, build_task_model, model_of
 from clipbug.recipes.model_card import ModelOrigin, model_card
 from clipbug.recipes.run_folder import RunFolder
+from clipbug.recipes.weights_settings import import_settings, import_vocabulary
 from clipbug.recipes.weights_sources import WeightsSource, read_sources
 from clipbug.runtime.files import atomic_folder, atomic_write
+from clipbug.runtime.seeding import seed_everything
 from clipbug.runtime.tensors import save_tensors
 from clipbug.tasks.base import Task
 
@@ -43,7 +42,7 @@ class ImportReport:
         classes: of the head; None where it has none.
         unnamed_classes: without an answer in the vocabulary.
         counts: of the lists below.
-        unused: tensors that take no part in a forward pass, kept for `weights export`.
+        unused: tensors that the other program writes and clipbug never needs.
         loaded, missing, unexpected, mismatched: names here, but those in the files for `unexpected`.
     """
 
@@ -100,9 +99,10 @@ def import_weights(
         raise ConfigError(
             "the files do not tell which task the model is for", "give --task vqa, video-qa ..."
         )
-    config = _config(source, task, tokenizer, overrides)
+    config = import_settings(source, task, tokenizer, overrides)
     words = load_tokenizer(config.tokenizer.path)  # type: ignore[union-attr]
-    text = TextParts(words, _vocabulary(source, task, answers))
+    text = TextParts(words, import_vocabulary(source, task, answers))
+    seed_everything(config.seed)  # for what starts at random
     module = build_task_model(config, text)
     report = load_tensors(
         module.model,
@@ -116,76 +116,6 @@ def import_weights(
     with atomic_folder(output) as folder:
         _write(folder, summary, source, config, text, module)
     return summary
-
-
-def _config(source: WeightsSource, task: str, tokenizer: str | None, overrides: Sequence[str]) -> RunConfig:
-    """The original's preset (or the run's flags) with the sizes that the tensors have."""
-    flags = source.args if source.args is not None else PRESET_FLAGS[task]
-    values = import_legacy(flags, task=task, model_config=source.model_config).values
-    tensors = source.weights.tensors
-    encoder = {**encoder_sizes(tensors), **_heads_and_dropout(source.model_config)}
-    model: dict[str, Any] = {"backbone": {"name": "clipbert"}, "encoder": encoder}
-    if (grid := max_grid_size(tensors)) is not None:
-        model["max_grid_size"] = grid
-    if "head_dropout" in values["model"]:
-        model["head_dropout"] = values["model"]["head_dropout"]
-    if "torchvision" in source.weights.kinds:
-        names = [name for name in tensors if name.startswith("visual.")]
-        model["backbone"] = {"name": "resnet", "architecture": resnet_architecture(names)}
-    name = tokenizer or source.tokenizer
-    if name is None:
-        raise ConfigError(
-            "there is no tokenizer beside the weights", "give --tokenizer with a folder or bert-base-uncased"
-        )
-    if encoder and "num_heads" not in encoder and not any("num_heads" in text for text in overrides):
-        raise ConfigError(
-            f"a BERT of width {encoder['hidden_size']} does not tell its number of attention heads",
-            "give it: --set model.encoder.num_heads=N",
-        )
-    values |= {
-        "model": model,
-        "tokenizer": {"name": "pretrained", "path": name},
-        "precision": "fp32",  # the original's numbers; infer takes --set no more than a run folder does
-        "data": {key: value for key, value in values["data"].items() if key == "max_text_tokens"},
-    }
-    if any(name.startswith("head.regressor.") for name in tensors) and task == "count":
-        values["task"]["head"] = "clipbert"
-    if task == "retrieval" and num_classes(tensors) == 1:
-        values["task"]["loss"] = "rank"  # which never goes with logsumexp, the preset's
-        values["clip_aggregation"] = "mean" if source.args is None else values["clip_aggregation"]
-    values["data"]["texts_per_visual"] = flags.get("max_n_example_per_group", 2)
-    return config_from_values(values, overrides=overrides, shown_as=f"the settings for {source.name}")
-
-
-def _heads_and_dropout(model_config: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What no shape tells."""
-    values = encoder_values(model_config or {})
-    return {key: values[key] for key in ("num_heads", "dropout") if key in values}
-
-
-def _vocabulary(source: WeightsSource, task: str, answers: Path | None) -> AnswerVocabulary | None:
-    """The answers, with a name for every class of the head that has none."""
-    if task not in ("vqa", "video_qa"):
-        return None
-    path = answers or source.answers
-    if path is None:
-        raise ConfigError(
-            f"task {task} answers from a vocabulary, and none is given",
-            "give the file that the weights were trained with: --answers ans2label.json",
-        )
-    classes = num_classes(source.weights.tensors)
-    if classes is None:
-        return AnswerVocabulary.load(path)
-    vocabulary = AnswerVocabulary.load_for_classes(path, classes)
-    if vocabulary.num_unnamed:
-        logger.warning(
-            "the head has %d classes and %s %d answers: the other %d are called [class N has no answer]",
-            classes,
-            path,
-            classes - vocabulary.num_unnamed,
-            vocabulary.num_unnamed,
-        )
-    return vocabulary
 
 
 def _require_complete(report: LoadReport, source: WeightsSource, allowed: Sequence[str]) -> None:
@@ -225,25 +155,28 @@ def _pattern(name: str) -> str:
 def _summary(
     report: LoadReport, source: WeightsSource, config: RunConfig, text: TextParts, task: Task, output: Path
 ) -> ImportReport:
+    weights = source.weights
+    unused = tuple(name for name in weights.unused if name not in weights.unknown)
+    unexpected = (*(weights.origins[name] for name in report.unexpected), *weights.unknown)
     return ImportReport(
         model=str(output),
         task=config.task.name,
         files=tuple(map(str, source.files)),
-        kinds=source.weights.kinds,
+        kinds=weights.kinds,
         parameters=sum(parameter.numel() for parameter in task.parameters()),
         classes=num_classes(model_of(task).state_dict()),
         unnamed_classes=0 if text.answers is None else text.answers.num_unnamed,
         counts={
             "loaded": len(report.loaded),
             "missing": len(report.missing),
-            "unexpected": len(report.unexpected),
+            "unexpected": len(unexpected),
             "mismatched": len(report.mismatched),
-            "unused": len(source.weights.unused),
+            "unused": len(unused),
         },
-        unused=tuple(source.weights.unused),
+        unused=unused,
         loaded=report.loaded,
         missing=report.missing,
-        unexpected=tuple(source.weights.origins[name] for name in report.unexpected),
+        unexpected=unexpected,
         mismatched=report.mismatched,
     )
 

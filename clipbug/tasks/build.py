@@ -89,4 +89,5 @@ def build_task(
                 clip_aggregation=clip_aggregation,
                 soft_labels=isinstance(config, VqaConfig),
                 label_smoothing=label_smoothing,
+                every_row=isinstance(config, VqaConfig) and config.every_row,
             )

@@ -31,6 +31,7 @@ class QuestionAnswering(OneOutputTask[Tensor]):
         soft_labels: which of the two.
         label_smoothing: of the single label.
         top_k: answers that a prediction lists.
+        every_row: a row of soft labels that are all zero counts too, as in the original.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class QuestionAnswering(OneOutputTask[Tensor]):
         soft_labels: bool,
         label_smoothing: float = 0.0,
         top_k: int = 5,
+        every_row: bool = False,
     ) -> None:
         super().__init__()
         if soft_labels and label_smoothing:
@@ -52,6 +54,7 @@ class QuestionAnswering(OneOutputTask[Tensor]):
         self.soft_labels = soft_labels
         self.label_smoothing = label_smoothing
         self.top_k = top_k
+        self.every_row = every_row
 
     def count_targets(self, batch: Batch) -> Mapping[str, int]:
         """Rows with a target."""
@@ -86,7 +89,9 @@ class QuestionAnswering(OneOutputTask[Tensor]):
         return logits
 
     def _has_target(self, labels: Tensor) -> Tensor:
-        return (labels > 0).any(dim=-1) if self.soft_labels else labels >= 0
+        if not self.soft_labels:
+            return labels >= 0
+        return (labels > 0).any(dim=-1) | self.every_row
 
     def _row_losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         if self.soft_labels:

@@ -34,6 +34,7 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "weights_export:export_weights",
         "report:make_report",
         "benchmarks.data_benchmark:measure_data",
+        "benchmarks.store_benchmark:measure_store",
         "benchmarks.train_benchmark:measure_training",
         "replay:replay",
         "benchmarks.inference_benchmark:measure_inference",

@@ -27,6 +27,7 @@ def test_ingest(recipes: FakeRecipes) -> None:
         "prepare": None,
         "drop_original": False,
         "raw": False,
+        "num_shards": 1,
     }
 
 

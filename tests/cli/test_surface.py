@@ -27,7 +27,7 @@ TRAINING = {
 SURFACE = {
     "ingest": {
         *("PATH...", "--ext", "--file-type", "--name", "--out", "--workers", "--storage"),
-        *("--prepare", "--prepare-size", "--prepare-fps", "--drop-original", "--raw"),
+        *("--prepare", "--prepare-size", "--prepare-fps", "--drop-original", "--raw", "--shards"),
     },
     "pretrain": TRAINING,
     "finetune": TRAINING | {"--task", "--answers", "--init"},
@@ -79,6 +79,7 @@ SURFACE = {
         *("FILE...", "--way", "--n-clips", "--recordings", "--original", "--memory"),
     },
     "benchmark data": {"FILE...", "--n-clips", "--size", "--repeats"},
+    "benchmark store": {"--items", "--recordings", "--pictures", "--workers", "--folder"},
     "data ls": {"STORE", "--match", "--limit"},
     "data get": {"STORE", "ID...", "--output"},
     "data rm": {"STORE", "ID..."},

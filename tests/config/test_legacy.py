@@ -160,13 +160,13 @@ def test_the_command_writes_what_validate_reads(tmp_path: Path, capsys: pytest.C
 
 def test_diff_shows_what_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text("task: {name: vqa}\nseed: 7\n")
+    path.write_text("task: {name: multiple_choice}\nseed: 7\n")
     (tmp_path / "other.yaml").write_text("task: {name: video_qa}\nseed: 8\n")
     assert call("config", "diff", path, tmp_path / "other.yaml", "--json") == 0
     rows = json.loads(capsys.readouterr().out)["differences"]
     assert {row["key"]: (row["first"], row["second"]) for row in rows} == {
         "seed": (7, 8),
-        "task.name": ("vqa", "video_qa"),
+        "task.name": ("multiple_choice", "video_qa"),
     }
     assert call("config", "diff", path, path) == 0
     assert capsys.readouterr().out == "no difference\n"

@@ -1,9 +1,12 @@
+import io
+from typing import Any
+
 import pytest
 import torch
 
 from clipbug.config.train import GroupConfig, OptimConfig
 from clipbug.engine.optim import build_optimizer, learning_rates, set_learning_rates
-from tests.engine.fakes import FakeTask
+from tests.engine.fakes import FakeTask, make_batch
 
 CONFIG = OptimConfig(
     backbone=GroupConfig(learning_rate=1e-3, weight_decay=0.1),
@@ -66,3 +69,61 @@ def test_one_update_is_adamw_by_hand() -> None:
     # float32 against float64: one update of size 1e-2 on values below 1
     assert torch.allclose(weight.detach().double(), expected, rtol=0, atol=1e-6)
     assert weight.detach().double() != pytest.approx(before)
+
+
+def test_multiplied_parameters_have_groups_of_their_own() -> None:
+    part = GroupConfig(learning_rate=1e-2, weight_decay=0.2, multiplier=10.0, multiplied="head")
+    optimizer = build_optimizer(FakeTask(), CONFIG.model_copy(update={"transformer": part}))
+    rates = {group["name"]: group["lr"] for group in optimizer.param_groups}
+    assert rates["transformer/multiplied/decay"] == rates["transformer/multiplied/no_decay"] == 0.1
+    assert rates["transformer/no_decay"] == 1e-2
+    set_learning_rates(optimizer, 0.5, part="transformer")
+    assert learning_rates(optimizer) == {"backbone": 1e-3, "transformer": 0.5e-2}
+    assert {group["name"]: group["lr"] for group in optimizer.param_groups}[
+        "transformer/multiplied/decay"
+    ] == 0.05
+
+
+def test_a_rate_never_becomes_0() -> None:
+    optimizer = build_optimizer(FakeTask(), CONFIG)
+    set_learning_rates(optimizer, 0.0)
+    assert learning_rates(optimizer) == {"backbone": 1e-8, "transformer": 1e-8}
+
+
+@pytest.mark.parametrize("algorithm", ["adamw", "adam", "adamax", "clipbert_adamw"])
+def test_a_resumed_optimizer_goes_on_bit_for_bit(algorithm: Any) -> None:
+    config = CONFIG.model_copy(update={"algorithm": algorithm})
+
+    def steps(task: FakeTask, optimizer: torch.optim.Optimizer, numbers: range) -> None:
+        for number in numbers:
+            optimizer.zero_grad()
+            task(make_batch([number, number + 1, number + 2])).sums["answer"].backward()
+            optimizer.step()
+
+    whole, first = FakeTask(), FakeTask()
+    steps(whole, build_optimizer(whole, config), range(6))
+    optimizer = build_optimizer(first, config)
+    steps(first, optimizer, range(3))
+    stored = io.BytesIO()
+    torch.save(optimizer.state_dict(), stored)
+    second, resumed = FakeTask(), build_optimizer(first, config)
+    resumed.load_state_dict(torch.load(io.BytesIO(stored.getvalue()), weights_only=True))
+    steps(first, resumed, range(3, 6))
+    for name, parameter in whole.named_parameters():
+        assert torch.equal(parameter, dict(first.named_parameters())[name]), name
+        assert not torch.equal(parameter, dict(second.named_parameters())[name]), name
+
+
+def test_one_update_of_clipbert_s_adamw_by_hand() -> None:
+    task = FakeTask()
+    optimizer = build_optimizer(task, CONFIG.model_copy(update={"algorithm": "clipbert_adamw"}))
+    weight = task.model.head.weight
+    before = weight.detach().double()
+    weight.grad = 1e-5 * torch.randn_like(weight)  # where epsilon counts
+    gradient = weight.grad.double()
+    optimizer.step()
+    rate = 1e-2 * (1 - 0.9) ** 0.5 / (1 - 0.8)
+    moved = before - rate * 0.2 * gradient / ((0.1 * gradient**2).sqrt() + 1e-5)
+    expected = moved * (1 - 1e-2 * 0.2)
+    # float32 against float64: one update of size 1e-2 on values below 1
+    assert torch.allclose(weight.detach().double(), expected, rtol=0, atol=1e-6)

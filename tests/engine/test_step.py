@@ -43,6 +43,24 @@ def test_micro_batches_are_one_batch() -> None:
     assert split_result.gradient_norm == pytest.approx(joined_result.gradient_norm, rel=1e-5)
 
 
+def test_by_micro_batch_the_gradient_is_the_sum_of_the_micro_batches_own() -> None:
+    parts = [make_batch([0, 1, 2]), make_batch([3, 7, 9, 14, 10])]
+    total: dict[str, torch.Tensor] = {}
+    for part in parts:
+        task, update = _update([part])
+        update.run([part], _totals(task, [part]))
+        for name, gradient in _gradients(task).items():
+            total[name] = total.get(name, torch.zeros(())) + gradient
+    task = FakeTask()
+    optimizer = torch.optim.SGD(task.parameters(), lr=0.1)
+    update = OptimizerStep(
+        task, optimizer, precision="fp32", max_gradient_norm=None, processes=ALONE, by_micro_batch=True
+    )
+    update.run(parts, _totals(task, parts))
+    for name, gradient in _gradients(task).items():
+        assert torch.allclose(gradient, total[name], rtol=1e-5, atol=1e-7), name  # float32 in another order
+
+
 def test_gradient_is_that_of_the_mean_losses_by_hand() -> None:
     batch = make_batch([0, 1, 2, 4, 7])
     task, update = _update([batch])

@@ -16,6 +16,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 from transformers import BertTokenizer
 
@@ -176,3 +177,51 @@ def test_the_run_s_flags_become_the_model_s_settings(workplace: Path) -> None:
     )
     assert (config["fps"], config["num_frames_per_clip"], config["max_frame_size"]) == (FPS, NUM_FRAMES, SIZE)
     assert config["model"]["encoder"]["num_heads"] == 6
+
+
+@pytest.mark.slow
+@torch.inference_mode()
+def test_scores_of_screens(workplace: Path, tmp_path: Path) -> None:
+    """Image QA: one picture as one clip of one frame, and a vocabulary as large as the head."""
+    picture = (
+        np.random.default_rng(0).integers(0, 256, (25, 14, 3)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
+    )
+    (tmp_path / "images").mkdir()
+    Image.fromarray(picture).save(tmp_path / "images" / "7.jpg", quality=85)
+    run("ingest", tmp_path / "images", "--ext", "jpg", "--out", tmp_path / "store")
+    rows = [
+        {
+            "image_id": 7,
+            "question": text,
+            "question_id": number,
+            "labels": {"a0": 1.0},
+            "answer_type": "other",
+        }
+        for number, text in enumerate(("what is red ?", "who was tapped first ?"))
+    ]
+    (tmp_path / "vqa_test.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "answers.json").write_text(json.dumps({f"a{n}": n for n in range(30)}))
+    torch.save(original_checkpoint(num_classes=30), tmp_path / "model_step_9.pt")
+    run(
+        *("weights", "import", tmp_path / "model_step_9.pt", "--task", "vqa", "--output", tmp_path / "model"),
+        *("--answers", tmp_path / "answers.json", "--tokenizer", workplace / "bert-base-uncased"),
+        *("--set", "model.encoder.num_heads=6", f"max_frame_size={SIZE}"),
+    )
+    scores = tmp_path / "scores.npz"
+    run(
+        *("infer", "--run", tmp_path / "model", "--data", tmp_path / "vqa_test.jsonl", "--scores", scores),
+        *("--media", tmp_path / "store", "--output", tmp_path / "predictions"),
+    )
+    model = unfilled_model(SMALL, num_classes=30, vocabulary_size=SMALL_VOCABULARY).eval()
+    fill_model(model, reference_keys("msrvtt_qa"))
+    tokenizer = BertTokenizer.from_pretrained(str(workplace / "bert-base-uncased"))
+    encoded = tokenizer(
+        [row["question"] for row in rows], padding="max_length", max_length=20, return_tensors="pt"
+    )
+    with Image.open(tmp_path / "images" / "7.jpg") as image:
+        frames = prepared(np.array(image))[None, None, None]
+    expected = model(
+        frames, encoded["input_ids"], encoded["attention_mask"], torch.zeros(2, dtype=torch.int64)
+    )
+    with np.load(scores) as file:
+        np.testing.assert_allclose(file["pooled_logits"], expected[:, 0].numpy(), atol=TOLERANCE, rtol=0)

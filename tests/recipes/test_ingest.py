@@ -2,21 +2,26 @@
 
 import logging
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
 
 from clipbug.data.environment import DATA_FILE
-from clipbug.data.store import MediaStore
+from clipbug.data.store import MediaStore, open_stores
 from clipbug.errors import DataError
-from clipbug.recipes.ingest import IngestReport, ingest
+from clipbug.recipes.file_loading import PrepareSettings
+from clipbug.recipes.ingest import ingest
+from clipbug.recipes.ingest_report import IngestReport
 from clipbug.recipes.media_files import find_media_files
+from clipbug.recipes.store_items import verify_stores
 from tests.video_factory import draw_index, make_video, read_index
 
 REPOSITORY = Path(__file__).parents[2]
@@ -363,3 +368,158 @@ def test_progress_and_report_say_what_was_done(
         "prepared": 0,
         "not_prepared": [],
     }
+
+
+def test_prepared_beside_the_originals_and_on_a_store_that_is_there(tmp_path: Path, video: bytes) -> None:
+    folder, store = fill(tmp_path / "in", {"a.mp4": video, "b.png": picture(1)}), tmp_path / "s"
+    assert run(folder, store=store).prepared == 0
+    settings = PrepareSettings(80)
+    first = run(folder, store=store, prepare=settings)
+    assert (first.added, first.already_there, first.prepared, first.not_prepared) == (0, 2, 1, ())
+    again = run(folder, store=store, prepare=settings)
+    assert (again.added, again.already_there, again.prepared) == (0, 2, 0)
+    assert contents(store) == {"a": video, "b": picture(1)}
+    with MediaStore(store) as opened:
+        assert opened.entry("a").is_prepared_for(80)
+        assert opened.entry("b").prepared is None  # a picture is small as it is
+        assert read_index(opened.open("a", longer_side=80).frames_at([7]).data[0]) == 7
+    other = run(folder, store=store, prepare=PrepareSettings(40))
+    assert other.prepared == 1
+    with MediaStore(store) as opened:
+        assert not opened.entry("a").is_prepared_for(80)
+
+
+@pytest.mark.parametrize("is_there_before", [False, True])
+def test_originals_dropped(is_there_before: bool, tmp_path: Path, video: bytes, other_video: bytes) -> None:
+    folder, store = fill(tmp_path / "in", {"a.mp4": video, "b.png": picture(1)}), tmp_path / "s"
+    if is_there_before:
+        run(folder, store=store)
+    fill(folder, {"c.mp4": other_video})
+    settings = {"prepare": PrepareSettings(80), "drop_original": True}
+    report = run(folder, store=store, **settings)
+    assert report.prepared == 2
+    assert report.added == (1 if is_there_before else 3)
+    with MediaStore(store) as opened:
+        assert list(opened.ids()) == ["a", "b", "c"]
+        assert [opened.entry(media_id).has_original for media_id in "abc"] == [False, True, False]
+        assert opened.read("b") == picture(1)
+        decoder = opened.open("c")
+        assert read_index(decoder.frames_at([11]).data[0]) == 11
+        assert decoder.metadata.num_frames == 12
+    again = run(folder, store=store, **settings)
+    assert (again.added, again.already_there, again.prepared) == (0, 3, 0)
+    fill(tmp_path / "other", {"a.mp4": other_video})
+    with pytest.raises(DataError, match="holds another file"):  # known by its hash, though it is not there
+        run(tmp_path / "other", store=store)
+
+
+def test_dropping_needs_a_prepared_form(tmp_path: Path, video: bytes) -> None:
+    with pytest.raises(DataError, match="only for a prepared form"):
+        run(fill(tmp_path / "in", {"a.mp4": video}), store=tmp_path / "s", drop_original=True)
+
+
+def test_what_cannot_be_prepared_keeps_its_original(tmp_path: Path) -> None:
+    """Damaged in the middle: first and last picture decode, so it is a recording, but not all of it."""
+    data = bytearray(make_video(tmp_path / "v.mp4", num_frames=80, options={"g": "10"}).read_bytes())
+    start = data.index(b"mdat") + 4
+    size = int.from_bytes(data[start - 8 : start - 4], "big") - 8
+    data[start + size // 3 : start + size // 2] = bytes(size // 2 - size // 3)
+    folder = fill(tmp_path / "in", {"a.mp4": bytes(data)})
+    report = run(folder, store=tmp_path / "s", prepare=PrepareSettings(80), drop_original=True)
+    assert (report.added, report.prepared, report.bad) == (1, 0, ())
+    assert [file.path.name for file in report.not_prepared] == ["a.mp4"]
+    assert contents(tmp_path / "s") == {"a": bytes(data)}
+
+
+def test_raw_copies_and_the_next_run_looks(tmp_path: Path, video: bytes) -> None:
+    folder = fill(
+        tmp_path / "in",
+        {"a.mp4": video, "b.png": picture(2), "c.mp4": b"<html>", "d.mp4": video[: len(video) // 2]},
+    )
+    raw = run(folder, store=tmp_path / "s", raw=True)
+    assert (raw.added, [file.path.name for file in raw.bad]) == (2, ["c.mp4", "d.mp4"])
+    assert raw.kinds["video"].num_bytes == len(video)
+    with MediaStore(tmp_path / "s") as opened:
+        assert opened.stored_entry("a") is None
+        assert opened.entry("a").num_frames == 8  # probed when asked
+        assert opened.read("a") == video
+    assert run(folder, store=tmp_path / "s", raw=True).already_there == 2
+    looked = run(folder, store=tmp_path / "s", prepare=PrepareSettings(80))
+    assert (looked.added, looked.already_there, looked.prepared) == (0, 2, 1)
+    with MediaStore(tmp_path / "s") as opened:
+        entry = opened.stored_entry("a")
+        assert entry is not None
+        assert entry.is_prepared_for(80)
+    assert contents(tmp_path / "s") == {"a": video, "b": picture(2)}
+
+
+def test_a_file_that_crashes_its_process_is_a_bad_file(
+    tmp_path: Path, video: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clipbug.recipes import file_loading
+
+    monkeypatch.setattr(file_loading, "load_file", crash_on_b)
+    folder = fill(tmp_path / "in", {"a.mp4": video, "b.mp4": video, "c.mp4": video})
+    report = run(folder, store=tmp_path / "s", num_workers=1)
+    assert [(file.path.name, file.reason) for file in report.bad] == [
+        ("b.mp4", "decoding it crashed (SIGSEGV)")
+    ]
+    assert sorted(contents(tmp_path / "s")) == ["a", "c"]
+
+
+def crash_on_b(file: Path, **options: Any) -> object:
+    """What native code can do."""
+    from clipbug.recipes.file_loading import load_file
+
+    if file.stem == "b":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return load_file(file, **options)
+
+
+@pytest.mark.slow
+def test_killed_at_fifty_moments(tmp_path: Path, video: bytes) -> None:
+    """Every time the store opens and all that it holds is whole; at the end nothing is missing."""
+    files = {f"v{index:04}.mp4": video + index.to_bytes(4, "big") for index in range(3000)}
+    folder, store = fill(tmp_path / "in", files), tmp_path / "s"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    draw, counts = random.Random(0), []
+    for _ in range(50):
+        code = INGEST.replace("ingest([", "ingest_module._MAX_BATCH_ITEMS = 25\ningest([").replace(
+            "import sys\n", "import sys\nimport clipbug.recipes.ingest as ingest_module\n"
+        )
+        process = subprocess.Popen([sys.executable, "-c", code, str(folder), str(store)], env=environment)
+        time.sleep(draw.uniform(0.2, 1.6))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if (store / DATA_FILE).exists():
+            with MediaStore(store) as opened:
+                ids = list(opened.ids())
+                assert len(opened) == len(ids)
+                counts.append(len(ids))
+            assert verify_stores([store]).bad == ()
+    assert counts == sorted(counts), "what was there once stays"
+    assert 0 < counts[0] < counts[-1]
+    report = run(folder, store=store)
+    assert report.added + report.already_there == 3000
+    assert contents(store) == {name.removesuffix(".mp4"): data for name, data in files.items()}
+
+
+def test_shards(tmp_path: Path, video: bytes, other_video: bytes) -> None:
+    files = {f"{name}.mp4": video for name in "abcdefgh"}
+    folder, store = fill(tmp_path / "in", files), tmp_path / "s"
+    assert run(folder, store=store, num_shards=3).added == 8
+    shards = sorted(path.name for path in store.iterdir())
+    assert shards == ["shard-000", "shard-001", "shard-002"]
+    assert all(0 < len(contents(store / shard)) < 8 for shard in shards)
+    fill(folder, {"z.mp4": other_video, "bad.mp4": b""})
+    again = run(folder, store=store)  # it finds the shards
+    assert (again.added, again.already_there, len(again.bad)) == (1, 8, 1)
+    assert again.kinds["video"].files == 9
+    together = open_stores([store])
+    assert list(together.ids()) == [*"abcdefgh", "z"]
+    assert together.read("z") == other_video
+    with pytest.raises(DataError, match="has 3 shards, not 4"):
+        run(folder, store=store, num_shards=4)
+    run(folder, store=tmp_path / "one")
+    with pytest.raises(DataError, match="is one store, not 2 shards"):
+        run(folder, store=tmp_path / "one", num_shards=2)

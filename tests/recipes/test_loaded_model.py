@@ -112,6 +112,28 @@ def test_top_k_cuts_the_list_and_not_the_logits(model: LoadedModel, recording: P
     assert one.pooled_logits.shape == (3,)
 
 
+def test_many_questions_are_those_questions_one_by_one(model: LoadedModel, recording: Path) -> None:
+    encoded = model.encode(recording)
+    many = model.answer(encoded, QUESTIONS * 100)  # more than are scored at a time
+    assert [prediction.question for prediction in many] == QUESTIONS * 100
+    for question, prediction in zip(QUESTIONS, many[-3:], strict=True):
+        (alone,) = model.answer(encoded, [question])
+        # float32 rounding of kernels that differ by batch size
+        np.testing.assert_allclose(prediction.clip_logits, alone.clip_logits, atol=1e-5)
+
+
+def test_a_counting_model_answers_with_numbers(
+    tmp_path: Path, tiny_config: RunConfig, tiny_tokenizer: PreTrainedTokenizerBase, recording: Path
+) -> None:
+    values = tiny_config.model_dump() | {"task": {"name": "count"}, "clip_aggregation": "mean"}
+    counting = clipbug.load(
+        save_model(tmp_path / "model", RunConfig.model_validate(values), tiny_tokenizer, None)
+    )
+    (prediction,) = counting.answer(recording, ["how many times is save tapped?"], top_k=2)
+    assert prediction.answer.isdecimal()
+    assert len(prediction.top) == 2
+
+
 def test_no_question_no_answer(model: LoadedModel, recording: Path) -> None:
     assert model.answer(recording, []) == []
 

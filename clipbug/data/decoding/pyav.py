@@ -78,8 +78,9 @@ class PyAvDecoder:
         missing = iter(index_of)
         stretch = Stretch(0, max(index_of), frozenset(index_of))
         for place, picture in self._pictures(stretch, size):
-            if place != (expected := next(missing)):
-                raise self._missing_error({expected})
+            expected = next(missing, None)
+            if place != expected:
+                raise self._missing_error({place if expected is None else expected})
             yield index_of[place], picture
         if left := set(missing):
             raise self._missing_error(left)
