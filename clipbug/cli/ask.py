@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from clipbug.cli import options
-from clipbug.cli.reporting import Outcome, start_logging
+from clipbug.cli.reporting import Outcome, rich_console, start_logging
 from clipbug.cli.tables import report_view
 
 Model = Annotated[
@@ -112,9 +112,7 @@ def _typed_questions() -> Iterator[str]:
 
 
 def _print_answer(answer: Mapping[str, Any], frames: Any) -> None:
-    from rich.console import Console
-
     from clipbug.report.answer_view import answer_view
 
-    console = Console()
+    console = rich_console(sys.stdout)
     console.print(answer_view(answer, frames, console))

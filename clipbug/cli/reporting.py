@@ -131,11 +131,16 @@ def _is_memory_error(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
-def _print_rich(view: Any, file: TextIO) -> None:
+def rich_console(file: TextIO) -> Any:
+    """The width of the terminal, or enough for tables where there is none."""
     from rich.console import Console
 
     is_cut = not file.isatty() and "COLUMNS" not in os.environ
-    Console(file=file, width=_WIDTH_WITHOUT_TERMINAL if is_cut else None).print(view)
+    return Console(file=file, width=_WIDTH_WITHOUT_TERMINAL if is_cut else None)
+
+
+def _print_rich(view: Any, file: TextIO) -> None:
+    rich_console(file).print(view)
 
 
 def _print_panel(failure: _Failure) -> None:

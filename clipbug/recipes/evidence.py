@@ -10,6 +10,7 @@ Limits: a cell has seen its surroundings (the backbone's field of view), so the 
 few, so small importances are noise; it says what this model looks at, not what it should look at.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +21,6 @@ from torch.nn import functional
 
 from clipbug.models.aggregation import aggregate_clips
 from clipbug.recipes.loaded_model import EncodedVisual, LoadedModel
-from clipbug.runtime.progress import ProgressBar
 from clipbug.tasks.base import Prediction
 from clipbug.tasks.question_answering import QuestionAnswering
 
@@ -58,6 +58,7 @@ def find_evidence(
     *,
     answer: str | None = None,
     num_masks: int = NUM_MASKS,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> Evidence:
     """Ask again with parts covered; the same call gives the same numbers.
 
@@ -67,6 +68,7 @@ def find_evidence(
         question: about it.
         answer: of the vocabulary; default: the one that the model gives.
         num_masks: how often to cover half; the noise falls with its square root.
+        progress: told how many more of the `num_masks + 1` questions are answered.
 
     Raises:
         ClipbugError: the model answers no free questions.
@@ -79,7 +81,8 @@ def find_evidence(
     whole = _log_probability(model, clips, index)
     height, width = encoded.grid.shape[1:3]
     masks = random_masks(height, width, num_masks)
-    blank, *rest = _ask_covered(model, encoded, question, torch.cat([torch.zeros_like(masks[:1]), masks]))
+    with_blank = torch.cat([torch.zeros_like(masks[:1]), masks])
+    blank, *rest = _ask_covered(model, encoded, question, with_blank, progress)
     logs = _clip_log_probability(model, torch.stack(rest), index)
     return Evidence(
         prediction=prediction,
@@ -126,18 +129,19 @@ def _index_of(model: LoadedModel, answer: str) -> int:
     return answers.index(answer)
 
 
-def _ask_covered(model: LoadedModel, encoded: EncodedVisual, question: str, masks: Tensor) -> Tensor:
+def _ask_covered(
+    model: LoadedModel, encoded: EncodedVisual, question: str, masks: Tensor, progress: Callable[[int], None]
+) -> Tensor:
     """(M, N, K) logits of each clip under each mask (M, h, w)."""
     grid = encoded.grid
     mean = grid.mean(dim=(1, 2), keepdim=True)
     portions = torch.split(masks.to(grid), max(1, _CLIPS_PER_CALL // len(grid)))
     logits = []
-    with ProgressBar("evidence", len(masks), unit="masks") as bar:
-        for portion in portions:
-            covered = [torch.where(mask[None, :, :, None] > 0, grid, mean) for mask in portion]
-            [prediction] = model.answer(_with_clips(encoded, covered), [question])
-            logits.append(torch.from_numpy(prediction.clip_logits).view(len(portion), len(grid), -1))
-            bar.update(len(portion))
+    for portion in portions:
+        covered = [torch.where(mask[None, :, :, None] > 0, grid, mean) for mask in portion]
+        [prediction] = model.answer(_with_clips(encoded, covered), [question])
+        logits.append(torch.from_numpy(prediction.clip_logits).view(len(portion), len(grid), -1))
+        progress(len(portion))
     return torch.cat(logits)
 
 

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipbug.errors import ConfigError
-from clipbug.recipes.evidence import Evidence, find_evidence
+from clipbug.recipes.evidence import NUM_MASKS, Evidence, find_evidence
 from clipbug.recipes.loaded_model import EncodedVisual, LoadedModel, load_model
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.storage import Storage
 from clipbug.report.overlay import evidence_sheet, spotlight
 from clipbug.runtime.files import atomic_write
+from clipbug.runtime.progress import ProgressBar
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ def explain(
     loaded = load_model(folder)
     encoded = loaded.encode(file, num_clips=num_clips)
     try:
-        evidence = find_evidence(loaded, encoded, question, answer=answer)
+        with ProgressBar("evidence", NUM_MASKS + 1, unit="masks") as bar:
+            evidence = find_evidence(loaded, encoded, question, answer=answer, progress=bar.update)
     except ValueError as error:
         known = ", ".join(loaded.text.answers.answers[:20]) if loaded.text.answers else ""
         raise ConfigError(str(error), f"some that it knows: {known}") from error

@@ -27,9 +27,9 @@ def answer_view(answer: Mapping[str, Any], frames: Frames, console: Console) -> 
         console: where it is going to be printed.
     """
     head = Text.assemble(
-        (f"{answer['file']}\n", "dim"),
-        (f"{answer['question']}\n", "default"),
-        (answer["answer"], "bold green"),
+        (f"{_printable(answer['file'])}\n", "dim"),
+        (f"{_printable(answer['question'])}\n", "default"),
+        (_printable(answer["answer"]), "bold green"),
         f"  {_percent(answer['probability'])}",
     )
     parts: list[RenderableType] = [head, _rivals(answer["top"])]
@@ -46,7 +46,7 @@ def _rivals(top: Sequence[Sequence[Any]]) -> Table:
     for name, probability in top:
         filled = round(_BAR_WIDTH * probability)
         bar = Text("━" * filled, "green") + Text("·" * (_BAR_WIDTH - filled), "bright_black")
-        table.add_row(bar, Text(_percent(probability), justify="right"), Text(name))
+        table.add_row(bar, Text(_percent(probability), justify="right"), Text(_printable(name)))
     return table
 
 
@@ -60,7 +60,7 @@ def _clips(clips: Sequence[Mapping[str, Any]], answer: str) -> Table:
             str(number),
             f"{clip['start_seconds']:.1f} s",
             f"{clip['end_seconds']:.1f} s",
-            Text(clip["answer"]),
+            Text(_printable(clip["answer"])),
             _percent(clip["probability"]),
             style="bold" if clip["answer"] == answer else "dim",
         )
@@ -72,6 +72,11 @@ def _contact_sheet(frames: Frames) -> NDArray[np.uint8]:
     gap = np.zeros((frames.shape[2], max(1, frames.shape[3] // 40 * _GAP_PIXELS), 3), np.uint8)
     parts = [part for clip in frames for part in (clip[0], gap)]
     return np.concatenate(parts[:-1], axis=1)
+
+
+def _printable(text: str) -> str:
+    """Without escape codes and the like: names and answers may come from anybody."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def _percent(share: float) -> str:

@@ -19,8 +19,10 @@ from clipbug.errors import ConfigError
 from clipbug.recipes.assembly import TextParts, build_task_model
 from clipbug.recipes.evidence import find_evidence, random_masks
 from clipbug.recipes.explain import evidence_pictures, explain, strongest_clip
+from clipbug.recipes.inference_model import InferenceModel
 from clipbug.recipes.loaded_model import LoadedModel
 from clipbug.report.overlay import spotlight
+from clipbug.tasks.base import Task
 from tests.recipes.test_loaded_model import save_model
 
 COLOURS = {"red": (250, 20, 20), "green": (20, 230, 20), "blue": (30, 30, 250)}
@@ -80,12 +82,16 @@ def config() -> RunConfig:
     )  # fmt: skip
 
 
+def loaded(task: Task, text: TextParts) -> LoadedModel:
+    return LoadedModel(InferenceModel(config(), task.eval(), text, torch.device("cpu"), "fp32"))
+
+
 @pytest.fixture(scope="module")
 def model(tiny_tokenizer: PreTrainedTokenizerBase) -> LoadedModel:
     """With random weights: what evidence means does not depend on them."""
     torch.manual_seed(0)
     text = TextParts(tiny_tokenizer, AnswerVocabulary(tuple(COLOURS)))
-    return LoadedModel(config(), build_task_model(config(), text), text)
+    return loaded(build_task_model(config(), text), text)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +109,7 @@ def trained(tiny_tokenizer: PreTrainedTokenizerBase) -> LoadedModel:
         optimizer.zero_grad()
         torch.autograd.backward(loss / len(labels))
         optimizer.step()
-    return LoadedModel(config(), task, text)
+    return loaded(task, text)
 
 
 def recording(*places: tuple[int, int] | None) -> NDArray[np.uint8]:

@@ -88,10 +88,11 @@ def test_iterm_gets_one_file() -> None:
 def test_markup_in_answers_is_text() -> None:
     console = terminal("truecolor", no_color=True)
     answer = {
-        **{"file": "[red]a.mp4", "question": "[bold]what?[/bold]", "answer": "[link=x]no[/link]"},
+        **{"file": "[red]a.mp4\x1b[31m", "question": "[bold]what?[/bold]", "answer": "[link=x]no[/link]"},
         **{"probability": 0.5, "top": [["[b]no", 0.5]], "clips": []},
     }
     console.print(answer_view(answer, PICTURE[None, None], console))
     text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "\x1b[31m" not in text
     for part in ("[red]a.mp4", "[bold]what?[/bold]", "[link=x]no[/link]", "[b]no"):
         assert part in text

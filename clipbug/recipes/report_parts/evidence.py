@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from clipbug.recipes.loaded_model import EncodedVisual, LoadedModel, load_model
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.report.contents import Card
 from clipbug.report.pictures import jpeg_uri
+from clipbug.runtime.progress import ProgressBar
 from clipbug.tasks.question_answering import QuestionAnswering
 
 logger = logging.getLogger(__name__)
@@ -35,12 +37,17 @@ def with_evidence(
     """
     note = predictions.with_name("inference.json")
     inferred = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
-    model = load_model(run.path, step=str(inferred.get("step", "best")).removeprefix("step-").lstrip("0"))
+    step = re.fullmatch(r"step-0*(\d+)", str(inferred.get("step")))  # a model folder has none
+    model = load_model(run.path, step=step[1] if step else "best")
     if not isinstance(model.task, QuestionAnswering):
         return list(cards)
-    worst = {card.record_id for card in sorted(cards, key=lambda card: card.rank)[:count]}
-    num_clips = inferred.get("num_clips")
-    return [_explained(card, model, media, num_clips) if card.record_id in worst else card for card in cards]
+    worst = sorted(cards, key=lambda card: card.rank)[:count]
+    explained = {}
+    with ProgressBar("evidence", len(worst), unit="answers") as bar:
+        for card in worst:
+            explained[card.record_id] = _explained(card, model, media, inferred.get("num_clips"))
+            bar.update()
+    return [explained.get(card.record_id, card) for card in cards]
 
 
 def _explained(card: Card, model: LoadedModel, media: MediaSource, num_clips: int | None) -> Card:
