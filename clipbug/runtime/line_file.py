@@ -1,5 +1,6 @@
 """Files of lines that grow: a line is on disk as a whole or not at all, whenever the process is killed."""
 
+import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,19 +28,31 @@ class LineFile:
     """Appends lines to a file that nobody else writes; what a killed process left half-written goes.
 
     Raises:
-        ClipbugError: the disk is full, the file cannot be written ...
+        ClipbugError: another process has the file open, the disk is full, the file cannot be written ...
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            whole = sum(place.num_bytes + 1 for place, _ in complete_lines(path)) if path.exists() else 0
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+            self._lock()
+            whole = sum(place.num_bytes + 1 for place, _ in complete_lines(path))
             os.ftruncate(self._descriptor, whole)
             os.lseek(self._descriptor, whole, os.SEEK_SET)
         except OSError as error:
             raise self._error(error) from error
+
+    def _lock(self) -> None:
+        """The system lets go of it when the process ends, however it ends."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._descriptor)
+            raise ClipbugError(
+                f"another process is writing {self.path}",
+                "Wait for it, or choose another folder with --output.",
+            ) from error
 
     def append(self, lines: Sequence[str]) -> None:
         """Write lines (without line ends in them); when this returns, they survive a crash of the machine."""

@@ -55,3 +55,13 @@ def test_a_full_disk_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         with pytest.raises(ClipbugError, match="No space left") as caught:
             file.append(["one"])
     assert "goes on" in caught.value.hint
+
+
+def test_two_writers_are_refused(tmp_path: Path) -> None:
+    with LineFile(tmp_path / "a.jsonl") as file:
+        file.append(["one"])
+        with pytest.raises(ClipbugError, match="another process is writing"):
+            LineFile(tmp_path / "a.jsonl")
+    with LineFile(tmp_path / "a.jsonl") as file:
+        file.append(["two"])
+    assert lines_of(tmp_path / "a.jsonl") == ["one", "two"]
