@@ -33,7 +33,7 @@ class OptimConfig(StrictModel):
 
     algorithm: Literal["adamw", "adam", "adamax", "clipbert_adamw"] = Field(
         "adamw",
-        description="clipbert_adamw: the original's, whose epsilon and decay come after the bias correction",
+        description="clipbert_adamw: the original's, with epsilon before the bias correction, decay last",
     )
 
     backbone: GroupConfig = Field(

@@ -19,6 +19,7 @@ from clipbug.recipes.assembly import model_of
 from clipbug.recipes.loaded_model import load_model
 from clipbug.runtime.tensors import load_tensors
 from tests.golden.original import original_checkpoint, write_run, write_tokenizer
+from tests.video_factory import make_video
 
 Call = Callable[..., tuple[int, dict[str, Any]]]
 GLUE = ("--allow-missing", "visual.grid_encoder.*", "bert.visual_embeddings.*")
@@ -241,6 +242,39 @@ def test_vocabularies_that_do_not_fit(tmp_path: Path, call: Call) -> None:
     assert (code, report["classes"], report["unnamed_classes"]) == (0, 3, 1)
     stored = json.loads((tmp_path / "model" / "answers.json").read_text())
     assert stored == {"yes": 0, "[class 1 has no answer]": 1, "no": 2}
+
+
+@pytest.mark.slow
+def test_a_training_starts_from_imported_weights(sources: Path, tmp_path: Path, call: Call) -> None:
+    """Another task and other answers: a new head, everything else as it was imported."""
+    code, report = call(
+        *("weights", "import", sources / "bert", sources / "resnet18.pth", "--task", "pretraining"),
+        *("--output", tmp_path / "model", *GLUE),
+    )
+    assert code == 0, report
+    (tmp_path / "videos").mkdir()
+    rows = []
+    for name, answer in (("one", "yes"), ("two", "no")):
+        make_video(tmp_path / "videos" / f"{name}.mp4", num_frames=12)
+        rows.append({"video_id": name, "question": "what is red ?", "answer": answer, "answer_type": "what"})
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert call("ingest", tmp_path / "videos", "--ext", "mp4", "--out", tmp_path / "store")[0] == 0
+    code, report = call(
+        *("finetune", "--task", "video-qa", "--config", "tiny/video_qa", "--init", tmp_path / "model"),
+        *("--train", tmp_path / "train.jsonl", "--media", tmp_path / "store", "--max-steps", "1"),
+        *("--set", "train.batch_size=2", "--output", tmp_path / "run"),
+    )
+    assert code == 0, report
+    trained = load_tensors(tmp_path / "run" / "checkpoints" / "last" / "model.safetensors")
+    imported = load_tensors(tmp_path / "model" / "model.safetensors")
+    assert trained["head.classifier.2.bias"].shape == (2,)
+    assert not any(name.startswith("head.predictions") for name in trained)
+    shared = [name for name in imported if not name.startswith("head.")]
+    assert set(shared) == {name for name in trained if not name.startswith("head.")}
+    for name in shared:  # one step of the preset's rate, 1e-3, and its decay
+        torch.testing.assert_close(trained[name], imported[name], atol=2e-3, rtol=1e-5, msg=name)
+    vocabulary = (tmp_path / "run" / "tokenizer" / "tokenizer.json").read_bytes()
+    assert vocabulary == (tmp_path / "model" / "tokenizer" / "tokenizer.json").read_bytes()
 
 
 @pytest.fixture(scope="module")
