@@ -45,10 +45,11 @@ def embed(
     resolved = resolve_precision(precision, device)
     rows: list[tuple[str, dict[str, NDArray[np.float32]]]] = []
     unread: list[UnreadVisual] = []
-    with inference(modules), ProgressBar(description, length(batches), unit="batches") as bar:
+    with inference(modules), ProgressBar(description, length(batches), unit="recordings") as bar:
         for batch in batches:
             if isinstance(batch, UnreadVisual):
                 unread.append(batch)
+                bar.update()
                 continue
             with memory_errors_explained([batch], "eval"), autocast(resolved, device):
                 frames = batch.to(device).frames
@@ -57,7 +58,7 @@ def embed(
                 }
             for index, media_id in enumerate(batch.media_ids):
                 rows.append((media_id, {name: values[index] for name, values in vectors.items()}))
-            bar.update()
+            bar.update(len(batch.media_ids))
     gathered = gather_objects(rows, distributed)
     vectors_of = {name: {media_id: own[name] for media_id, own in gathered} for name in embedders}
     return vectors_of, tuple(gather_objects(unread, distributed))

@@ -85,17 +85,18 @@ def score_texts(
     resolved = resolve_precision(precision, device)
     columns: list[tuple[str, NDArray[np.float32]]] = []
     unread: list[UnreadVisual] = []
-    with inference(task), ProgressBar(description, length(batches), unit="batches") as bar:
+    with inference(task), ProgressBar(description, length(batches), unit="recordings") as bar:
         for batch in batches:
             if isinstance(batch, UnreadVisual):
                 unread.append(batch)
+                bar.update()
                 continue
             with memory_errors_explained([batch], "eval"), autocast(resolved, device):
                 on_device = batch.to(device)
                 grid = (encode or task.encode_visuals)(on_device.frames)
                 scores = _score_grid(task, grid, on_device.clip_positions, texts, device)
             columns.extend(zip(batch.media_ids, scores.T, strict=True))
-            bar.update()
+            bar.update(len(batch.media_ids))
             if signals is not None and signals.reason():
                 break
     return TextScores(dict(gather_objects(columns, distributed)), tuple(gather_objects(unread, distributed)))

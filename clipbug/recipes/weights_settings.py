@@ -54,7 +54,7 @@ def _tokenizer(source: WeightsSource, given: str | None) -> str:
         raise ConfigError(
             "there is no tokenizer beside the weights", "give --tokenizer with a folder or bert-base-uncased"
         )
-    return name
+    return str(Path(name).resolve()) if Path(name).is_dir() else name
 
 
 def _model_values(source: WeightsSource, *, head_dropout: float) -> dict[str, Any]:
