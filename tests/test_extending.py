@@ -44,12 +44,14 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, diff in enumerate(diffs()):
         (folder / f"{number}.diff").write_text(diff)
         # GIT_DIR: a copy inside somebody's repository would otherwise be that repository's business
-        subprocess.run(
+        done = subprocess.run(
             ["git", "apply", f"{number}.diff"],
             cwd=folder,
-            check=True,
             env={**os.environ, "GIT_DIR": str(folder / "none")},
+            capture_output=True,
+            text=True,
         )
+        assert done.returncode == 0, f"mend the diff in docs/extending.md: {done.stderr}"
     return folder
 
 
@@ -66,8 +68,10 @@ def clipbug(folder: Path, *words: str) -> dict[str, object]:
     return found
 
 
-def test_there_are_three_diffs() -> None:
+def test_the_diffs_apply(extended: Path) -> None:
     assert len(diffs()) == 3
+    for name in ("models/backbones/patches", "tasks/margin_question_answering", "data/decoding/zip_frames"):
+        assert (extended / f"clipbug/{name}.py").exists()
 
 
 @pytest.mark.slow

@@ -44,16 +44,22 @@ class EncodedTexts:
             yield indices, pad_sequence(rows, batch_first=True, padding_value=self.pad_token_id), mask
 
 
+PairLogits = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Of a text with its own recording: clips pooled (K,), and each clip (N, K)."""
+
+
 @dataclass(frozen=True, slots=True)
 class TextScores:
     """Scores of all texts.
 
     Attributes:
         columns: recording -> scores (texts,).
+        pairs: row -> logits with its own recording; empty unless asked for.
         unread: recordings that could not be read, and have no scores.
     """
 
     columns: Mapping[str, NDArray[np.float32]]
+    pairs: Mapping[str, PairLogits]
     unread: tuple[UnreadVisual, ...]
 
 
@@ -67,16 +73,18 @@ def score_texts(
     description: str,
     encode: Callable[[Tensor], Tensor] | None = None,
     signals: StopSignals | None = None,
+    with_pairs: bool = False,
 ) -> TextScores:
     """The score of every text with every recording, the same on all processes.
 
     Args:
         task: left in the mode (training or not) in which it came.
-        batches: this process's share of the recordings; their own texts are not looked at.
+        batches: this process's share of the recordings, with their own texts.
         texts: to score.
         description: of the progress bar.
         encode: frames to their grid, in the place of the task's own way.
         signals: what may ask to stop; the recordings that are left then have no scores.
+        with_pairs: also keep the logits of the batches' own texts.
 
     Raises:
         OutOfMemoryError: the clips of a batch do not fit.
@@ -84,6 +92,7 @@ def score_texts(
     device = distributed.device
     resolved = resolve_precision(precision, device)
     columns: list[tuple[str, NDArray[np.float32]]] = []
+    pairs: list[tuple[str, PairLogits]] = []
     unread: list[UnreadVisual] = []
     with inference(task), ProgressBar(description, length(batches), unit="recordings") as bar:
         for batch in batches:
@@ -95,11 +104,23 @@ def score_texts(
                 on_device = batch.to(device)
                 grid = (encode or task.encode_visuals)(on_device.frames)
                 scores = _score_grid(task, grid, on_device.clip_positions, texts, device)
+                if with_pairs:
+                    pairs.extend(_pairs(task, grid, on_device))
             columns.extend(zip(batch.media_ids, scores.T, strict=True))
             bar.update(len(batch.media_ids))
             if signals is not None and signals.reason():
                 break
-    return TextScores(dict(gather_objects(columns, distributed)), tuple(gather_objects(unread, distributed)))
+    return TextScores(
+        dict(gather_objects(columns, distributed)),
+        dict(gather_objects(pairs, distributed)),
+        tuple(gather_objects(unread, distributed)),
+    )
+
+
+def _pairs(task: RankingTask, grid: Tensor, batch: Batch) -> Iterator[tuple[str, PairLogits]]:
+    pooled, clips = (logits.cpu().numpy() for logits in task.pair_logits(grid, batch))
+    for row, record in enumerate(batch.records):
+        yield record.record_id, (pooled[row], clips[row])
 
 
 def _score_grid(

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from clipbug.config import RunConfig
 from clipbug.config.model import WordPieceConfig
-from clipbug.config.task import CountConfig, RetrievalConfig, VideoQaConfig, VqaConfig
+from clipbug.config.task import CountConfig, RetrievalConfig
 from clipbug.data.answers import AnswerVocabulary
 from clipbug.data.bad_items import BadItems
 from clipbug.data.batch import Batch, Sample
@@ -41,6 +41,8 @@ from clipbug.tasks.build import build_task
 
 EncodeTargets = Callable[[Record], Mapping[str, Tensor]]
 
+_WITH_VOCABULARY = ("vqa", "video_qa")  # tasks that choose an answer of a list made from training rows
+
 
 @dataclass(frozen=True, slots=True)
 class TextParts:
@@ -62,7 +64,7 @@ def build_text_parts(config: RunConfig, records: Sequence[Record]) -> TextParts:
 
 def build_answers(config: RunConfig, records: Sequence[Record]) -> AnswerVocabulary | None:
     """The answer vocabulary of the training rows (or of the file that the config names); None without one."""
-    if not isinstance(config.task, VqaConfig | VideoQaConfig):
+    if config.task.name not in _WITH_VOCABULARY:
         return None
     if config.data.answers is not None:
         return AnswerVocabulary.load(Path(config.data.answers))

@@ -1,6 +1,6 @@
 """Retrieval on disk: all texts of a file against all its recordings, while training and in inference."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from clipbug.data.batch import UnreadVisual
 from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
 from clipbug.data.retrieval_set import RetrievalSet
-from clipbug.engine.ranking import EncodedTexts, RankingEvaluator, score_texts
+from clipbug.engine.ranking import EncodedTexts, PairLogits, RankingEvaluator, score_texts
 from clipbug.recipes.assembly import TextParts, build_evaluation_batches, build_inference_batches
 from clipbug.recipes.retrieval_scoring import matrix_of, validation_scores
 from clipbug.runtime.distributed import Distributed
@@ -30,11 +30,13 @@ class SearchResult:
     Attributes:
         found: rows, texts and recordings.
         scores: (rows, recordings); -inf for recordings that could not be read.
+        pairs: row -> logits with its own recording, where that could be read.
         unread: these.
     """
 
     found: RetrievalSet
     scores: NDArray[np.float32]
+    pairs: Mapping[str, PairLogits]
     unread: tuple[UnreadVisual, ...]
 
 
@@ -78,14 +80,15 @@ def search(
     found, texts = _encoded_texts(config, records, text)
     scores = score_texts(
         task,
-        build_inference_batches(config, _one_row_each(records), media, text, task, processes),
+        build_inference_batches(config, records, media, text, task, processes),
         texts,
         precision=config.precision,
         distributed=processes,
         description="search",
         encode=encode,
+        with_pairs=True,
     )
-    return SearchResult(found, matrix_of(found, scores.columns), scores.unread)
+    return SearchResult(found, matrix_of(found, scores.columns), scores.pairs, scores.unread)
 
 
 def search_lines(result: SearchResult) -> list[dict[str, Any]]:
@@ -103,12 +106,34 @@ def search_lines(result: SearchResult) -> list[dict[str, Any]]:
 
 
 def search_arrays(result: SearchResult) -> dict[str, NDArray[Any]]:
-    """The arrays of `--scores`: text_ids (Q,), media_ids (M,), scores (Q, M), as rows and recordings come."""
+    """The arrays of `--scores`, as rows and recordings come.
+
+    As of every task: question_ids, media_ids (Q,), pooled_logits (Q, K) and clip_logits (Q, N, K), of each
+    row with its own recording, NaN where that could not be read. Of the search: recording_ids (M,) and
+    scores (Q, M).
+    """
+    rows = result.found.rows
+    own = [result.pairs.get(row.record_id, (None, None)) for row in rows]
     return {
-        "text_ids": np.array([row.record_id for row in result.found.rows]),
-        "media_ids": np.array(result.found.media_ids),
+        "question_ids": np.array([row.record_id for row in rows]),
+        "media_ids": np.array([row.media_id for row in rows]),
+        "pooled_logits": _stacked([pooled for pooled, _ in own]),
+        "clip_logits": _stacked([clips for _, clips in own]),
+        "recording_ids": np.array(result.found.media_ids),
         "scores": result.scores,
     }
+
+
+def _stacked(arrays: Sequence[NDArray[np.float32] | None]) -> NDArray[np.float32]:
+    """Arrays that may be absent or end early (an image has one clip), with NaN in place of what lacks."""
+    known = [array for array in arrays if array is not None]
+    if not known:
+        return np.full((len(arrays), 0), np.nan, np.float32)
+    stacked = np.full((len(arrays), *np.max([array.shape for array in known], axis=0)), np.nan, np.float32)
+    for place, array in zip(stacked, arrays, strict=True):
+        if array is not None:
+            place[tuple(map(slice, array.shape))] = array
+    return stacked
 
 
 def _encoded_texts(

@@ -24,7 +24,7 @@ def evaluate_retrieval(records: Sequence[Record], file: Path) -> dict[str, Any]:
 
     Args:
         records: captions with the recordings that they describe.
-        file: predictions.jsonl, or scores.npz with text_ids (Q,), media_ids (M,) and scores (Q, M).
+        file: predictions.jsonl, or scores.npz with question_ids (Q,), recording_ids (M,) and scores (Q, M).
 
     Raises:
         DataError: a file of another form, or about other rows.
@@ -32,8 +32,8 @@ def evaluate_retrieval(records: Sequence[Record], file: Path) -> dict[str, Any]:
     found = RetrievalSet.from_records(records)
     ranking: Ranking
     if file.suffix == ".npz":
-        arrays = read_arrays(file, ("text_ids", "media_ids", "scores"))
-        ranking = ScoreMatrix(arrays["text_ids"], arrays["media_ids"], arrays["scores"])
+        arrays = read_arrays(file, ("question_ids", "recording_ids", "scores"))
+        ranking = ScoreMatrix(arrays["question_ids"], arrays["recording_ids"], arrays["scores"])
     else:
         ranking = read_lists(file)
     ids = [row.record_id for row in found.rows]

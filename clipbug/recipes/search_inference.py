@@ -87,6 +87,7 @@ class _Setup:
 class _Found:
     lines: list[dict[str, Any]]
     arrays: Mapping[str, NDArray[Any]]
+    num_recordings: int
     rows: MediaMatch
     unread: tuple[UnreadVisual, ...]
 
@@ -135,7 +136,7 @@ def infer_search(
         predictions=str(target / "predictions.jsonl"),
         scores=str(target / SCORES_NAME),
         queries=len(found.lines),
-        recordings=len(found.arrays["media_ids"]),
+        recordings=found.num_recordings,
         num_clips=config.eval.num_clips,
         missing=tuple(record.record_id for record in found.rows.missing),
         missing_media=tuple(dict.fromkeys(record.media_id for record in found.rows.missing)),
@@ -168,7 +169,8 @@ def _find_recordings(
     assert isinstance(setup.task, RankingTask), "only runs of such a task are asked for recordings"
     rows = match_records(setup.files, config, media)
     result = search(config, rows.found, media, setup.text, setup.task, setup.processes, encode=setup.encoder)
-    return _Found(search_lines(result), search_arrays(result), rows, result.unread)
+    num_recordings = len(result.found.media_ids)
+    return _Found(search_lines(result), search_arrays(result), num_recordings, rows, result.unread)
 
 
 def _find_duplicates(
@@ -195,7 +197,7 @@ def _find_duplicates(
     arrays = {"media_ids": np.array(ids), **similarities}
     by_id = {recording.media_id: recording for recording in recordings}
     lines = _duplicate_lines([by_id[media_id] for media_id in ids], similarities[MODEL])
-    return _Found(lines, arrays, rows, unread)
+    return _Found(lines, arrays, len(ids), rows, unread)
 
 
 def _duplicate_lines(

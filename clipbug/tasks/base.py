@@ -152,6 +152,15 @@ class RankingTask(Task):
         """
 
     @abstractmethod
+    def pair_logits(self, grid: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What the model puts out for the batch's own texts, each with its own visual, in fp32.
+
+        Shape:
+            grid: (B, N, h, w, D), of `encode_visuals`.
+            returns: clips pooled (Q, K), and each clip (Q, N, K).
+        """
+
+    @abstractmethod
     def match_scores(
         self,
         grid: Tensor,

@@ -78,6 +78,13 @@ class Retrieval(OneOutputTask[Tensor], RankingTask):
         model: EncodesVisuals = self.model  # type: ignore[assignment]
         return model.encode_frames(frames)
 
+    def pair_logits(self, grid: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(Q, K) and (Q, N, K): of mismatch and match ("ce"), or one score ("rank")."""
+        clips = self.model(
+            grid, batch.input_ids, batch.attention_mask, batch.visual_index, batch.clip_positions
+        ).float()
+        return aggregate_clips(clips, self.clip_aggregation), clips
+
     def match_scores(
         self,
         grid: Tensor,

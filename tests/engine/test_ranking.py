@@ -121,3 +121,32 @@ def test_recordings_that_cannot_be_read_are_named_and_the_others_scored(task: Re
     )
     assert found.unread == (unread,)
     assert set(found.columns) == {batch.media_ids[0] for batch in others}
+
+
+def test_logits_of_own_pairs_are_those_of_prediction(task: Retrieval) -> None:
+    first, *others = split_by_visual(caption_batch({}))
+    unread = UnreadVisual(first.media_ids[0], first.records, "damaged", "record it again")
+    found = score_texts(
+        task,
+        [unread, *others],
+        TEXTS,
+        precision="fp32",
+        distributed=ALONE,
+        description="search",
+        with_pairs=True,
+    )
+    assert list(found.pairs) == [record.record_id for batch in others for record in batch.records]
+    task.eval()
+    for batch in others:
+        with torch.inference_mode():
+            clips = task.model(
+                batch.frames,
+                batch.input_ids,
+                batch.attention_mask,
+                batch.visual_index,
+                batch.clip_positions,
+            )
+        for row, record in enumerate(batch.records):
+            pooled, own = found.pairs[record.record_id]
+            np.testing.assert_allclose(own, clips[row], rtol=1e-4, atol=1e-5)  # fp32 in other batch sizes
+            np.testing.assert_allclose(pooled, clips[row].logsumexp(dim=0), rtol=1e-4, atol=1e-5)

@@ -95,8 +95,14 @@ def test_search_writes_lists_and_the_whole_matrix(
     rows = [json.loads(line) for line in Path(report["predictions"]).read_text().splitlines()]
     assert [row["text"] for row in rows] == [text for text, _ in CAPTIONS]
     with np.load(tmp_path / "elsewhere.npz") as scores:
-        matrix, media_ids = scores["scores"], scores["media_ids"].tolist()
-        assert scores["text_ids"].tolist() == [row["id"] for row in rows]
+        matrix, media_ids = scores["scores"], scores["recording_ids"].tolist()
+        assert scores["question_ids"].tolist() == [row["id"] for row in rows]
+        assert scores["media_ids"].tolist() == [media_id for _, media_id in CAPTIONS]
+        own = matrix[range(len(rows)), [media_ids.index(media_id) for _, media_id in CAPTIONS]]
+        pooled, clips = scores["pooled_logits"], scores["clip_logits"]
+    # fp32 in batches of other sizes
+    np.testing.assert_allclose(pooled[:, 1] - pooled[:, 0], own, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(np.logaddexp.reduce(clips, axis=1), pooled, rtol=1e-5, atol=1e-6)
     assert media_ids == list(VIDEOS)
     assert matrix.dtype == np.float32
     np.testing.assert_array_equal(matrix[1], matrix[3])  # one text in two spellings is scored once
