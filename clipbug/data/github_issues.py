@@ -24,7 +24,6 @@ class Issue:
         owner: None where only a file name says which repository it is.
         title: addresses and names of accounts replaced.
         attachments: names without ending of the files that its text links to.
-        file: where it was read.
     """
 
     owner: str | None
@@ -36,7 +35,6 @@ class Issue:
     labels: tuple[str, ...]
     created_at: str | None
     attachments: frozenset[str]
-    file: Path
 
     @property
     def full_repository(self) -> str:
@@ -86,7 +84,7 @@ def _issue(value: Any, path: Path, where: str) -> Issue | str:
     owner, repository = _repository(value, path)
     if repository is None:
         return f"{where}: no issue: neither a link nor the file's name says of which repository"
-    text = f"{value.get('body') or ''} {value.get('comments_text') or ''}"
+    text = _text(value.get("body")) or ""
     labels = value.get("labels") or ()
     names = (label.get("name") if isinstance(label, Mapping) else label for label in labels)
     return Issue(
@@ -99,7 +97,6 @@ def _issue(value: Any, path: Path, where: str) -> Issue | str:
         labels=tuple(name for name in names if isinstance(name, str)),
         created_at=_text(value.get("created_at")),
         attachments=frozenset(PurePosixPath(link.split("?")[0]).stem for link in _LINK.findall(text)),
-        file=path,
     )
 
 
