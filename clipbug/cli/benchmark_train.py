@@ -19,7 +19,7 @@ def train(
         ),
     ] = None,
     steps: Annotated[
-        int, typer.Option("--steps", min=1, metavar="N", help="Timed steps, of which the median counts.")
+        int, typer.Option("--steps", min=1, metavar="N", help="Timed steps, of which the fastest counts.")
     ] = 3,
     batch: Annotated[int, typer.Option("--batch", min=1, metavar="N", help="Recordings per step.")] = 2,
     scale: Annotated[

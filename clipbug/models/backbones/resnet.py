@@ -12,6 +12,7 @@ from torchvision.ops.misc import FrozenBatchNorm2d
 
 from clipbug.errors import CheckpointError
 from clipbug.models.backbones.base import VisualBackbone
+from clipbug.models.backbones.frozen_norm import conv_and_norm, run_stage
 from clipbug.models.clipbert_keys import backbone_tensors
 from clipbug.models.weight_files import read_tensors
 from clipbug.models.weights import load_tensors
@@ -60,9 +61,22 @@ class ResNetTrunk(VisualBackbone):
             returns: (F, C, ceil(H / 32), ceil(W / 32)).
         """
         x = self.normalise(frames).contiguous(memory_format=torch.channels_last)
+        if torch.is_grad_enabled() and torch.is_autocast_enabled(x.device.type):
+            return self.forward_in_half(x)
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         features: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return features
+
+    def forward_in_half(self, x: Tensor) -> Tensor:
+        """The same of normalised frames, with frozen norms inside convolutions; for training under autocast.
+
+        In fp32 the other order of rounding would move the steps away from the original's; inference has a
+        graph of its own (`inference_graph`).
+        """
+        x = self.maxpool(self.relu(conv_and_norm(self.conv1, self.bn1, x)))
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = run_stage(stage, x)
+        return x
 
     def normalise(self, frames: Tensor) -> Tensor:
         """Pixels as the weights expect them. Shape: (F, 3, H, W), both."""
