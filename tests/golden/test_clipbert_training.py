@@ -160,7 +160,7 @@ def test_three_steps(theirs: str, ours: ClipAggregation, tmp_path: Path) -> None
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
 
     # Noise of the original's float32 run: 7e-6 (logits), 1.3e-6 (loss), 6e-5 (gradient norm, relative) and
-    # 3e-7 (norms of weights, relative). torch's AdamW in the place of its own: 1.1e-2, 3.6e-3, 5e-4 (weights).
+    # 3e-7 (norms of weights, relative). torch's AdamW in the place of its own: 1.1e-2, 3.6e-3, 5e-4 (norms).
     for step, logits, line in zip(expected["steps"], task.seen, lines, strict=True):
         torch.testing.assert_close(
             logits[..., :5].transpose(0, 1), torch.tensor(step["logits_first5"]), atol=1e-5, rtol=0
