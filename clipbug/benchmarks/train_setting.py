@@ -64,7 +64,7 @@ class Setting:
                 "task": {"name": "video_qa"},
                 "precision": variant.precision,
                 "padding": variant.padding,
-                "max_frame_size": 448 if self.scale == "base" else 128,
+                "max_frame_size": 448 if self.scale == "base" else 192,
                 "num_frames_per_clip": 2,
                 "model": {
                     "backbone": {"name": "clipbert"},

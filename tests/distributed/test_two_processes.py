@@ -124,7 +124,10 @@ def test_two_processes_search_as_one(two: Path) -> None:
     alone = _searched(split_by_visual(caption_batch({})), init_distributed())
     assert len(alone) == 3
     for told in _told(two):
-        assert told["searched"] == alone
+        assert told["searched"].keys() == alone.keys()
+        for media_id, column in alone.items():
+            # float32, and two processes share the threads that one has to itself
+            assert told["searched"][media_id] == pytest.approx(column, rel=1e-5, abs=1e-6)
 
 
 def test_two_processes_train_as_one(two: Path, tmp_path: Path) -> None:
