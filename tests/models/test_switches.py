@@ -66,9 +66,7 @@ def test_with_recomputing_fewer_tensors_are_kept(tiny_config: RunConfig) -> None
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
-@pytest.mark.filterwarnings(
-    "default"
-)  # torch.compile asks for attributes that warn
+@pytest.mark.filterwarnings("default")  # torch.compile asks for attributes that warn
 def test_compiled_is_the_same_model(tiny_config: RunConfig) -> None:
     encoder = tiny_config.model.encoder.model_copy(update={"dropout": 0.0})  # compiled code draws otherwise
     model_config = tiny_config.model.model_copy(update={"encoder": encoder, "head_dropout": 0.0})
