@@ -8,6 +8,7 @@ from typing import Any
 from clipbug.config import RunConfig
 from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
+from clipbug.errors import DecodeError
 
 _SHOWN = 8
 _DIGITS = 16
@@ -29,8 +30,16 @@ def data_fingerprint(config: RunConfig, records: Iterable[Record], media: MediaS
     ids = sorted({record.media_id for record in records})
     return {
         "files": {path: _sha256(Path(path)) for path in files},
-        "media": {media_id: media.entry(media_id).sha256[:_DIGITS] for media_id in ids},
+        "media": {media_id: _hash_of_media(media, media_id)[:_DIGITS] for media_id in ids},
     }
+
+
+def _hash_of_media(media: MediaSource, media_id: str) -> str:
+    """Also of a file that no manifest knows and that cannot be decoded: if that may be is asked later."""
+    try:
+        return media.entry(media_id).sha256
+    except DecodeError:
+        return hashlib.sha256(media.read(media_id)).hexdigest()
 
 
 def fingerprint_difference(stored: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -23,6 +24,7 @@ from clipbug.engine.optim import build_optimizer
 from clipbug.engine.ranking import RankingEvaluator
 from clipbug.engine.tracking import Tracker
 from clipbug.engine.trainer import Trainer
+from clipbug.errors import DecodeError
 from clipbug.models.switches import apply_training_switches
 from clipbug.recipes.assembly import (
     TextParts,
@@ -184,14 +186,17 @@ def enlarge_to_largest(config: RunConfig, task: Task, data: TrainingData) -> Cal
         return _unchanged  # all are as large
     cell = model_of(task).frame_multiple
     sizes = list(_frame_sizes(config, data))
+    if not sizes:
+        return _unchanged
     height, width = (math.ceil(max(sides) / cell) * cell for sides in zip(*sizes, strict=True))
     return partial(_pad_frames, height=height, width=width)
 
 
 def _frame_sizes(config: RunConfig, data: TrainingData) -> Iterable[tuple[int, int]]:
     for media_id in {record.media_id for record in data.train}:
-        entry = data.media.entry(media_id)
-        yield resized_size(entry.height, entry.width, config.max_frame_size)
+        with suppress(DecodeError):  # named, or left out, when a batch wants it
+            entry = data.media.entry(media_id)
+            yield resized_size(entry.height, entry.width, config.max_frame_size)
 
 
 def _pad_frames(batch: Batch, *, height: int, width: int) -> Batch:

@@ -10,12 +10,14 @@ import pytest
 from clipbug.config import RunConfig
 from clipbug.config.loading import load_config
 from clipbug.engine.tracking import Tracker
-from clipbug.errors import CheckpointError, ClipbugError, OutOfMemoryError
+from clipbug.errors import CheckpointError, ClipbugError, DecodeError, OutOfMemoryError
 from clipbug.recipes.batch_size import largest_that_fits, with_largest_batch
+from clipbug.recipes.ingest import ingest
 from clipbug.recipes.plan import plan_run
 from clipbug.recipes.replay import replay
 from clipbug.recipes.train import train
 from tests.engine.building import lines_without_times
+from tests.video_factory import make_video
 
 IDS = ("even", "late", "uneven", "matroska")
 
@@ -232,3 +234,27 @@ def test_missing_tracker_says_how_to_install_it(rows: Path, synthetic_store: Pat
     with pytest.raises(ClipbugError, match="mlflow") as caught:
         train(config, storage=tmp_path, output=tmp_path / "run")
     assert 'pip install "clipbug[mlflow]"' in caught.value.hint
+
+
+def test_a_budget_lets_a_whole_training_go_on_without_bad_recordings(rows: Path, tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    for number, media_id in enumerate(IDS):
+        make_video(tmp_path / "videos" / f"{media_id}.mp4", num_frames=30 + number)
+    damaged = tmp_path / "videos" / "late.mp4"
+    content = damaged.read_bytes()
+    start = content.index(b"mdat") + 4
+    damaged.write_bytes(content[:start] + bytes(byte ^ 0xA5 for byte in content[start:]))
+    store = tmp_path / "store"
+    report = ingest([tmp_path / "videos"], extensions=["mp4"], file_type="video", store=store, raw=True)
+    assert not report.bad  # a raw ingest only copies
+
+    with pytest.raises(DecodeError, match="late") as caught:
+        train(_config(rows, store), storage=tmp_path, output=tmp_path / "strict")
+    assert "max_bad_items" in caught.value.hint
+
+    config = _config(rows, store, **{"data.max_bad_items": 1, "train.max_steps": 6})
+    found = train(config, storage=tmp_path, output=tmp_path / "run")
+    assert [item["media_id"] for item in found.bad_items] == ["late"]
+    assert found.steps == 6
+    assert found.score is not None
+    assert found.score <= 0.75  # its question has no answer, and counts as wrong
