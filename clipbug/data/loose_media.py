@@ -3,15 +3,13 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbug.data.decoding.base import FrameBatch, VideoDecoder, VideoMetadata
+from clipbug.data.decoding.base import FrameBatch, InMemory, VideoDecoder, VideoMetadata
 from clipbug.data.decoding.changes import changes_between
+from clipbug.data.decoding.image import resize
 from clipbug.data.decoding.open import media_kind, open_media
 from clipbug.data.decoding.pyav import PyAvDecoder
 from clipbug.data.media import MediaEntry, MediaKind, PacketTable
@@ -129,7 +127,7 @@ class LooseMedia:
         return media_kind(self._data)
 
 
-class FramesDecoder:
+class FramesDecoder(InMemory):
     """Frames in memory as a recording of constant rate.
 
     Args:
@@ -164,22 +162,8 @@ class FramesDecoder:
             )
         data = self._frames[list(indices)]
         if size is not None and size != data.shape[1:3]:
-            is_smaller = size[0] < data.shape[1] or size[1] < data.shape[2]
-            how = cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR
-            scaled = [cv2.resize(frame, size[::-1], interpolation=how) for frame in data]
-            data = np.stack(scaled).astype(np.uint8)
+            data = np.stack([resize(frame, size) for frame in data])
         return FrameBatch(data, self.pts_seconds[list(indices)])
-
-    def close(self) -> None:
-        """Nothing to free."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _checked_frames(frames: NDArray[np.uint8], fps: float | None) -> NDArray[np.uint8]:

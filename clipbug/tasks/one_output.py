@@ -40,9 +40,17 @@ class OneOutputTask(Task, Generic[Output]):
         """Output to predictions."""
 
 
-def run_model(task: Task, batch: Batch) -> Tensor:
-    """The model's scores (Q, N, K) in fp32, whatever it computes in: half precision rounds losses."""
+def run_model(task: Task, batch: Batch, *, grid: Tensor | None = None) -> Tensor:
+    """The model's scores (Q, N, K) in fp32, whatever it computes in: half precision rounds losses.
+
+    Args:
+        grid: (B, N, h, w, D) of the batch's frames, where they are encoded already.
+    """
     scores: Tensor = task.model(
-        batch.frames, batch.input_ids, batch.attention_mask, batch.visual_index, batch.clip_positions
+        batch.frames if grid is None else grid,
+        batch.input_ids,
+        batch.attention_mask,
+        batch.visual_index,
+        batch.clip_positions,
     )
     return scores.float()

@@ -80,9 +80,7 @@ class Retrieval(OneOutputTask[Tensor], RankingTask):
 
     def pair_logits(self, grid: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """(Q, K) and (Q, N, K): of mismatch and match ("ce"), or one score ("rank")."""
-        clips = self.model(
-            grid, batch.input_ids, batch.attention_mask, batch.visual_index, batch.clip_positions
-        ).float()
+        clips = run_model(self, batch, grid=grid)
         return aggregate_clips(clips, self.clip_aggregation), clips
 
     def match_scores(

@@ -1,14 +1,12 @@
 """Still pictures through OpenCV, and the decoder that serves any picture already in memory."""
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbug.data.decoding.base import FrameBatch, VideoMetadata
+from clipbug.data.decoding.base import FrameBatch, InMemory, VideoMetadata
 from clipbug.data.decoding.content import count_missing_bytes, image_format
 from clipbug.data.decoding.pixels import blend_on_white
 from clipbug.errors import DecodeError
@@ -59,7 +57,7 @@ def resize(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint
     return cv2.resize(picture, size[::-1], interpolation=how).astype(np.uint8, copy=False)
 
 
-class ImageDecoder:
+class ImageDecoder(InMemory):
     """One decoded picture as a recording of one picture at time 0.
 
     Args:
@@ -90,14 +88,3 @@ class ImageDecoder:
             raise ValueError(f"indices {outside} are outside {self._media_id}, which is one picture")
         picture = self._picture if size is None else resize(self._picture, size)
         return FrameBatch(np.repeat(picture[None], len(indices), axis=0), np.zeros(len(indices)))
-
-    def close(self) -> None:
-        """Nothing to free."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()

@@ -8,14 +8,13 @@ import json
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbug.data.decoding.base import DeclaredTiming, FrameBatch, VideoMetadata
+from clipbug.data.decoding.base import DeclaredTiming, FrameBatch, InMemory, VideoMetadata
 from clipbug.data.decoding.image import resize
 from clipbug.data.media import MediaEntry, PreparedInfo
 from clipbug.errors import DecodeError
@@ -52,7 +51,7 @@ def decode_picture(jpeg: bytes) -> Picture | None:
     return None if stored is None else cv2.cvtColor(stored, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
-class PreparedDecoder:
+class PreparedDecoder(InMemory):
     """A `VideoDecoder` over a prepared form: all pictures and times of the recording, few of them stored.
 
     Args:
@@ -92,17 +91,6 @@ class PreparedDecoder:
         for row, number in enumerate(kept):
             data[row] = pictures[number]
         return FrameBatch(data, self.pts_seconds[list(indices)])
-
-    def close(self) -> None:
-        """Nothing to free."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _read_header(self) -> tuple[dict[str, Any], int]:
         (head,) = self._read([(0, _LENGTH.size)])
