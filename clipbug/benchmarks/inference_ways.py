@@ -35,8 +35,7 @@ from clipbug.engine.predictor import predict
 from clipbug.errors import DataError
 from clipbug.models.clipbert import ClipBert
 from clipbug.models.frame_encoder import FrameEncoder
-from clipbug.models.inference_graph import compile_for_inference, prepare_for_inference
-from clipbug.models.int8 import quantize_encoder
+from clipbug.models.inference_graph import prepare_for_inference
 from clipbug.runtime.precision import Precision, resolve_precision
 from clipbug.tasks.base import Prediction, Task
 
@@ -237,11 +236,8 @@ def peak_bytes() -> int:
 
 def _prepare(model: ClipBert, way: str) -> Precision:
     precision = resolve_precision("fp32" if way == "strict" else "auto", _CPU)
-    prepare_for_inference(model, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
-    if way == "int8":
-        quantize_encoder(model, _CPU)
-    if way == "compiled":
-        compile_for_inference(model)
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    prepare_for_inference(model, dtype=dtype, has_int8_encoder=way == "int8", compiles=way == "compiled")
     return precision
 
 

@@ -17,10 +17,6 @@ from clipbug.models.repeats import Distinct, equal_rows
 from clipbug.models.visual import VisualEncoder
 
 FRAME_DIMENSIONS = 6
-FRAMES_PER_CALL = 8
-PAIRS_PER_CALL = 96
-"""Without gradients nothing has to be kept, so work goes through in portions: memory stays bounded whatever
-the number of frames, questions and clips, and what a layer puts out is still in the cache for the next."""
 
 
 class ClipBert(nn.Module):
@@ -29,6 +25,10 @@ class ClipBert(nn.Module):
     Every frame passes the backbone once, however many text rows ask about it; every text row meets every clip
     of its visual. Clips are scored apart; `aggregate_clips` makes one answer of them. Without gradients equal
     frames pass once too, and so do pairs of a text row and equal clips.
+
+    Attributes:
+        frames_per_call, pairs_per_call: without gradients nothing has to be kept, so work goes through in
+            portions of so many: memory stays bounded whatever the number of frames, questions and clips.
     """
 
     def __init__(self, *, visual: VisualEncoder, bert: FusionEncoder, head: Head) -> None:
@@ -36,6 +36,7 @@ class ClipBert(nn.Module):
         self.visual = visual
         self.bert = bert
         self.head = head
+        self.frames_per_call, self.pairs_per_call = 8, 96
 
     @property
     def frame_multiple(self) -> int:
@@ -59,8 +60,8 @@ class ClipBert(nn.Module):
             grid = self.visual(flat)
         else:
             found = equal_rows(flat) if distinct is None else distinct
-            device = next(self.visual.parameters()).device  # only distinct frames travel to it
-            portions = torch.split(found.rows.to(flat.device), FRAMES_PER_CALL)
+            device = next(self.bert.parameters()).device  # only distinct frames travel to it
+            portions = torch.split(found.rows.to(flat.device), self.frames_per_call)
             grid = torch.cat([self.visual(flat[rows].to(device)) for rows in portions])
             grid = grid[found.place.to(grid.device)]
         per_frame = grid.view(*frames.shape[:3], *grid.shape[1:])
@@ -138,31 +139,49 @@ class ClipBert(nn.Module):
     ) -> Any:
         """What `finish` makes of the encoding of each pair: it gets (P, 1, ...), returned is (Q, N, ...)."""
         num_clips = grid.shape[1]
-        pairs, place = self._pairs(grid, texts.visual_index)
+        pairs, place = self._pairs(grid, texts)
         parts = []
-        for portion in torch.split(pairs, len(pairs) if torch.is_grad_enabled() else PAIRS_PER_CALL):
+        for portion in torch.split(pairs, len(pairs) if torch.is_grad_enabled() else self.pairs_per_call):
             row, clip = portion // num_clips, portion % num_clips
             visual = texts.visual_index[row]
+            input_ids, attention_mask = self._tokens(texts, row)
             encoded = self.bert(
                 grid[visual, clip],
-                texts.input_ids[row],
-                texts.attention_mask[row],
+                input_ids,
+                attention_mask,
                 None if clip_positions is None else clip_positions[visual, clip],
             )
             parts.append(finish(FusionOutput(*(tensor[:, None] for tensor in encoded))))
-        return _joined(parts, None if len(pairs) == len(place) else place, (len(texts.input_ids), num_clips))
+        return _joined(parts, place, (len(texts.input_ids), num_clips))
 
-    def _pairs(self, grid: Tensor, visual_index: Tensor) -> tuple[Tensor, Tensor]:
-        """The pairs to compute, as numbers row * N + clip, and which of them stands for each of all."""
+    def _pairs(self, grid: Tensor, texts: "_Texts") -> tuple[Tensor, Tensor | None]:
+        """The pairs to compute, as numbers row * N + clip, and which of them stands for each of all.
+
+        Without gradients short texts come first, so that portions have little padding.
+        """
         num_clips = grid.shape[1]
-        every = torch.arange(len(visual_index) * num_clips, device=grid.device)
-        if torch.is_grad_enabled() or self.bert.visual_embeddings.clip_position_embeddings is not None:
-            return every, every
-        found = [equal_rows(clips) for clips in grid]
-        first = torch.stack([distinct.rows[distinct.place] for distinct in found]).to(grid.device)
-        stands_for = every.view(-1, num_clips).gather(1, first[visual_index]).flatten()
+        every = torch.arange(len(texts.visual_index) * num_clips, device=grid.device)
+        if torch.is_grad_enabled():
+            return every, None
+        stands_for = every
+        if self.bert.visual_embeddings.clip_position_embeddings is None:
+            found = [equal_rows(clips) for clips in grid]
+            first = torch.stack([distinct.rows[distinct.place] for distinct in found]).to(grid.device)
+            stands_for = every.view(-1, num_clips).gather(1, first[texts.visual_index]).flatten()
         pairs, place = torch.unique(stands_for, return_inverse=True)
-        return pairs, place
+        order = texts.attention_mask.sum(dim=1)[pairs // num_clips].argsort(stable=True)
+        return pairs[order], order.argsort()[place]
+
+    def _tokens(self, texts: "_Texts", rows: Tensor) -> tuple[Tensor, Tensor]:
+        """(R, L') ids and mask of text rows, without the columns in which all of them are padding.
+
+        Padding is looked at by no other token. With gradients it stays, and where the head reads tokens.
+        """
+        input_ids, attention_mask = texts.input_ids[rows], texts.attention_mask[rows]
+        if torch.is_grad_enabled() or self.head.reads_tokens:
+            return input_ids, attention_mask
+        used = attention_mask.any(dim=0)
+        return input_ids[:, used], attention_mask[:, used]
 
 
 class _Texts(NamedTuple):

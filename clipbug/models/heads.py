@@ -11,7 +11,13 @@ from clipbug.models.outputs import FusionOutput, PretrainingOutput
 
 
 class Head(nn.Module, ABC):
-    """Joint encodings to the output of the model."""
+    """Joint encodings to the output of the model.
+
+    Attributes:
+        reads_tokens: whether it reads single tokens, and not only the pooled encoding.
+    """
+
+    reads_tokens = False
 
     @abstractmethod
     def forward(self, fusion: FusionOutput, *, num_text_tokens: int) -> Tensor | PretrainingOutput:
@@ -77,6 +83,8 @@ class PretrainingHead(Head):
         config: sizes of the encoder.
         word_embeddings: (vocabulary, D), shared: the decoder's weight is this very parameter.
     """
+
+    reads_tokens = True
 
     def __init__(self, config: BertConfig, word_embeddings: nn.Embedding) -> None:
         super().__init__()

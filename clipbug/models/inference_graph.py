@@ -13,21 +13,37 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from clipbug.errors import ConfigError
 from clipbug.models.clipbert import ClipBert
 from clipbug.models.heads import Head
+from clipbug.models.inference_encoder import InferenceEncoder
+from clipbug.models.int8 import quantize_encoder
+from clipbug.models.onednn import can_fuse, fuse_layers
 from clipbug.models.outputs import FusionOutput, PretrainingOutput
 
 
-def prepare_for_inference(model: ClipBert, *, dtype: torch.dtype = torch.float32) -> None:
-    """Fold batch norms into their convolutions and store weights in the type they are computed in.
+def prepare_for_inference(
+    model: ClipBert,
+    *,
+    dtype: torch.dtype = torch.float32,
+    has_int8_encoder: bool = False,
+    compiles: bool = False,
+) -> None:
+    """Fold batch norms into their convolutions, store weights as they are computed with, and join operations.
 
     Norms in evaluation are a scale and a shift per channel: as part of the convolution they cost nothing.
     Under autocast a weight is converted at every call; here it is converted once. What autocast computes in
     float32 (embeddings, norms) stays so, and the head joins it: it costs nothing, and logits of half
-    precision would make ties.
+    precision would make ties. Of the encoder's last layer a head that reads no tokens gets the first alone.
 
     Args:
-        model: changed in place, in evaluation mode; its weights fit no checkpoint any more.
+        model: changed in place, in evaluation mode, on the device to compute on; it can be neither moved
+            nor saved any more.
         dtype: of convolutions and linear layers: what autocast computes in, or float32.
+        has_int8_encoder: compute the encoder's products in 8-bit integers; on a CPU only.
+        compiles: let torch.compile join operations, where otherwise those of oneDNN are taken (on a CPU).
+
+    Raises:
+        ConfigError: the device or machine cannot do what is asked.
     """
+    device = next(model.parameters()).device
     with torch.no_grad():
         for parent, conv_name, norm_name in list(_conv_norm_pairs(model)):
             _fold(parent, conv_name, norm_name)
@@ -35,9 +51,17 @@ def prepare_for_inference(model: ClipBert, *, dtype: torch.dtype = torch.float32
             for module in part.modules():
                 if isinstance(module, nn.Conv2d | nn.Linear):
                     module.to(dtype)
+        bert: Any = model.bert
+        bert.encoder = InferenceEncoder(bert.encoder, first_token_only=not model.head.reads_tokens)
     if dtype != torch.float32:
         model.head = _Float32Head(model.head)
     model.requires_grad_(False)
+    if has_int8_encoder:
+        quantize_encoder(model, device)
+    if compiles:
+        _compile(model, device)
+    elif device.type == "cpu" and can_fuse(dtype):
+        fuse_layers(model)
 
 
 class _Float32Head(Head):
@@ -46,6 +70,7 @@ class _Float32Head(Head):
     def __init__(self, head: Head) -> None:
         super().__init__()
         self.head = head
+        self.reads_tokens = head.reads_tokens
 
     def forward(self, fusion: FusionOutput, *, num_text_tokens: int) -> Tensor | PretrainingOutput:
         """As the head's own."""
@@ -91,14 +116,10 @@ def _fold(parent: nn.Module, conv_name: str, norm_name: str) -> None:
     setattr(parent, norm_name, nn.Identity())
 
 
-def compile_for_inference(model: ClipBert) -> None:
-    """Let torch.compile fuse what the two large parts do, at their first call with each kind of shape.
-
-    Raises:
-        ConfigError: on a CPU, where there is no C++ compiler.
-    """
-    is_cpu = next(model.parameters()).device.type == "cpu"
-    if is_cpu and not any(map(shutil.which, (os.environ.get("CXX", ""), "c++", "g++", "clang++"))):
+def _compile(model: ClipBert, device: torch.device) -> None:
+    """Let torch.compile fuse what the two large parts do, at their first call with each kind of shape."""
+    compilers = (os.environ.get("CXX", ""), "c++", "g++", "clang++")
+    if device.type == "cpu" and not any(map(shutil.which, compilers)):
         raise ConfigError("torch.compile needs a C++ compiler, and none is found", "leave --compile out")
     model.visual.compile()
     model.bert.compile()

@@ -12,7 +12,8 @@ class FusionOutput(NamedTuple):
     """Joint encoding of every text row with every clip of its visual.
 
     Shape:
-        sequence: (Q, N, S, D), text tokens first.
+        sequence: (Q, N, S, D), text tokens first; in a graph for inference whose head reads no tokens, the
+            first token alone: (Q, N, 1, D).
         pooled: (Q, N, D), tanh of a dense layer on the first token.
     """
 

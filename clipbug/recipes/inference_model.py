@@ -7,8 +7,7 @@ import torch
 
 from clipbug.config import RunConfig
 from clipbug.data.tokenization import load_tokenizer
-from clipbug.models.inference_graph import compile_for_inference, prepare_for_inference
-from clipbug.models.int8 import quantize_encoder
+from clipbug.models.inference_graph import prepare_for_inference
 from clipbug.models.weights import load_weights
 from clipbug.recipes.assembly import TextParts, build_task_model, model_of
 from clipbug.recipes.run_folder import RunFolder
@@ -65,10 +64,8 @@ def load_inference_model(
     chosen = precision or config.precision
     resolved = resolve_precision("auto" if chosen == "int8" else chosen, device)
     share_cores()
-    prepare_for_inference(model, dtype=_DTYPES[resolved])
-    if chosen == "int8":
-        quantize_encoder(model, device)
     task.to(device)
-    if compiles:
-        compile_for_inference(model)
+    prepare_for_inference(
+        model, dtype=_DTYPES[resolved], has_int8_encoder=chosen == "int8", compiles=compiles
+    )
     return InferenceModel(config, task, text, device, resolved)

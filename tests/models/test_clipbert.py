@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clipbug.models import clipbert
 from clipbug.models.aggregation import multi_clip_cross_entropy
 from clipbug.models.clipbert import ClipBert
 from clipbug.models.outputs import PretrainingOutput
@@ -100,12 +99,9 @@ def test_bytes_are_floats(model: ClipBert, inputs: Inputs) -> None:
     assert torch.equal(run(model, inputs), run(model, replace(inputs, frames=inputs.frames.float())))
 
 
-def test_portions_without_gradient_are_one_call(
-    model: ClipBert, inputs: Inputs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_portions_without_gradient_are_one_call(model: ClipBert, inputs: Inputs) -> None:
     with_gradient = model(*inputs.arguments())
-    monkeypatch.setattr(clipbert, "FRAMES_PER_CALL", 5)
-    monkeypatch.setattr(clipbert, "PAIRS_PER_CALL", 3)
+    model.frames_per_call, model.pairs_per_call = 5, 3
     assert with_gradient.requires_grad
     assert_same(run(model, inputs), with_gradient.detach())
 

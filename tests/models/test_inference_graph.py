@@ -7,8 +7,10 @@ import torch
 from torch import nn
 
 from clipbug.config.model import BackboneConfig, ClipBertResNetConfig, ResNetConfig
+from clipbug.models import inference_graph
 from clipbug.models.clipbert import ClipBert
 from clipbug.models.inference_graph import prepare_for_inference
+from clipbug.models.onednn import can_fuse
 from tests.models.conftest import BuildTiny, Inputs
 
 BACKBONES: list[BackboneConfig] = [
@@ -32,28 +34,42 @@ def make_norms_matter(model: ClipBert) -> int:
     return len(norms)
 
 
+def conv_strides(model: ClipBert) -> list[tuple[int, ...]]:
+    """How the plain convolutions keep their weights."""
+    return [module.weight.stride() for module in model.visual.modules() if isinstance(module, nn.Conv2d)]
+
+
+@pytest.fixture(params=[True, False], ids=["joined operations", "single operations"])
+def joins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """With the operations that join layers on an x86 processor, and as on all other devices."""
+    joined: bool = request.param
+    if joined and not can_fuse(torch.float32):
+        pytest.skip("needs an x86 processor")
+    if not joined:
+        monkeypatch.setattr(inference_graph, "can_fuse", lambda _dtype: False)
+    return joined
+
+
 @torch.inference_mode()
 @pytest.mark.parametrize("backbone", BACKBONES, ids=["clipbert", "frozen", "batch norm"])
 def test_folded_norms_change_only_rounding(
-    backbone: BackboneConfig, build_tiny: BuildTiny, inputs: Inputs
+    backbone: BackboneConfig, build_tiny: BuildTiny, inputs: Inputs, joins: bool
 ) -> None:
     model = build_tiny(backbone=backbone, grid_pool=1)
     num_norms = make_norms_matter(model)
     frames = torch.nn.functional.interpolate(inputs.frames.flatten(0, 2).float(), scale_factor=3.0)[:4]
     before = model.visual(frames)
-    strides = [module.weight.stride() for module in model.visual.modules() if isinstance(module, nn.Conv2d)]
+    strides = conv_strides(model)
     prepare_for_inference(model)
     assert num_norms >= 20
     assert not any(hasattr(module, "running_var") for module in model.modules())
-    assert strides == [
-        module.weight.stride() for module in model.visual.modules() if isinstance(module, nn.Conv2d)
-    ]
+    assert conv_strides(model) == ([] if joins else strides)
     # float32 rounding over some 20 to 50 layers
     torch.testing.assert_close(model.visual(frames), before, atol=2e-4 * float(before.abs().max()), rtol=0)
 
 
 @torch.inference_mode()
-def test_weights_of_bf16_give_what_autocast_gives(build_tiny: BuildTiny, inputs: Inputs) -> None:
+def test_weights_of_bf16_give_what_autocast_gives(build_tiny: BuildTiny, inputs: Inputs, joins: bool) -> None:
     model = build_tiny()
     exact = model(*inputs.arguments())
     with torch.autocast("cpu", torch.bfloat16):
@@ -61,7 +77,8 @@ def test_weights_of_bf16_give_what_autocast_gives(build_tiny: BuildTiny, inputs:
         prepare_for_inference(model, dtype=torch.bfloat16)
         prepared = model(*inputs.arguments())
     assert prepared.dtype == torch.float32  # the head computes exactly
-    assert model.visual.grid_encoder.conv.weight.dtype == torch.bfloat16
+    if not joins:
+        assert model.visual.grid_encoder.conv.weight.dtype == torch.bfloat16
     assert model.bert.visual_embeddings.LayerNorm.weight.dtype == torch.float32
     # the same roundings but for the head's: as near to the exact logits as autocast is
     assert (prepared - exact).abs().max() <= (cast.float() - exact).abs().max() + 1e-3
@@ -69,6 +86,7 @@ def test_weights_of_bf16_give_what_autocast_gives(build_tiny: BuildTiny, inputs:
 
 
 @torch.inference_mode()
+@pytest.mark.usefixtures("joins")
 def test_pretraining_outputs_stay_named(build_tiny: BuildTiny, inputs: Inputs) -> None:
     model = build_tiny("pretraining")
     before = model(*inputs.arguments())
@@ -77,3 +95,19 @@ def test_pretraining_outputs_stay_named(build_tiny: BuildTiny, inputs: Inputs) -
         after = model(*inputs.arguments())
     assert after.mlm_logits.shape == before.mlm_logits.shape
     torch.testing.assert_close(after.matching_logits, before.matching_logits, atol=0.05, rtol=0)  # 8 bits
+
+
+@torch.inference_mode()
+@pytest.mark.usefixtures("joins")
+def test_texts_of_all_lengths_and_any_portions_give_the_same_logits(
+    build_tiny: BuildTiny, inputs: Inputs
+) -> None:
+    model = build_tiny()
+    mask = inputs.attention_mask.clone()
+    for row, length in enumerate((3, 5, 2, 5, 4)):
+        mask[row] = torch.arange(mask.shape[1]) < length
+    arguments = (inputs.frames, inputs.input_ids, mask, *inputs.arguments()[3:])
+    before = model(*arguments)
+    prepare_for_inference(model)
+    model.frames_per_call, model.pairs_per_call = 3, 4
+    torch.testing.assert_close(model(*arguments), before, atol=1e-5, rtol=0)
