@@ -137,7 +137,7 @@ def measure_inference(
             files = next(iter(kinds.values()))
             used = _alone(measure_memory, files, num_recordings=memory_recordings, num_clips=num_clips)
     return InferenceBenchmark(
-        machine=_machine(),
+        machine=machine_name(),
         num_clips=num_clips,
         questions=len(QUESTIONS),
         rows=tuple(rows),
@@ -250,7 +250,7 @@ def _same_answers(result: WayResult, reference: WayResult) -> float:
     return float(same.mean())
 
 
-def _machine() -> str:
+def machine_name() -> str:
     """Processor and cores; the load shows whether others were at work."""
     names = [line for line in _lines(Path("/proc/cpuinfo")) if line.startswith("model name")]
     name = names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()

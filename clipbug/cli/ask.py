@@ -9,6 +9,7 @@ import typer
 
 from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, rich_console, start_logging
+from clipbug.cli.startup import heavy_imports
 from clipbug.cli.tables import report_view
 
 Model = Annotated[
@@ -51,8 +52,9 @@ def ask(
     Ends with exit code 3 if some of several files cannot be read; each is named with its reason.
     """
     start_logging(quiet=quiet, verbose=verbose)
-    from clipbug.recipes.ask import ask as run_ask
-    from clipbug.recipes.asking import files_and_questions
+    with heavy_imports():
+        from clipbug.recipes.ask import ask as run_ask
+        from clipbug.recipes.asking import files_and_questions
 
     files, asked = files_and_questions(words)
     done = run_ask(
@@ -91,7 +93,8 @@ def explain(
     Cells of the screen are covered at random and the question is asked again; no gradients are needed.
     """
     start_logging(quiet=quiet, verbose=verbose)
-    from clipbug.recipes.explain import explain as run_explain
+    with heavy_imports():
+        from clipbug.recipes.explain import explain as run_explain
 
     done = run_explain(
         file, question, storage=storage, model=model, num_clips=num_clips, answer=answer, output=output

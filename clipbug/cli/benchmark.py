@@ -1,4 +1,4 @@
-"""`clipbug benchmark data` and `store`; `train` and `infer` have modules of their own."""
+"""`clipbug benchmark data`, `store` and `ask`; `train` and `infer` have modules of their own."""
 
 from pathlib import Path
 from typing import Annotated
@@ -77,3 +77,22 @@ def store(
         folder=folder,
     ).to_json()
     return Outcome(report, report_view("benchmark store", report))
+
+
+def ask(
+    config: Annotated[
+        str, typer.Option("--config", metavar="C", help="Preset or file of the model, vqa or video-qa.")
+    ] = "gui_video_qa",
+    repeats: Annotated[
+        int, typer.Option("--repeats", min=1, metavar="N", help="Calls, of which the median counts.")
+    ] = 5,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> Outcome:
+    """Time `clipbug ask` about a drawn recording of 20 s: from start to end, and after its imports."""
+    start_logging(quiet=quiet, verbose=verbose)
+    from clipbug.benchmarks.ask_benchmark import measure_ask
+
+    report = measure_ask(config, repeats=repeats).to_json()
+    return Outcome(report, report_view("benchmark ask", report))

@@ -1,5 +1,6 @@
 """`clipbug benchmark infer`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,6 @@ import typer
 
 from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, start_logging
-from clipbug.cli.tables import report_view
 
 WAYS = ("strict", "default", "near", "int8", "compiled")
 
@@ -52,6 +52,7 @@ def infer(
     """Answers per second beside the original's way, how equal they are, and how far from the floor."""
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.benchmarks.inference_benchmark import measure_inference
+    from clipbug.report.inference_table import inference_lines, inference_table
 
     report = measure_inference(
         recordings or (),
@@ -61,4 +62,4 @@ def infer(
         with_original=with_original,
         memory_recordings=memory_recordings,
     ).to_json()
-    return Outcome(report, report_view("benchmark infer", report))
+    return Outcome(report, inference_table(report) if sys.stdout.isatty() else inference_lines(report))

@@ -7,6 +7,7 @@ import typer
 
 from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, start_logging
+from clipbug.cli.startup import heavy_imports
 from clipbug.cli.tables import report_view
 
 PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16", "int8"]
@@ -84,7 +85,8 @@ def infer(
     ranks the recordings of a duplicates file, {app: {bug: [recording, ...]}}, by how alike they are.
     """
     start_logging(quiet=quiet, verbose=verbose)
-    from clipbug.recipes.infer import infer as run_inference
+    with heavy_imports():
+        from clipbug.recipes.infer import infer as run_inference
 
     report = run_inference(
         storage=storage,

@@ -32,6 +32,7 @@ from clipbug.cli import (
 )
 from clipbug.cli.multi_value import MultiValueCommand
 from clipbug.cli.reporting import run
+from clipbug.cli.startup import let_idle_threads_sleep
 
 _Commands = Sequence[tuple[str, Callable[..., Any], str]]  # name, function, example
 
@@ -96,6 +97,7 @@ _BENCHMARK_COMMANDS: _Commands = (
     ("data", benchmark.data, "clipbug benchmark data --n-clips 16"),
     ("store", benchmark.store, "clipbug benchmark store --items 1000 100000"),
     ("train", benchmark_train.train, "clipbug benchmark train --only defaults"),
+    ("ask", benchmark.ask, "clipbug benchmark ask --repeats 5"),
     ("infer", benchmark_infer.infer, "clipbug benchmark infer --way strict default"),
 )
 
@@ -167,4 +169,5 @@ def build_app() -> typer.Typer:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line (default: of this process) and leave with its exit code."""
+    let_idle_threads_sleep()
     sys.exit(run(get_command(build_app()), sys.argv[1:] if arguments is None else arguments))

@@ -8,6 +8,7 @@ import typer
 from clipbug.cli import options
 from clipbug.cli.ask import Model, NumClips
 from clipbug.cli.reporting import Outcome, start_logging
+from clipbug.cli.startup import heavy_imports
 
 
 def serve(
@@ -38,7 +39,8 @@ def serve(
     Needs gradio: pip install "clipbug[serve]". Nothing is sent anywhere, and nothing is kept unless asked.
     """
     start_logging(quiet=quiet, verbose=verbose)
-    from clipbug.recipes.serve import serve as run_serve
+    with heavy_imports():
+        from clipbug.recipes.serve import serve as run_serve
 
     done = run_serve(
         storage=storage,

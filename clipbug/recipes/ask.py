@@ -1,6 +1,8 @@
 """`clipbug ask`: questions about any recording, GIF or image, without store and annotation file."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,12 +32,15 @@ class AskReport:
         answers: one object per file and question.
         bad: files that could not be read, each with its reason.
         report: the HTML page, if one was asked for.
+        seconds: of loading the model, of reading and encoding the files, and of answering; imports and the
+            page are in none.
     """
 
     model: str
     answers: tuple[Mapping[str, Any], ...]
     bad: tuple[Mapping[str, str], ...]
     report: str | None
+    seconds: Mapping[str, float]
 
     def to_json(self) -> dict[str, Any]:
         """The object that --json prints."""
@@ -44,6 +49,7 @@ class AskReport:
             "answers": list(self.answers),
             "bad": list(self.bad),
             "report": self.report,
+            "seconds": dict(self.seconds),
         }
 
 
@@ -74,13 +80,17 @@ def ask(
         ClipbugError: no run; no file can be read; the model answers no free questions.
     """
     folder = model if model is not None else RunFolder.newest(Storage(storage)).path
-    loaded = load_model(folder)
-    visuals, bad = _encode_all(loaded, files, num_clips)
+    seconds = dict.fromkeys(("loading", "encoding", "answering"), 0.0)
+    with _added(seconds, "loading"):
+        loaded = load_model(folder)
+    with _added(seconds, "encoding"):
+        visuals, bad = _encode_all(loaded, files, num_clips)
     answers: list[Mapping[str, Any]] = []
     cards: list[Card] = []
     for question in questions:
         for path, visual in visuals.items():
-            [prediction] = loaded.answer(visual, [question], top_k=top_k)
+            with _added(seconds, "answering"):
+                [prediction] = loaded.answer(visual, [question], top_k=top_k)
             answer = answer_json(path, visual, prediction)
             answers.append(answer)
             if answered is not None:
@@ -90,7 +100,15 @@ def ask(
     if page is not None:
         strips = {str(path): filmstrip_of(visual) for path, visual in visuals.items()}
         atomic_write(page, render_answers(cards, strips, title="Answers", model=str(folder)))
-    return AskReport(str(folder), tuple(answers), tuple(bad), None if page is None else str(page))
+    return AskReport(str(folder), tuple(answers), tuple(bad), None if page is None else str(page), seconds)
+
+
+@contextmanager
+def _added(seconds: dict[str, float], phase: str) -> Iterator[None]:
+    """Add what the block takes to a phase."""
+    started = time.perf_counter()
+    yield
+    seconds[phase] += time.perf_counter() - started
 
 
 def answer_json(path: Path, visual: EncodedVisual, prediction: Prediction) -> dict[str, Any]:

@@ -36,6 +36,7 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "benchmarks.data_benchmark:measure_data",
         "benchmarks.store_benchmark:measure_store",
         "benchmarks.train_benchmark:measure_training",
+        "benchmarks.ask_benchmark:measure_ask",
         "replay:replay",
         "benchmarks.inference_benchmark:measure_inference",
         "store_items:list_items",

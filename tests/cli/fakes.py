@@ -20,6 +20,14 @@ ANY_REPORT: dict[str, Any] = {
     **{"unlabelled": 0, "predictions": "predictions.jsonl", "data": ["test.jsonl"], "results": []},
     **{"recordings": 2, "screens": 2, "storage": "storage", "next_commands": [], "seconds": 1.0},
     **{"bad": [], "report": None, "address": "http://127.0.0.1:7860"},
+    **{
+        "machine": "a machine",
+        "rows": [],
+        "matrix_gflops": {},
+        "questions": 6,
+        "num_clips": 16,
+        "memory": None,
+    },
     **{"version": "0", "usable": True, "findings": []},
     **{"files": [], "scores": [], "errors": 0, "warnings": 0},
 }

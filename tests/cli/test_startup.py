@@ -1,12 +1,17 @@
 """The command answers at once, because nothing heavy is imported before a command runs."""
 
+import gc
 import json
 import os
 import subprocess
 import sys
+import weakref
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from clipbug.cli.startup import heavy_imports, let_idle_threads_sleep
 
 HEAVY = ("torch", "torchvision", "transformers", "tokenizers", "cv2", "av", "lmdb", "numpy", "tensorboard")
 PROBE = """
@@ -96,3 +101,31 @@ def test_runs_are_completed_newest_first(line: str, tmp_path: Path) -> None:
 )
 def test_shell_completion(line: str, expected: str) -> None:
     assert expected in completions(line)
+
+
+def test_idle_threads_sleep_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    let_idle_threads_sleep()
+    assert os.environ["OMP_WAIT_POLICY"] == "passive"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    let_idle_threads_sleep()
+    assert os.environ["OMP_WAIT_POLICY"] == "active"
+
+
+def test_garbage_is_not_searched_in_what_was_imported() -> None:
+    class Garbage:
+        pass
+
+    try:
+        with pytest.raises(ImportError), heavy_imports():
+            import_module("clipbug.no_such_module")
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 0
+        thing = Garbage()
+        thing.itself = thing  # type: ignore[attr-defined]
+        gone = weakref.ref(thing)
+        del thing
+        gc.collect()
+        assert gone() is None, "garbage that comes later is still found"
+    finally:
+        gc.unfreeze()

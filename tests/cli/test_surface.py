@@ -78,6 +78,7 @@ SURFACE = {
     "benchmark infer": {
         *("FILE...", "--way", "--n-clips", "--recordings", "--original", "--memory"),
     },
+    "benchmark ask": {"--config", "--repeats"},
     "benchmark data": {"FILE...", "--n-clips", "--size", "--repeats"},
     "benchmark store": {"--items", "--recordings", "--pictures", "--workers", "--folder"},
     "data ls": {"STORE", "--match", "--limit"},

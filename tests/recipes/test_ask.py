@@ -64,6 +64,8 @@ def test_the_answers_are_those_of_the_model(folder: Path, capsys: pytest.Capture
         list(clip.frame_seconds) for clip in expected.clips
     ]
     assert len(found["answers"][1]["clips"]) == 1
+    assert list(found["seconds"]) == ["loading", "encoding", "answering"]
+    assert all(seconds > 0 for seconds in found["seconds"].values())
 
 
 def test_questions_come_from_standard_input(

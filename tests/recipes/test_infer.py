@@ -20,6 +20,7 @@ from clipbug.data.store import MediaStore, StoreWriter
 from clipbug.recipes.infer import InferenceReport, infer
 from clipbug.recipes.inference_job import InferenceJob
 from clipbug.runtime.line_file import LineFile
+from tests.cli.fakes import exit_code_of
 from tests.recipes.model_folders import save_model
 
 NAMES = ("even", "late", "uneven", "matroska", "still")
@@ -164,6 +165,21 @@ def test_one_bad_recording_is_named_and_stops_nothing(ask: Ask, store_with_bad_f
     assert len(failure["ids"]) == len(TEXTS)
     assert (report.questions, report.recordings) == (12, 4)
     assert {json.loads(line)["media_id"] for line in lines_of(report)} == set(NAMES) - {"late"}
+
+
+def test_the_command_names_a_bad_recording_and_ends_with_3(
+    run: Path, questions: Path, store_with_bad_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--run", run, "--data", questions, "--media", store_with_bad_file, "--output", tmp_path / "out")
+    assert exit_code_of("infer", *map(str, words), "--n-clips", "8", "--json") == 3
+    report = json.loads(capsys.readouterr().out)
+    assert [failure["media_id"] for failure in report["failures"]] == ["late"]
+    answered = [json.loads(line) for line in Path(report["predictions"]).read_text("utf-8").splitlines()]
+    assert len(answered) == (len(NAMES) - 1) * len(TEXTS)
+    assert {row["media_id"] for row in answered} == set(NAMES) - {"late"}
+
+    assert exit_code_of("infer", *map(str, words), "--n-clips", "8") == 3
+    assert "late" in capsys.readouterr().out
 
 
 def test_scores_stand_beside_the_predictions(ask: Ask, tmp_path: Path) -> None:

@@ -1,0 +1,115 @@
+"""`clipbug benchmark ask`: a question about a recording, as a user asks it, with the start of the process."""
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from clipbug.benchmarks.inference_benchmark import HEIGHT, SECONDS, WIDTH, machine_name
+from clipbug.benchmarks.inference_setup import QUESTIONS, build_tokenizer
+from clipbug.benchmarks.recordings import write_recording
+from clipbug.config import RunConfig
+from clipbug.config.loading import load_config
+from clipbug.data.answers import AnswerVocabulary
+from clipbug.data.tokenization import save_tokenizer
+from clipbug.errors import ConfigError
+from clipbug.recipes.assembly import TextParts, build_task_model, model_of
+from clipbug.recipes.run_folder import RunFolder
+from clipbug.runtime.tensors import save_tensors
+
+
+@dataclass(frozen=True, slots=True)
+class AskRun:
+    """One call of the command.
+
+    Attributes:
+        total_seconds: from the start of the process to its end.
+        after_imports_seconds: of loading the model, reading and encoding the recording, and answering.
+        processor_seconds: of all cores, from start to end.
+    """
+
+    total_seconds: float
+    after_imports_seconds: float
+    processor_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AskBenchmark:
+    """All calls, and the median of each number."""
+
+    machine: str
+    config: str
+    recording: str
+    runs: tuple[AskRun, ...]
+    median: AskRun
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that --json prints."""
+        return asdict(self)
+
+
+def measure_ask(config: str = "gui_video_qa", *, repeats: int = 5) -> AskBenchmark:
+    """Call `clipbug ask` about a drawn recording of 20 s, with a model of random weights.
+
+    Args:
+        config: preset or file of the model; its task has an answer vocabulary.
+        repeats: calls that count, after one that brings files into memory.
+
+    Raises:
+        ConfigError: no such config, or its task answers no free questions from a vocabulary.
+    """
+    settings = load_config(config)
+    if settings.task.name not in ("vqa", "video_qa"):
+        raise ConfigError(
+            f"a model of task {settings.task.name} answers no free questions",
+            "name a config of vqa or video_qa",
+        )
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        recording = folder / "recording.mp4"
+        write_recording(recording, seconds=SECONDS, width=WIDTH, height=HEIGHT, motion="moving", seed=0)
+        _write_model(folder / "model", settings)
+        runs = [_run(recording, folder / "model") for _ in range(repeats + 1)][1:]
+    return AskBenchmark(
+        machine=machine_name(),
+        config=config,
+        recording=f"{SECONDS:g} s of {WIDTH}x{HEIGHT}",
+        runs=tuple(runs),
+        median=_median(runs),
+    )
+
+
+def _write_model(folder: Path, config: RunConfig) -> None:
+    answers = AnswerVocabulary([str(number) for number in range(50)])
+    tokenizer = build_tokenizer()
+    task = build_task_model(config, TextParts(tokenizer, answers))
+    RunFolder(folder).write_start(config, model=config.model, answers=answers, statistics=None)
+    save_tokenizer(tokenizer, folder / "tokenizer")
+    save_tensors(folder / "model.safetensors", model_of(task).state_dict())
+
+
+def _run(recording: Path, model: Path) -> AskRun:
+    command = [sys.executable, "-m", "clipbug", "ask", str(recording), QUESTIONS[0], "--model", str(model)]
+    started, processor = time.perf_counter(), _processor_seconds()
+    done = subprocess.run([*command, "--json"], stdout=subprocess.PIPE, check=True)
+    total, taken = time.perf_counter() - started, _processor_seconds() - processor
+    phases: Mapping[str, float] = json.loads(done.stdout)["seconds"]
+    return AskRun(total, sum(phases.values()), taken)
+
+
+def _processor_seconds() -> float:
+    """Of all processes that this one has started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _median(runs: list[AskRun]) -> AskRun:
+    columns = zip(*(asdict(run).values() for run in runs), strict=True)
+    return AskRun(*map(statistics.median, columns))
