@@ -3,7 +3,7 @@
 Each question of a recording brings its own copy of the frames; clips go through one at a time; frames are
 float32, zero-padded to squares, in rows of planes (NCHW) with batch norms of their own; texts are padded to
 100 tokens; attention is made of single operations, as in the transformers version that it pins.
-Where that leaves a choice, the faster one is taken: the network runs without gradients.
+It validates without gradients, and so does this.
 """
 
 from collections.abc import Sequence
@@ -30,10 +30,10 @@ class OriginalInference:
     """
 
     def __init__(self, model: ClipBert, *, max_frame_size: int) -> None:
-        self._model = model.eval().float()
+        # `contiguous()` would leave a 1x1 weight the strides of channels last, and one such weight is enough
+        # to turn the whole network over to that layout.
+        self._model = model.eval().float().to(memory_format=torch.contiguous_format)
         self._size = max_frame_size
-        for parameter in model.parameters():
-            parameter.data = parameter.data.contiguous()
         _separate_norms(model.visual.backbone)
         model.bert.encoder.config._attn_implementation = "eager"
 

@@ -1,6 +1,7 @@
 """The restated original and our ways compute the same; sizes and counts are right."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from clipbug.benchmarks.original_inference import OriginalInference
 from clipbug.benchmarks.recordings import write_recording
 from clipbug.config.model import ClipBertResNetConfig, EncoderConfig, ModelConfig
 from clipbug.models.build import build_model
+from clipbug.models.clipbert import ClipBert
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +25,16 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return files
 
 
-@torch.no_grad()
-def test_the_original_s_way_computes_what_the_model_computes() -> None:
+def resnet_model() -> ClipBert:
     torch.manual_seed(0)
     encoder = EncoderConfig(hidden_size=32, num_layers=2, num_heads=2, intermediate_size=64)
     config = ModelConfig(backbone=ClipBertResNetConfig(), encoder=encoder)
-    model = build_model(config, head="classification", num_classes=7, vocabulary_size=50).eval()
+    return build_model(config, head="classification", num_classes=7, vocabulary_size=50).eval()
+
+
+@torch.no_grad()
+def test_the_original_s_way_computes_what_the_model_computes() -> None:
+    model = resnet_model()
     clips = torch.randint(0, 256, (3, 2, 3, 128, 72)).float()
     texts = [[1, 5, 9, 2], [1, 7, 2]]
     square = torch.nn.functional.pad(clips, (0, 128 - 72))
@@ -38,6 +44,18 @@ def test_the_original_s_way_computes_what_the_model_computes() -> None:
     found = OriginalInference(model, max_frame_size=128).pooled_logits(clips, texts, pad_token_id=0)
     # float32 rounding of other layouts, of padding to 100 tokens and of attention in single operations
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_the_original_s_way_keeps_rows_of_planes() -> None:
+    model = resnet_model()
+    original = OriginalInference(model, max_frame_size=128)
+    backbone: Any = model.visual.backbone
+    layouts: list[bool] = []
+    for conv in (backbone.layer1[0].conv1, backbone.layer1[0].conv2, backbone.layer4[2].conv3):
+        conv.register_forward_hook(lambda _m, _i, output: layouts.append(output.is_contiguous()))
+    original.clip_logits(torch.zeros(1, 2, 3, 128, 72), [[1, 2]], pad_token_id=0)
+    assert layouts == [True] * 3
 
 
 def test_operations_of_the_published_model() -> None:
