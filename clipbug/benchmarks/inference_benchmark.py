@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from clipbug.benchmarks.inference_ways import (
     measure_rate,
     measure_way,
 )
-from clipbug.benchmarks.recordings import write_recording
+from clipbug.benchmarks.recordings import Motion, write_recording
 from clipbug.errors import DataError
 from clipbug.runtime.threads import usable_cores
 
@@ -101,7 +101,7 @@ def measure_inference(
     with_original: bool = True,
     memory_recordings: int = 0,
 ) -> InferenceBenchmark:
-    """Measure each way on drawn recordings, still and moving, or on the given ones.
+    """Measure each way on drawn recordings (`recordings.Motion`) or on the given ones.
 
     Args:
         recordings: mp4 or mov files; empty: drawn.
@@ -166,7 +166,7 @@ def _given(recordings: Sequence[Path]) -> dict[str, dict[str, Path]]:
 
 def _drawn(folder: Path, count: int) -> dict[str, dict[str, Path]]:
     kinds: dict[str, dict[str, Path]] = {}
-    for motion in ("moving", "still"):
+    for motion in get_args(Motion):
         kinds[motion] = {f"{motion}{seed}": folder / f"{motion}{seed}.mp4" for seed in range(count)}
         for seed, path in enumerate(kinds[motion].values()):
             write_recording(path, seconds=SECONDS, width=WIDTH, height=HEIGHT, motion=motion, seed=seed)

@@ -16,7 +16,7 @@ from clipbug.data.synthetic.recorder import encode_h264
 from clipbug.data.synthetic.style import pick
 from clipbug.runtime.files import atomic_write
 
-Motion = Literal["still", "moving"]
+Motion = Literal["moving", "still", "phone"]
 Picture = NDArray[np.uint8]
 _Run = tuple[Picture, int]  # with the number of frames that it stays
 
@@ -35,12 +35,14 @@ def write_recording(
     seed: int,
     gop: int = 250,
 ) -> None:
-    """Draw and encode a recording: H.264 with B-frames, yuv420p, mp4; equal arguments give equal bytes.
+    """Draw and encode a recording: H.264, yuv420p, mp4; equal arguments give equal bytes.
 
     Args:
         width, height: even numbers of pixels, at least 64.
-        motion: "still": an app in use, still for 1 to 3 s between scrolling, taps and typing;
-            "moving": scrolled without a pause, so that no two pictures are equal.
+        motion: "moving": scrolled without a pause, so that no two pictures are equal; "still": an app in use,
+            still for 1 to 3 s between scrolling, taps and typing, recorded at a constant rate; "phone": the
+            same use as a phone records it (Android's screenrecord), a picture only when the screen changes,
+            each from earlier ones alone.
         gop: frames from one keyframe to the next, exactly.
 
     Raises:
@@ -49,9 +51,15 @@ def write_recording(
     if width % 2 or height % 2 or min(width, height) < 64:
         raise ValueError(f"width and height must be even and at least 64, got {width} x {height}")
     hand = _Hand(width, height, fps, np.random.default_rng(seed))
-    runs = _first_frames(hand.use() if motion == "still" else hand.scroll_on(), _frames(seconds, fps))
+    runs = _first_frames(hand.scroll_on() if motion == "moving" else hand.use(), _frames(seconds, fps))
+    is_phone = motion == "phone"
     options = {"sc_threshold": "0"}  # else x264 puts a keyframe at every new page
-    atomic_write(path, encode_h264(runs, fps=fps, width=width, height=height, gop=gop, options=options))
+    if is_phone:
+        options["bf"] = "0"
+    file = encode_h264(
+        runs, fps=fps, width=width, height=height, gop=gop, options=options, only_changes=is_phone
+    )
+    atomic_write(path, file)
 
 
 def _frames(seconds: float, fps: int) -> int:

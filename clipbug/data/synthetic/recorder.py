@@ -58,6 +58,7 @@ def encode_h264(
     height: int,
     gop: int,
     options: Mapping[str, str] | None = None,
+    only_changes: bool = False,
 ) -> bytes:
     """An mp4 file of pictures (H, W, 3), each with the number of frames that it stays.
 
@@ -65,6 +66,7 @@ def encode_h264(
         width, height: even numbers, as yuv420p needs them.
         gop: frames from one keyframe to the next.
         options: of x264, beside `ENCODER_OPTIONS`.
+        only_changes: write a picture once, however long it stays: a variable rate.
     """
     file, index = BytesIO(), 0
     with av.open(file, "w", format="mp4") as container:
@@ -74,9 +76,9 @@ def encode_h264(
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for picture, num_frames in pictures:
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
-            for _ in range(num_frames):
-                frame.pts, frame.time_base = index, Fraction(1, fps)
+            for offset in range(1 if only_changes else num_frames):
+                frame.pts, frame.time_base = index + offset, Fraction(1, fps)
                 container.mux(stream.encode(frame))
-                index += 1
+            index += num_frames
         container.mux(stream.encode())
     return file.getvalue()
