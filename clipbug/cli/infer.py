@@ -74,6 +74,15 @@ def infer(
     compiles: Annotated[
         bool, typer.Option("--compile", help="Use torch.compile: slow to start, then faster.")
     ] = False,
+    checked_questions: Annotated[
+        int,
+        typer.Option(
+            "--check",
+            min=0,
+            metavar="N",
+            help="Ask N of the questions exactly as well (fp32, every frame) and report what differs.",
+        ),
+    ] = 0,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -104,5 +113,6 @@ def infer(
         precision=precision,
         near_duplicates=near_duplicates,
         compiles=compiles,
+        checked_questions=checked_questions,
     ).to_json()
     return Outcome(report, report_view("inference", report), exit_code=3 if report.get("failures") else 0)

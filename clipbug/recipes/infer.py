@@ -11,7 +11,9 @@ from typing import Any
 
 from clipbug.data.records import Record
 from clipbug.engine.predictor import predict
+from clipbug.errors import ConfigError
 from clipbug.models.frame_encoder import FrameEncoder
+from clipbug.recipes.answer_check import AnswerCheck, check_answers
 from clipbug.recipes.assembly import build_inference_batches, model_of
 from clipbug.recipes.inference_inputs import InferenceInputs, find_inputs
 from clipbug.recipes.inference_job import InferenceJob
@@ -45,6 +47,7 @@ class InferenceReport:
         frames: of all clips; frames_encoded: how many of them passed the backbone, the others being repeats.
         largest_difference: in grey levels, of a frame from the one it was taken for (near duplicates).
         failures: visuals that could not be read: media_id, reason, hint, and the ids of their rows.
+        check: what exact inference says to some of the questions, if that was asked for.
     """
 
     run: str
@@ -64,6 +67,7 @@ class InferenceReport:
     frames_encoded: int
     largest_difference: float
     failures: tuple[dict[str, Any], ...]
+    check: AnswerCheck | None
 
     def to_json(self) -> dict[str, Any]:
         """The object that --json prints."""
@@ -87,6 +91,7 @@ def infer(
     precision: InferencePrecision | None = None,
     near_duplicates: float = 0.0,
     compiles: bool = False,
+    checked_questions: int = 0,
 ) -> InferenceReport | SearchReport:
     """Answer every question of `data` with the weights of `run`, and write predictions.jsonl.
 
@@ -108,6 +113,7 @@ def infer(
         precision: default: the run's.
         near_duplicates: grey levels by which frames of a recording may differ and still be encoded as one.
         compiles: use torch.compile.
+        checked_questions: ask at most so many of the questions exactly as well, and compare.
 
     Raises:
         ClipbugError: no such run, step, data or media.
@@ -128,6 +134,8 @@ def infer(
     name = f"{'+'.join(Path(file).stem for file in inputs.files)}-{step}"
     target = output or inputs.folder.path / "predictions" / name
     if inputs.asked in SEARCHES:
+        if checked_questions:
+            raise ConfigError("--check compares answers, and this is a search", "leave --check out")
         return infer_search(
             inputs.asked,
             folder=inputs.folder,
@@ -150,6 +158,17 @@ def infer(
         resumed = _answer_what_is_left(job, inputs, rows.found, model, encoder, processes)
         counts = all_reduce_sums({"all": encoder.num_frames, "encoded": encoder.num_encoded}, processes)
         largest = max(gather_objects([encoder.largest_difference], processes))
+        check = None
+        if checked_questions:
+            check = check_answers(
+                inputs,
+                rows.found,
+                model,
+                step=step,
+                num_questions=checked_questions,
+                near_duplicates=near_duplicates,
+                processes=processes,
+            )
         job.look()
     report = InferenceReport(
         run=str(inputs.folder.path.resolve()),
@@ -169,6 +188,7 @@ def infer(
         frames_encoded=int(counts["encoded"]),
         largest_difference=round(largest, 3),
         failures=tuple(job.unread),
+        check=check,
     )
     if processes.is_main:
         _write(job, rows.found, report, scores)

@@ -177,7 +177,7 @@ def test_infer(recipes: FakeRecipes) -> None:
     words = "--run r --step 20000 --data d.jsonl --media s1 s2 --n-clips 16 --batch-size 3"
     reading = "--format video-qa --aliases a.json --allow-missing"
     outputs = ("--output", "o", "--scores", "f.npz")
-    speed = "--precision int8 --near-duplicates 0.5 --compile"
+    speed = "--precision int8 --near-duplicates 0.5 --compile --check 50"
     assert exit_code_of("infer", *words.split(), *reading.split(), *outputs, *speed.split()) == 0
     assert recipes.arguments == {
         "storage": Path("storage"),
@@ -195,6 +195,7 @@ def test_infer(recipes: FakeRecipes) -> None:
         "precision": "int8",
         "near_duplicates": 0.5,
         "compiles": True,
+        "checked_questions": 50,
     }
 
 

@@ -47,6 +47,7 @@ SURFACE = {
             "--precision",
             "--near-duplicates",
             "--compile",
+            "--check",
             "--storage",
         ),
     },
