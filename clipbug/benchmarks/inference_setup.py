@@ -15,9 +15,11 @@ from clipbug.data.clip_sampling import build_clip_sampler
 from clipbug.data.collate import collate
 from clipbug.data.datasets import VisualTextDataset, group_records
 from clipbug.data.decoding.base import VideoDecoder
+from clipbug.data.decoding.prepared import PreparedDecoder
 from clipbug.data.inference_batches import InferenceBatches
 from clipbug.data.loose_media import LooseMedia, loose_media
 from clipbug.data.media import MediaEntry
+from clipbug.data.prepare import PrepareSettings, prepare
 from clipbug.data.records import QuestionRecord
 from clipbug.data.tokenization import train_wordpiece
 from clipbug.models.build import build_model
@@ -73,6 +75,27 @@ class FileMedia:
         return self._media[self._files[media_id]].open(media_id, longer_side=longer_side)
 
 
+class PreparedMedia(FileMedia):
+    """Prepared forms of files in memory, as `clipbug ingest --prepare` keeps them."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        super().__init__(files)
+        settings = PrepareSettings(longer_side=FRAME_SIZE)
+        files_alone = FileMedia(files)
+        self._forms = {
+            name: prepare(files_alone.read(name), files_alone.entry(name), settings) for name in files
+        }
+
+    def entry(self, media_id: str) -> MediaEntry:
+        """What is known of a file and its form."""
+        return self._forms[media_id][0]
+
+    def open(self, media_id: str, *, longer_side: int | None = None) -> VideoDecoder:
+        """A decoder over the form."""
+        entry, form = self._forms[media_id]
+        return PreparedDecoder(entry, lambda slices: [form[start:end] for start, end in slices])
+
+
 def build_tokenizer() -> PreTrainedTokenizerBase:
     """Of the questions' own words."""
     return train_wordpiece(QUESTIONS, vocabulary_size=400)
@@ -98,7 +121,12 @@ def model_of(task: QuestionAnswering) -> ClipBert:
 
 
 def build_dataset(
-    files: Mapping[str, Path], tokenizer: PreTrainedTokenizerBase, *, is_strict: bool, num_clips: int
+    files: Mapping[str, Path],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    is_strict: bool,
+    num_clips: int,
+    is_prepared: bool = False,
 ) -> VisualTextDataset:
     """All questions about every file: with the original's frames, or sampled as clipbug does by default."""
     records = [
@@ -108,7 +136,7 @@ def build_dataset(
     ]
     return VisualTextDataset(
         group_records(records, texts_per_visual=None),
-        media=FileMedia(files),
+        media=PreparedMedia(files) if is_prepared else FileMedia(files),
         clip_sampler=build_clip_sampler(
             "clipbert" if is_strict else "regular",
             random=False,

@@ -39,9 +39,10 @@ from clipbug.models.inference_graph import prepare_for_inference
 from clipbug.runtime.precision import Precision, resolve_precision
 from clipbug.tasks.base import Prediction, Task
 
-WAYS = ("strict", "default", "near", "int8", "compiled")
-"""strict: float32 on square frames that the original samples; default: as clipbug answers; near: also frames
-within 2 grey levels are one; int8: the encoder in 8 bits; compiled: by torch.compile."""
+WAYS = ("strict", "default", "prepared", "near", "int8", "compiled")
+"""strict: float32 on square frames that the original samples; default: as clipbug answers; prepared: from the
+form that `ingest --prepare` keeps; near: also frames within 2 grey levels are one; int8: the encoder in 8
+bits; compiled: by torch.compile."""
 
 NEAR_LEVELS = 2.0
 _CPU = torch.device("cpu")
@@ -131,7 +132,9 @@ def measure_way(
     task, tokenizer = build_task(size), build_tokenizer()
     model = model_of(task)
     precision = _prepare(model, way)
-    dataset = build_dataset(files, tokenizer, is_strict=is_strict, num_clips=num_clips)
+    dataset = build_dataset(
+        files, tokenizer, is_strict=is_strict, num_clips=num_clips, is_prepared=way == "prepared"
+    )
     batches = partial(build_batches, tokenizer=tokenizer, model=model, is_strict=is_strict)
     first = dict([next(iter(files.items()))])
     warm_up = build_dataset(first, tokenizer, is_strict=is_strict, num_clips=1)

@@ -9,7 +9,7 @@ import typer
 from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, start_logging
 
-WAYS = ("strict", "default", "near", "int8", "compiled")
+WAYS = ("strict", "default", "prepared", "near", "int8", "compiled")
 
 
 def check_ways(ways: list[str] | None) -> list[str]:
@@ -23,7 +23,7 @@ def check_ways(ways: list[str] | None) -> list[str]:
 def infer(
     recordings: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILE...", help="mp4 or mov recordings. Default: drawn, still and moving."),
+        typer.Argument(metavar="FILE...", help="mp4 or mov recordings. Default: drawn, of each kind."),
     ] = None,
     ways: Annotated[
         list[str] | None,
@@ -31,7 +31,8 @@ def infer(
             "--way",
             metavar="WAY...",
             callback=check_ways,
-            help="strict, default, near (frames 2 levels apart), int8, compiled. Default: strict default.",
+            help="strict, default, prepared (stores of ingest --prepare), near (frames 2 levels apart), "
+            "int8, compiled. Default: strict default.",
         ),
     ] = None,
     num_clips: Annotated[int, typer.Option("--n-clips", min=1, metavar="N", help="Clips of 2 frames.")] = 16,

@@ -35,6 +35,22 @@ def test_what_a_recording_holds(motion: Literal["still", "moving"], tmp_path: Pa
     assert share_changed == 1.0 if motion == "moving" else 0.1 < share_changed < 0.6
 
 
+def test_a_phone_records_a_picture_only_when_the_screen_changes(tmp_path: Path) -> None:
+    sizes = {"width": 180, "height": 320, "fps": 20, "seed": 0}
+    for motion in ("still", "phone"):
+        write_recording(tmp_path / f"{motion}.mp4", seconds=6.0, motion=motion, **sizes)  # type: ignore[arg-type]
+    still, phone = ((tmp_path / f"{motion}.mp4").read_bytes() for motion in ("still", "phone"))
+    with open_media(still, media_id="still") as constant, open_media(phone, media_id="phone") as variable:
+        times = variable.pts_seconds.tolist()
+        assert len(times) < 0.6 * 120
+        assert set(np.round(times, 4)) <= set(np.round(constant.pts_seconds, 4))
+        # What it shows at any time is what the other recording shows, but for coding.
+        shown = np.searchsorted(times, constant.pts_seconds + 1e-4) - 1
+        ours = variable.frames_at(shown.tolist()).data.astype(np.int16)
+        theirs = constant.frames_at(range(120)).data.astype(np.int16)
+    assert np.abs(ours - theirs).mean() < 2.0
+
+
 @pytest.mark.parametrize(("width", "height"), [(181, 320), (32, 320)])
 def test_sizes_that_cannot_be(width: int, height: int, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"got {width} x {height}"):
