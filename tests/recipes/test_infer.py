@@ -12,13 +12,16 @@ from typing import Any
 import lmdb
 import numpy as np
 import pytest
+import torch
 from transformers import PreTrainedTokenizerBase
 
 from clipbug.config import RunConfig
 from clipbug.data.answers import AnswerVocabulary
 from clipbug.data.store import MediaStore, StoreWriter
+from clipbug.errors import ClipbugError
 from clipbug.recipes.infer import InferenceReport, infer
 from clipbug.recipes.inference_job import InferenceJob
+from clipbug.runtime.distributed import Distributed
 from clipbug.runtime.line_file import LineFile
 from tests.cli.fakes import exit_code_of
 from tests.recipes.model_folders import save_model
@@ -140,6 +143,48 @@ def test_killed_between_result_and_tidying_up_nothing_is_computed_again(
     second = ask()
     assert (second.resumed, second.frames) == (15, 0)
     assert lines_of(first) == lines_of(second)
+
+
+def test_other_settings_do_not_disturb_an_inference_that_is_under_way(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1)
+        with pytest.raises(StoppedError):
+            ask()
+    part = tmp_path / "out" / "parts" / "part-00001.jsonl"
+    with LineFile(part), pytest.raises(ClipbugError, match="another process is writing"):
+        ask(num_clips=3)
+    assert part.exists()
+    assert ask().resumed == 2 * len(TEXTS)
+
+
+def test_a_machine_without_the_folder_of_the_others_is_told_before_the_work(tmp_path: Path) -> None:
+    job = InferenceJob(tmp_path, {}, keeps_logits=False)
+    other = Distributed(rank=1, local_rank=0, world_size=1, device=torch.device("cpu"))
+    with pytest.raises(ClipbugError, match=r"process 1 does not see .*settings\.json") as caught:
+        job.open(other)
+    assert "--output" in caught.value.hint
+
+
+def test_answers_that_are_elsewhere_are_missed(ask: Ask, tmp_path: Path) -> None:
+    """As of a process whose part this machine does not see."""
+    lines = InferenceJob.lines
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(InferenceJob, "lines", lambda job, done: lines(job, done)[1:])
+        with pytest.raises(ClipbugError, match="3 of 15 answers are not in"):
+            ask()
+    assert not (tmp_path / "out" / "predictions.jsonl").exists()
+    assert ask().resumed == 12
+
+
+def test_what_a_killed_process_left_of_its_results_goes(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    for name in (".predictions.jsonl.0123abcd.tmp", ".scores.npz.0123abcd.tmp"):
+        (tmp_path / "out" / name).write_text("{")
+    ask(scores=tmp_path / "out" / "scores.npz")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"predictions.jsonl", "inference.json", "scores.npz"}
 
 
 @pytest.fixture
