@@ -230,8 +230,8 @@ def _write(
 ) -> None:
     """All results; the parts go last, so that nothing is lost if this is interrupted."""
     path = Path(report.predictions)
-    for file in (path, path.with_name("parts"), *([] if scores is None else [scores])):
-        remove_temporaries_of(file)
+    for result in (path, path.with_name("parts"), *([] if scores is None else [scores])):
+        remove_temporaries_of(result)
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         for answer in job.answers(records):
             file.write(json.dumps(answer.prediction, ensure_ascii=False).encode() + b"\n")
