@@ -32,7 +32,7 @@ from clipbug.runtime.files import atomic_file, atomic_write, remove_temporaries_
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE = timedelta(days=7)
+_PATIENCE = timedelta(days=1)
 """Shares of many recordings do not take equally long, on machines that are not equally fast."""
 
 

@@ -55,6 +55,9 @@ def init_distributed(patience: timedelta | None = None) -> Distributed:
 
     Args:
         patience: how long a process waits for the others; default: torch's, half an hour.
+
+    Raises:
+        LostProcessError: the others cannot be reached.
     """
     rank, local_rank, world_size = (
         int(os.environ.get(name, default)) for name, default in _TORCHRUN_VARIABLES
@@ -66,7 +69,14 @@ def init_distributed(patience: timedelta | None = None) -> Distributed:
     if world_size > 1 and not dist.is_initialized():
         # gloo beside nccl, so that objects and counts travel without touching the GPU
         backends = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-        dist.init_process_group(backends, timeout=patience)
+        try:
+            dist.init_process_group(backends, timeout=patience)
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
+            raise LostProcessError(
+                f"process {rank} of {world_size} cannot reach the others: {reason}",
+                "Give the same command again; torchrun --max-restarts 3 does so by itself.",
+            ) from error
     return Distributed(rank, local_rank, world_size, device)
 
 
