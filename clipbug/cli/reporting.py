@@ -87,7 +87,14 @@ def _print_outcome(outcome: Outcome, as_json: bool) -> int:
                 print(outcome.view)
             else:
                 _print_rich(outcome.view, sys.stdout)
-    return outcome.exit_code
+    # torchrun ends all processes when one ends with a code, and the first may still be writing
+    return 0 if _rank() or _starts_again() else outcome.exit_code
+
+
+def _starts_again() -> bool:
+    """Whether torchrun would do all the work again after an exit code (--max-restarts)."""
+    restarts, most = "TORCHELASTIC_RESTART_COUNT", "TORCHELASTIC_MAX_RESTARTS"
+    return int(os.environ.get(restarts, "0")) < int(os.environ.get(most, "0"))
 
 
 def _print_failure(failure: _Failure, as_json: bool) -> None:

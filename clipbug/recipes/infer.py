@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,12 @@ from clipbug.runtime.distributed import (
     gather_objects,
     joined_processes,
 )
-from clipbug.runtime.files import atomic_file, atomic_write
+from clipbug.runtime.files import atomic_file, atomic_write, remove_temporaries_of
 
 logger = logging.getLogger(__name__)
+
+_PATIENCE = timedelta(days=1)
+"""Shares of many recordings do not take equally long, on machines that are not equally fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,8 @@ class InferenceReport:
         missing_media: the ids of that media.
         renamed: id in the file -> id in the stores, where they differ.
         resumed: of the questions, how many an earlier process had answered.
-        frames: of all clips; frames_encoded: how many of them passed the backbone, the others being repeats.
+        frames: of all clips, but for what was resumed; frames_encoded: how many of them passed the
+            backbone, the others being repeats.
         largest_difference: in grey levels, of a frame from the one it was taken for (near duplicates).
         failures: visuals that could not be read: media_id, reason, hint, and the ids of their rows.
         check: what exact inference says to some of the questions, if that was asked for.
@@ -150,7 +155,7 @@ def infer(
     rows = match_records(inputs.files, inputs.config, inputs.media, task=inputs.asked)
     settings = {"precision": precision or inputs.config.precision, "near_duplicates": near_duplicates}
     job = InferenceJob(target, _settings(inputs) | settings, keeps_logits=scores is not None)
-    with joined_processes() as processes:
+    with joined_processes(patience=_PATIENCE) as processes:
         model = load_inference_model(
             inputs.folder, step=step, device=processes.device, precision=precision, compiles=compiles
         )
@@ -170,6 +175,8 @@ def infer(
                 processes=processes,
             )
         job.look()
+        if processes.is_main:
+            job.check_complete(rows.found)
     report = InferenceReport(
         run=str(inputs.folder.path.resolve()),
         step=inputs.weights.parent.resolve().name,
@@ -243,12 +250,14 @@ def _write(
 ) -> None:
     """All results; the parts go last, so that nothing is lost if this is interrupted."""
     path = Path(report.predictions)
+    for result in (path, path.with_name("parts"), *([] if scores is None else [scores])):
+        remove_temporaries_of(result)
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         for answer in job.answers(records):
             file.write(json.dumps(answer.prediction, ensure_ascii=False).encode() + b"\n")
     if scores is not None:
         write_scores(scores, lambda: job.answers(records))
     for failure in report.failures:
-        logger.warning("%s: %s", failure["media_id"], failure["reason"])
+        logger.warning("%s", failure["reason"])
     atomic_write(path.with_name("inference.json"), json.dumps(report.to_json(), indent=1))
     job.remove_parts()

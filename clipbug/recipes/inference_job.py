@@ -5,7 +5,7 @@ The folder of predictions.jsonl meanwhile holds
     parts/settings.json      what the answers depend on; another inference starts anew
     parts/part-00000.jsonl   of each process: a line for each answer and each unread visual
 
-predictions.jsonl appears complete, in the order of the rows, and parts/ goes.
+predictions.jsonl appears complete, in the order of the rows, and parts/ goes. All machines see that folder.
 """
 
 import base64
@@ -21,13 +21,15 @@ from numpy.typing import NDArray
 
 from clipbug.data.batch import UnreadVisual
 from clipbug.data.records import Record
-from clipbug.errors import DataError
+from clipbug.errors import ClipbugError, DataError
 from clipbug.runtime.distributed import Distributed, barrier
 from clipbug.runtime.files import atomic_write, remove_folder
 from clipbug.runtime.line_file import LineFile, LinePlace, complete_lines
 from clipbug.tasks.base import Prediction
 
 logger = logging.getLogger(__name__)
+
+_SHARED = "All machines must see one folder of predictions: name it with --output."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +74,58 @@ class InferenceJob:
         return list(self._unread.values())
 
     def open(self, processes: Distributed) -> LineFile:
-        """Find what an earlier process has done, and open this process's part."""
+        """Find what an earlier process has done, and open this process's part.
+
+        Raises:
+            ClipbugError: an inference is writing there, or another machine has another folder of this name.
+        """
         settings = self._parts / "settings.json"
         if processes.is_main:
+            self._refuse_if_written()
             if self._parts.exists() and not (settings.exists() and settings.read_text() == self._settings):
                 logger.info("starting anew: %s is of an inference with other settings", self._parts)
                 remove_folder(self._parts)
             atomic_write(settings, self._settings)
         barrier(processes)
+        if not settings.exists():
+            raise ClipbugError(
+                f"process {processes.rank} does not see {settings}, which process 0 has written", _SHARED
+            )
         self.look()
         barrier(processes)  # nobody writes before everybody has looked
         return LineFile(self._parts / f"part-{processes.rank:05d}.jsonl")
 
+    def _refuse_if_written(self) -> None:
+        """The processes of a torchrun that was killed live on, and finish their work."""
+        for path in self._paths():
+            LineFile(path).close()
+
+    def _paths(self) -> list[Path]:
+        return sorted(self._parts.glob("part-*.jsonl"))
+
     def look(self) -> None:
         """Read what stands in the parts."""
-        for path in sorted(self._parts.glob("part-*.jsonl")):
+        for path in self._paths():
             for place, line in complete_lines(path):
                 content = json.loads(line)
                 if "unread" in content:
                     self._unread[content["unread"]["media_id"]] = content["unread"]
                 else:
                     self._places[content["prediction"]["id"]] = place
+
+    def check_complete(self, records: Sequence[Record]) -> None:
+        """Pass if each row has an answer or its visual cannot be read.
+
+        Raises:
+            ClipbugError: some have neither, in the parts that this machine sees.
+        """
+        done = self.done_ids
+        left = [record.record_id for record in records if record.record_id not in done]
+        if left:
+            raise ClipbugError(
+                f"{len(left)} of {len(records)} answers are not in {self._parts}, the first: {left[0]!r}",
+                f"{_SHARED} The same command answers what is left.",
+            )
 
     def lines(self, done: Sequence[Prediction] | UnreadVisual) -> list[str]:
         """What to append for a batch."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -49,8 +50,15 @@ class Distributed:
         return self.rank == 0
 
 
-def init_distributed() -> Distributed:
-    """Join the processes that torchrun started, or be the only one. May be called again."""
+def init_distributed(patience: timedelta | None = None) -> Distributed:
+    """Join the processes that torchrun started, or be the only one. May be called again.
+
+    Args:
+        patience: how long a process waits for the others; default: torch's, half an hour.
+
+    Raises:
+        LostProcessError: the others cannot be reached.
+    """
     rank, local_rank, world_size = (
         int(os.environ.get(name, default)) for name, default in _TORCHRUN_VARIABLES
     )
@@ -60,7 +68,15 @@ def init_distributed() -> Distributed:
         torch.cuda.set_device(device)
     if world_size > 1 and not dist.is_initialized():
         # gloo beside nccl, so that objects and counts travel without touching the GPU
-        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+        backends = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+        try:
+            dist.init_process_group(backends, timeout=patience)
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
+            raise LostProcessError(
+                f"process {rank} of {world_size} cannot reach the others: {reason}",
+                "Give the same command again; torchrun --max-restarts 3 does so by itself.",
+            ) from error
     return Distributed(rank, local_rank, world_size, device)
 
 
@@ -69,13 +85,16 @@ class LostProcessError(ClipbugError):
 
 
 @contextmanager
-def joined_processes() -> Iterator[Distributed]:
+def joined_processes(patience: timedelta | None = None) -> Iterator[Distributed]:
     """The processes of this command, left again at its end.
+
+    Args:
+        patience: see `init_distributed`.
 
     Raises:
         LostProcessError: another process has ended before its time.
     """
-    processes = init_distributed()
+    processes = init_distributed(patience)
     try:
         yield processes
         barrier(processes)  # a process that leaves while another still talks to it can abort the other

@@ -64,13 +64,17 @@ class LineFile:
         except OSError as error:
             raise self._error(error) from error
 
+    def close(self) -> None:
+        """Let others write."""
+        os.close(self._descriptor)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        os.close(self._descriptor)
+        self.close()
 
     def _error(self, error: OSError) -> ClipbugError:
         return ClipbugError(

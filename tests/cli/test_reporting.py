@@ -12,7 +12,7 @@ import pytest
 
 from clipbug.cli.reporting import Outcome, run
 from clipbug.errors import DataError
-from tests.cli.fakes import FakeRecipes, FakeReport, exit_code_of
+from tests.cli.fakes import ANY_REPORT, FakeRecipes, FakeReport, exit_code_of
 
 INFER = ("infer", "--run", "folder")
 
@@ -84,6 +84,21 @@ def test_only_the_first_process_prints(
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err == "[rank 1] error: row 3 is bad\n"
+
+
+@pytest.mark.parametrize(
+    ("rank", "restarts", "code"),
+    [("0", "0 of 0", 3), ("1", "0 of 0", 0), ("0", "0 of 2", 0), ("0", "2 of 2", 3)],
+)
+def test_bad_items_do_not_make_torchrun_end_or_repeat_the_work(
+    recipes: FakeRecipes, monkeypatch: pytest.MonkeyPatch, rank: str, restarts: str, code: int
+) -> None:
+    count, _, most = restarts.partition(" of ")
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", count)
+    monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", most)
+    recipes.report = FakeReport({**ANY_REPORT, "failures": [{"media_id": "late"}]})
+    assert exit_code_of(*INFER) == code
 
 
 class _Command:

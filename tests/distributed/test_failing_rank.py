@@ -27,10 +27,9 @@ PROGRAM = """
 """
 
 
-def test_the_other_process_ends_and_the_failure_is_told(tmp_path: Path) -> None:
-    program = tmp_path / "program.py"
-    program.write_text(textwrap.dedent(PROGRAM))
-    done = subprocess.run(
+def run_two(program: Path) -> subprocess.CompletedProcess[str]:
+    """The program in two processes, to its end."""
+    return subprocess.run(
         [
             sys.executable,
             "-m",
@@ -45,8 +44,34 @@ def test_the_other_process_ends_and_the_failure_is_told(tmp_path: Path) -> None:
         text=True,
         timeout=120,
     )
+
+
+def test_the_other_process_ends_and_the_failure_is_told(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(textwrap.dedent(PROGRAM))
+    done = run_two(program)
     assert done.returncode != 0
     assert "process 1 of 2 failed" in done.stderr
     assert "ValueError: the disk of this node is gone" in done.stderr  # with its traceback
     assert "line 11" in done.stderr
     assert "process 0 of 2 lost another process" in done.stderr or "Signal 15" in done.stderr
+
+
+WAITING = """
+    import datetime, time
+    from torch.distributed import distributed_c10d
+    from clipbug.runtime.distributed import gather_objects, joined_processes
+    distributed_c10d.default_pg_timeout = datetime.timedelta(seconds=2)
+    with joined_processes(patience=PATIENCE) as processes:
+        time.sleep(5 * processes.rank)
+        assert gather_objects([processes.rank], processes) == [0, 1]
+"""
+
+
+@pytest.mark.parametrize("patience", ["None", "datetime.timedelta(seconds=60)"])
+def test_a_fast_process_waits_for_a_slow_one_as_long_as_it_is_told(tmp_path: Path, patience: str) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(textwrap.dedent(WAITING).replace("PATIENCE", patience))
+    done = run_two(program)
+    assert (done.returncode == 0) == (patience != "None"), done.stderr
+    assert ("Timed out" in done.stderr) == (patience == "None")

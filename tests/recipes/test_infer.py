@@ -5,25 +5,31 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lmdb
 import numpy as np
 import pytest
+import torch
 from transformers import PreTrainedTokenizerBase
 
 from clipbug.config import RunConfig
 from clipbug.data.answers import AnswerVocabulary
 from clipbug.data.records import QuestionRecord
 from clipbug.data.store import MediaStore, StoreWriter
+from clipbug.errors import ClipbugError
 from clipbug.recipes.answer_check import spread
 from clipbug.recipes.infer import InferenceReport, infer
 from clipbug.recipes.inference_job import InferenceJob
+from clipbug.runtime.distributed import Distributed
 from clipbug.runtime.line_file import LineFile
 from tests.cli.fakes import exit_code_of
 from tests.recipes.model_folders import save_model
+from tests.recipes.processes import worker_of_rank
 
 NAMES = ("even", "late", "uneven", "matroska", "still")
 TEXTS = ("what is tapped first?", "which screen is this", "nothing happens when delete is tapped")
@@ -142,6 +148,48 @@ def test_killed_between_result_and_tidying_up_nothing_is_computed_again(
     second = ask()
     assert (second.resumed, second.frames) == (15, 0)
     assert lines_of(first) == lines_of(second)
+
+
+def test_other_settings_do_not_disturb_an_inference_that_is_under_way(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1)
+        with pytest.raises(StoppedError):
+            ask()
+    part = tmp_path / "out" / "parts" / "part-00001.jsonl"
+    with LineFile(part), pytest.raises(ClipbugError, match="another process is writing"):
+        ask(num_clips=3)
+    assert part.exists()
+    assert ask().resumed == 2 * len(TEXTS)
+
+
+def test_a_machine_without_the_folder_of_the_others_is_told_before_the_work(tmp_path: Path) -> None:
+    job = InferenceJob(tmp_path, {}, keeps_logits=False)
+    other = Distributed(rank=1, local_rank=0, world_size=1, device=torch.device("cpu"))
+    with pytest.raises(ClipbugError, match=r"process 1 does not see .*settings\.json") as caught:
+        job.open(other)
+    assert "--output" in caught.value.hint
+
+
+def test_answers_that_are_elsewhere_are_missed(ask: Ask, tmp_path: Path) -> None:
+    """As of a process whose part this machine does not see."""
+    lines = InferenceJob.lines
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(InferenceJob, "lines", lambda job, done: lines(job, done)[1:])
+        with pytest.raises(ClipbugError, match="3 of 15 answers are not in"):
+            ask()
+    assert not (tmp_path / "out" / "predictions.jsonl").exists()
+    assert ask().resumed == 12
+
+
+def test_what_a_killed_process_left_of_its_results_goes(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    for name in (".predictions.jsonl.0123abcd.tmp", ".scores.npz.0123abcd.tmp"):
+        (tmp_path / "out" / name).write_text("{")
+    ask(scores=tmp_path / "out" / "scores.npz")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"predictions.jsonl", "inference.json", "scores.npz"}
 
 
 @pytest.fixture
@@ -264,3 +312,59 @@ def test_killed_again_and_again_none_is_lost_or_doubled(
 def _size(folder: Path) -> int:
     part = folder / "out" / "parts" / "part-00000.jsonl"
     return part.stat().st_size if part.exists() else 0
+
+
+def _many(source: Path, path: Path, questions: Path, count: int) -> list[str]:
+    """A store of so many recordings, the last one damaged, and two questions about each; ids of the rows."""
+    store = MediaStore(source)
+    ids = {f"many-{number:04d}": NAMES[number % len(NAMES)] for number in range(count)}
+    with StoreWriter(path) as writer:
+        writer.put_many(
+            (replace(store.entry(name), media_id=one), store.read(name)) for one, name in ids.items()
+        )
+        writer.put_many([(replace(store.entry("late"), media_id="damaged"), store.read("late")[:-2000])])
+    rows = [(f"{one}-{number}", one, TEXTS[number]) for number in (0, 1) for one in [*ids, "damaged"]]
+    keys = ("question_id", "video_id", "question")
+    questions.write_text("".join(f"{json.dumps(dict(zip(keys, row, strict=True)))}\n" for row in rows))
+    return [row[0] for row in rows if row[1] != "damaged"]
+
+
+def _start(words: list[str], num_processes: int) -> subprocess.Popen[str]:
+    runner = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+    runner += [str(num_processes), "-m", "--", "clipbug"]
+    command = runner if num_processes > 1 else [sys.executable, "-m", "clipbug"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([*command, *words], env=environment, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.slow
+def test_a_long_job_goes_on_with_any_number_of_processes(
+    run: Path, synthetic_store: Path, tmp_path: Path, ask: Ask
+) -> None:
+    """Three hundred recordings and a damaged one: killed as one process, as two, and ended by three."""
+    store, questions = tmp_path / "many", tmp_path / "many.jsonl"
+    ids = _many(synthetic_store, store, questions, 300)
+    words = ["infer", "--run", str(run), "--data", str(questions), "--media", str(store), "--batch-size", "2"]
+    words += ["--output", str(tmp_path / "out"), "--storage", str(tmp_path), "-q"]
+    for num_processes, least in ((1, 100), (2, 300)):
+        process = _start(words, num_processes)
+        while _num_lines(tmp_path / "out" / "parts") < least:
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.01)
+        os.kill(process.pid if num_processes == 1 else worker_of_rank(process.pid, 1), signal.SIGKILL)
+        process.communicate(timeout=60)
+    last = _start(words, 3)
+    _, text = last.communicate(timeout=120)
+    assert last.returncode == 1, "torchrun has one code for all that is not 0"
+    assert text.count("exitcode  : ") == text.count("exitcode  : 3 ") == 1, "only of the process that writes"
+    note = json.loads((tmp_path / "out" / "inference.json").read_text())
+    assert [failure["media_id"] for failure in note["failures"]] == ["damaged"]
+    assert 300 <= note["resumed"] < len(ids)
+    killed = (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()
+    assert [json.loads(line)["id"] for line in killed] == ids
+    whole = lines_of(ask(data=questions, media=[store], output=tmp_path / "whole"))
+    assert [json.loads(line)["answer"] for line in killed] == [json.loads(line)["answer"] for line in whole]
+
+
+def _num_lines(parts: Path) -> int:
+    return sum(part.read_bytes().count(b"\n") for part in parts.glob("part-*.jsonl"))

@@ -15,6 +15,7 @@ import torch
 from clipbug.runtime.tensors import load_tensors
 from tests.conftest import TINY_TEXTS
 from tests.engine.building import lines_without_times
+from tests.recipes.processes import worker_of_rank
 
 pytestmark = pytest.mark.slow
 
@@ -107,19 +108,6 @@ def _torchrun(words: list[str], *, restarts: int) -> subprocess.Popen[str]:
     )
 
 
-def _worker_of_rank(launcher: int, rank: int) -> int:
-    """Process id of a worker that torchrun has started."""
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(status.read_text().rpartition(")")[2].split()[1])
-            environment = (status.parent / "environ").read_bytes().split(b"\0")
-        except OSError:  # it has ended meanwhile
-            continue
-        if parent == launcher and f"RANK={rank}".encode() in environment:
-            return int(status.parent.name)
-    raise LookupError(f"no worker of rank {rank}")
-
-
 def test_torchrun_starts_again_after_one_process_is_killed(
     captions: Path, synthetic_store: Path, tmp_path: Path
 ) -> None:
@@ -129,7 +117,7 @@ def test_torchrun_starts_again_after_one_process_is_killed(
     while not metrics.exists() or len(metrics.read_text().splitlines()) < 12:
         assert killed.poll() is None, killed.communicate()[1]
         time.sleep(0.02)
-    os.kill(_worker_of_rank(killed.pid, 1), signal.SIGKILL)
+    os.kill(worker_of_rank(killed.pid, 1), signal.SIGKILL)
     _, text = killed.communicate(timeout=300)
     assert killed.returncode == 0, text
     starts = json.loads((tmp_path / "killed" / "environment.json").read_text())["starts"]

@@ -1,7 +1,12 @@
+import socket
+from datetime import timedelta
+
+import pytest
 import torch
 
 from clipbug.runtime.distributed import (
     Distributed,
+    LostProcessError,
     all_reduce_sums,
     barrier,
     broadcast_object,
@@ -24,3 +29,14 @@ def test_alone_without_torchrun() -> None:
 
 def test_only_rank_0_is_main() -> None:
     assert not Distributed(rank=1, local_rank=1, world_size=2, device=torch.device("cpu")).is_main
+
+
+def test_others_that_cannot_be_reached_are_no_defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = {"RANK": 1, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, str(value))
+    with pytest.raises(LostProcessError, match="process 1 of 2 cannot reach the others"):
+        init_distributed(timedelta(seconds=1))
