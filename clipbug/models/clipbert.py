@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clipbug.models.fusion import FusionEncoder
@@ -17,6 +18,8 @@ from clipbug.models.repeats import Distinct, equal_rows
 from clipbug.models.visual import VisualEncoder
 
 FRAME_DIMENSIONS = 6
+WIDTH_STEP = 4
+"""Tokens. One would pad nothing, but make many small products of texts of many lengths."""
 
 
 class ClipBert(nn.Module):
@@ -139,9 +142,9 @@ class ClipBert(nn.Module):
     ) -> Any:
         """What `finish` makes of the encoding of each pair: it gets (P, 1, ...), returned is (Q, N, ...)."""
         num_clips = grid.shape[1]
-        pairs, place = self._pairs(grid, texts)
+        portions, place = self._portions(grid, texts)
         parts = []
-        for portion in torch.split(pairs, len(pairs) if torch.is_grad_enabled() else self.pairs_per_call):
+        for portion in portions:
             row, clip = portion // num_clips, portion % num_clips
             visual = texts.visual_index[row]
             input_ids, attention_mask = self._tokens(texts, row)
@@ -154,34 +157,43 @@ class ClipBert(nn.Module):
             parts.append(finish(FusionOutput(*(tensor[:, None] for tensor in encoded))))
         return _joined(parts, place, (len(texts.input_ids), num_clips))
 
-    def _pairs(self, grid: Tensor, texts: "_Texts") -> tuple[Tensor, Tensor | None]:
-        """The pairs to compute, as numbers row * N + clip, and which of them stands for each of all.
+    def _portions(self, grid: Tensor, texts: "_Texts") -> tuple[Sequence[Tensor], Tensor | None]:
+        """Pairs to encode together, as numbers row * N + clip, and which of them stands for each of all.
 
-        Without gradients short texts come first, so that portions have little padding.
+        Without gradients only texts of one width are together: what a text is encoded to does not depend on
+        its company, not even in rounding (bf16 rounds attention by its length), and little is padded.
         """
         num_clips = grid.shape[1]
         every = torch.arange(len(texts.visual_index) * num_clips, device=grid.device)
         if torch.is_grad_enabled():
-            return every, None
+            return [every], None
         stands_for = every
         if self.bert.visual_embeddings.clip_position_embeddings is None:
             found = [equal_rows(clips) for clips in grid]
             first = torch.stack([distinct.rows[distinct.place] for distinct in found]).to(grid.device)
             stands_for = every.view(-1, num_clips).gather(1, first[texts.visual_index]).flatten()
         pairs, place = torch.unique(stands_for, return_inverse=True)
-        order = texts.attention_mask.sum(dim=1)[pairs // num_clips].argsort(stable=True)
-        return pairs[order], order.argsort()[place]
+        widths, order = self._widths(texts.attention_mask)[pairs // num_clips].sort(stable=True)
+        groups = pairs[order].split(widths.bincount().tolist())
+        portions = [portion for group in groups if len(group) for portion in group.split(self.pairs_per_call)]
+        return portions, order.argsort()[place]
+
+    def _widths(self, attention_mask: Tensor) -> Tensor:
+        """(Q,) columns that each text is given: its length, rounded up; all if the head reads tokens."""
+        columns = torch.arange(1, attention_mask.shape[1] + 1, device=attention_mask.device)
+        if self.head.reads_tokens:
+            return columns[-1:].expand(len(attention_mask))
+        lengths = (attention_mask * columns).amax(dim=1)
+        rounded = (lengths + WIDTH_STEP - 1) // WIDTH_STEP * WIDTH_STEP
+        return rounded.clamp(max=self.bert.embeddings.position_embeddings.num_embeddings)
 
     def _tokens(self, texts: "_Texts", rows: Tensor) -> tuple[Tensor, Tensor]:
-        """(R, L') ids and mask of text rows, without the columns in which all of them are padding.
-
-        Padding is looked at by no other token. With gradients it stays, and where the head reads tokens.
-        """
+        """Ids and mask of texts of one width, (R, width); with gradients as they came."""
         input_ids, attention_mask = texts.input_ids[rows], texts.attention_mask[rows]
-        if torch.is_grad_enabled() or self.head.reads_tokens:
+        if torch.is_grad_enabled():
             return input_ids, attention_mask
-        used = attention_mask.any(dim=0)
-        return input_ids[:, used], attention_mask[:, used]
+        more = int(self._widths(attention_mask[:1])) - input_ids.shape[1]  # negative: columns are cut off
+        return F.pad(input_ids, (0, more)), F.pad(attention_mask, (0, more))
 
 
 class _Texts(NamedTuple):

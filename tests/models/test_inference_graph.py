@@ -111,3 +111,25 @@ def test_texts_of_all_lengths_and_any_portions_give_the_same_logits(
     prepare_for_inference(model)
     model.frames_per_call, model.pairs_per_call = 3, 4
     torch.testing.assert_close(model(*arguments), before, atol=1e-5, rtol=0)
+
+
+@torch.inference_mode()
+@pytest.mark.usefixtures("joins")
+def test_logits_in_half_precision_do_not_depend_on_the_other_texts(
+    build_tiny: BuildTiny, inputs: Inputs
+) -> None:
+    """The rounding of attention in bf16 changes with the length of what it reads, padding included."""
+    model = build_tiny()
+    generator = torch.Generator().manual_seed(3)
+    ids = torch.randint(1, 40, (9, 23), generator=generator)
+    mask = (torch.arange(23) < torch.arange(23, 5, -2)[:, None]).long()
+    visual_index = torch.zeros(9, dtype=torch.int64)
+    with torch.autocast("cpu", torch.bfloat16):
+        prepare_for_inference(model, dtype=torch.bfloat16)
+        grid = model.encode_frames(inputs.frames)
+        together = model.score(grid, ids, mask, visual_index, inputs.clip_positions)
+        alone = [
+            model.score(grid, ids[row, :length][None], mask[row, :length][None], visual_index[:1])
+            for row, length in enumerate(mask.sum(dim=1).tolist())
+        ]
+    torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=0)
