@@ -1,7 +1,6 @@
 """What may go wrong in a training, and what is left of it."""
 
 import json
-import os
 import shutil
 import signal
 import time
@@ -78,7 +77,7 @@ def test_the_budget_of_left_out_steps_survives_a_restart(tmp_path: Path) -> None
         def batches_from(self, position: int) -> Iterator[Batch]:
             for count, batch in enumerate(super().batches_from(position), start=position + 1):
                 if count == 16:
-                    os.kill(os.getpid(), signal.SIGTERM)
+                    signal.raise_signal(signal.SIGTERM)
                 yield batch
 
     first = make_trainer(tmp_path, stream=Interrupted(), max_skipped_steps=1)
@@ -94,7 +93,7 @@ class _StopInValidation(FakeValidation):
     def __iter__(self) -> Iterator[Batch]:
         for number, batch in enumerate(super().__iter__()):
             if number == 2:
-                os.kill(os.getpid(), signal.SIGTERM)
+                signal.raise_signal(signal.SIGTERM)
             yield batch
 
 

@@ -1,5 +1,4 @@
 import logging
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -126,7 +125,7 @@ def test_signal_saves_the_finished_steps_and_stops(
     unbroken: tuple[Trainer, Path], tmp_path: Path, number: signal.Signals, error: type[BaseException]
 ) -> None:
     before = signal.getsignal(number)
-    stopped = make_trainer(tmp_path, dropout=0.3, stream=StopAfter(14, lambda: os.kill(os.getpid(), number)))
+    stopped = make_trainer(tmp_path, dropout=0.3, stream=StopAfter(14, lambda: signal.raise_signal(number)))
     with pytest.raises(error) as caught:
         stopped.fit()
     assert stopped.checkpoints.steps()[-1] == 6  # between 5 and 10: saved because of the signal
@@ -141,7 +140,7 @@ def test_signal_saves_the_finished_steps_and_stops(
 
 
 def test_signal_before_the_first_step_saves_nothing(tmp_path: Path) -> None:
-    stream = StopAfter(1, lambda: os.kill(os.getpid(), signal.SIGINT))
+    stream = StopAfter(1, lambda: signal.raise_signal(signal.SIGINT))
     trainer = make_trainer(tmp_path, stream=stream)
     with pytest.raises(KeyboardInterrupt):
         trainer.fit()
@@ -150,7 +149,7 @@ def test_signal_before_the_first_step_saves_nothing(tmp_path: Path) -> None:
 
 def test_loader_thatdies_of_the_signal_does_not_hide_it(tmp_path: Path) -> None:
     def stop() -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
         raise RuntimeError("DataLoader worker is killed by signal")
 
     trainer = make_trainer(tmp_path, stream=StopAfter(7, stop))
