@@ -30,8 +30,10 @@ def test_repeat_at_once_is_torchrun_passing_it_on() -> None:
         assert signals.received is signal.SIGINT
 
 
-def test_later_repeat_acts_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_later_repeat_acts_at_once(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     monkeypatch.setattr(interruption, "_SECONDS_UNTIL_REPEAT_COUNTS", -1.0)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with StopSignals():
         _send(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
