@@ -81,10 +81,8 @@ class PreparedMedia(FileMedia):
     def __init__(self, files: Mapping[str, Path]) -> None:
         super().__init__(files)
         settings = PrepareSettings(longer_side=FRAME_SIZE)
-        files_alone = FileMedia(files)
-        self._forms = {
-            name: prepare(files_alone.read(name), files_alone.entry(name), settings) for name in files
-        }
+        entries = {name: super(PreparedMedia, self).entry(name) for name in files}
+        self._forms = {name: prepare(self.read(name), entry, settings) for name, entry in entries.items()}
 
     def entry(self, media_id: str) -> MediaEntry:
         """What is known of a file and its form."""
