@@ -11,10 +11,13 @@ from typing import TypeVar
 
 import torch
 from torch import distributed as dist
+from torch.distributed.constants import default_pg_timeout
 from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+from torch.distributed.rendezvous import rendezvous
 
 from clipbug.errors import ClipbugError
 from clipbug.runtime.logging import LOGGER_NAME
+from clipbug.runtime.meeting import meet
 
 T = TypeVar("T")
 
@@ -70,7 +73,7 @@ def init_distributed(patience: timedelta | None = None) -> Distributed:
         # gloo beside nccl, so that objects and counts travel without touching the GPU
         backends = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         try:
-            dist.init_process_group(backends, timeout=patience)
+            _join(backends, patience)
         except RuntimeError as error:
             reason = str(error).partition("\n")[0]
             raise LostProcessError(
@@ -78,6 +81,14 @@ def init_distributed(patience: timedelta | None = None) -> Distributed:
                 "Give the same command again; torchrun --max-restarts 3 does so by itself.",
             ) from error
     return Distributed(rank, local_rank, world_size, device)
+
+
+def _join(backends: str, patience: timedelta | None) -> None:
+    waits = patience or default_pg_timeout
+    store, rank, world_size = next(rendezvous("env://", timeout=waits))
+    store.set_timeout(waits)
+    store = meet(store, rank=rank, world_size=world_size, patience=waits)
+    dist.init_process_group(backends, store=store, rank=rank, world_size=world_size, timeout=patience)
 
 
 class LostProcessError(ClipbugError):
