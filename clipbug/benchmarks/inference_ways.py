@@ -25,6 +25,7 @@ from clipbug.benchmarks.inference_setup import (
     count_flops,
     model_of,
 )
+from clipbug.benchmarks.matrix_products import matrix_products
 from clipbug.benchmarks.original_decoding import read_clips_as_original
 from clipbug.benchmarks.original_inference import OriginalInference
 from clipbug.data.batch import UnreadVisual
@@ -36,6 +37,7 @@ from clipbug.errors import DataError
 from clipbug.models.clipbert import ClipBert
 from clipbug.models.frame_encoder import FrameEncoder
 from clipbug.models.inference_graph import prepare_for_inference
+from clipbug.runtime.allocator import keep_freed_memory
 from clipbug.runtime.precision import Precision, resolve_precision
 from clipbug.tasks.base import Prediction, Task
 
@@ -128,6 +130,7 @@ def measure_way(
     way: str, files: Mapping[str, Path], *, num_clips: int, size: ModelSize = "base"
 ) -> WayResult:
     """Answer all questions about all recordings, after one clip to warm up."""
+    keep_freed_memory()  # as the command line does
     is_strict = way == "strict"
     task, tokenizer = build_task(size), build_tokenizer()
     model = model_of(task)
@@ -205,6 +208,7 @@ def measure_original(
 
 def measure_memory(files: Mapping[str, Path], *, num_recordings: int, num_clips: int) -> list[int]:
     """Memory of the process after each of many recordings, with the small model."""
+    keep_freed_memory()
     task, tokenizer = build_task("tiny"), build_tokenizer()
     model = model_of(task)
     precision = _prepare(model, "default")
@@ -220,15 +224,16 @@ def measure_memory(files: Mapping[str, Path], *, num_recordings: int, num_clips:
 
 
 def measure_rate(precision: str, *, size: int = 1024, repeats: int = 20) -> Times:
-    """What the machine's matrix product takes for one floating-point operation, at its best."""
+    """What the machine's fastest matrix product takes for one floating-point operation, at its best."""
     dtype = torch.float32 if precision == "fp32" else torch.bfloat16
-    left, right = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
     runs = []
-    for _ in range(repeats):
-        watch = Stopwatch()
-        torch.mm(left, right)
-        runs.append(watch.read().times(1 / (2 * size**3)))
-    return Times(min(run.seconds for run in runs), min(run.processor_seconds for run in runs))
+    for multiply in matrix_products(size, dtype, _CPU):
+        multiply()
+        for _ in range(repeats):
+            watch = Stopwatch()
+            multiply()
+            runs.append(watch.read().times(1 / (2 * size**3)))
+    return min(runs, key=lambda run: run.seconds)
 
 
 def peak_bytes() -> int:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from clipbug.benchmarks.matrix_products import matrix_products
 from clipbug.benchmarks.original_step import OriginalStep, Switches
 from clipbug.benchmarks.train_setting import Scale, Setting, Variant
 from clipbug.config import RunConfig
@@ -21,6 +22,7 @@ from clipbug.engine.step import OptimizerStep
 from clipbug.errors import ClipbugError, ConfigError
 from clipbug.models.clipbert import ClipBert
 from clipbug.models.switches import apply_training_switches
+from clipbug.runtime.allocator import keep_freed_memory
 from clipbug.runtime.memory import peak_bytes
 from clipbug.tasks.base import Task
 
@@ -153,6 +155,8 @@ def _send_result(connection: Connection, function: Callable[..., Any], arguments
 
 def _measure_variant(setting: Setting, name: str, steps: int) -> dict[str, float]:
     variant = VARIANTS[name]
+    if variant.original is None:
+        keep_freed_memory()  # as the command line does
     config = setting.config(variant)
     task = setting.task(config)
     run = _step_function(setting, variant, config, task)
@@ -243,12 +247,13 @@ def _matrix_rates(setting: Setting) -> dict[str, float]:
     }
 
 
+@torch.no_grad()
 def _matrix_rate(size: int, dtype: torch.dtype, device: torch.device) -> float:
-    one, other = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     best = float("inf")
-    for _ in range(8):
-        started = time.perf_counter()
-        product = one @ other
-        float(product[0, 0])  # waits for a GPU
-        best = min(best, time.perf_counter() - started)
+    for multiply in matrix_products(size, dtype, device):
+        for _ in range(8):
+            started = time.perf_counter()
+            product = multiply()
+            float(product[0, 0])  # waits for a GPU
+            best = min(best, time.perf_counter() - started)
     return 2 * size**3 / best / 1e12

@@ -1,0 +1,25 @@
+"""Matrix products by all libraries that a model here may compute with: the fastest is the machine's rate."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from clipbug.models.inference_encoder import LinearStep
+from clipbug.models.onednn import FusedLinear, can_fuse
+
+
+def matrix_products(size: int, dtype: torch.dtype, device: torch.device) -> tuple[Callable[[], Tensor], ...]:
+    """Functions that each multiply the same two (size, size) matrices: 2 * size**3 operations.
+
+    On x86 torch.mm in float32 is MKL's, which leaves half of some AMD processors idle; what models compute
+    with is oneDNN's.
+    """
+    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    plain = partial(torch.mm, left, right)
+    if device.type != "cpu" or not can_fuse(dtype):
+        return (plain,)
+    linear = nn.Linear(size, size, bias=False, dtype=dtype)
+    linear.weight = nn.Parameter(right.t().contiguous(), requires_grad=False)
+    return plain, partial(FusedLinear(LinearStep(linear)), left)
