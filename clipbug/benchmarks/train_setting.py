@@ -15,7 +15,8 @@ from clipbug.data.answers import AnswerVocabulary
 from clipbug.data.batch import Batch
 from clipbug.data.tokenization import train_wordpiece
 from clipbug.models.build import build_model
-from clipbug.recipes.assembly import TextParts, build_train_batches
+from clipbug.recipes.assembly import TextParts
+from clipbug.recipes.batches import BatchBuilder
 from clipbug.recipes.ingest import ingest
 from clipbug.recipes.rows import open_media, records_with_media
 from clipbug.recipes.storage import Storage
@@ -114,4 +115,5 @@ class Setting:
         """Batches as a training reads them."""
         media = open_media(config.data.media, Storage(self.folder))
         records = records_with_media(config.data.train, config, media)
-        return build_train_batches(config, records, media, self.text(), task, self.processes).batches_from(0)
+        builder = BatchBuilder(config, media, self.text(), task, self.processes)
+        return builder.training(records).batches_from(0)

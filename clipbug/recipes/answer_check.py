@@ -8,7 +8,8 @@ import numpy as np
 from clipbug.data.records import Record
 from clipbug.engine.predictor import predict
 from clipbug.models.frame_encoder import FrameEncoder
-from clipbug.recipes.assembly import build_inference_batches, model_of
+from clipbug.recipes.assembly import model_of
+from clipbug.recipes.batches import BatchBuilder
 from clipbug.recipes.inference_inputs import InferenceInputs
 from clipbug.recipes.inference_model import InferenceModel, load_inference_model
 from clipbug.runtime.distributed import Distributed, gather_objects
@@ -81,9 +82,10 @@ def _answers(
     near_duplicates: float,
     processes: Distributed,
 ) -> dict[str, Prediction]:
+    builder = BatchBuilder(inputs.config, inputs.media, model.text, model.task, processes)
     parts = predict(
         model.task,
-        build_inference_batches(inputs.config, records, inputs.media, model.text, model.task, processes),
+        builder.inference(records),
         encode=FrameEncoder(model_of(model.task), near_duplicates=near_duplicates),
         device=model.device,
         precision=model.precision,

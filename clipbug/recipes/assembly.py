@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,15 +12,9 @@ from clipbug.config import RunConfig
 from clipbug.config.model import WordPieceConfig
 from clipbug.config.task import CountConfig, RetrievalConfig
 from clipbug.data.answers import AnswerVocabulary
-from clipbug.data.bad_items import BadItems
-from clipbug.data.batch import Batch, Sample
 from clipbug.data.clip_sampling import ClipSampler, build_clip_sampler
-from clipbug.data.collate import collate
 from clipbug.data.datasets import VisualDataset, VisualTextDataset, group_records
-from clipbug.data.inference_batches import InferenceBatches
-from clipbug.data.loaders import EvaluationBatches, TrainBatches
 from clipbug.data.media import MediaSource
-from clipbug.data.mixing import ChainedBatches, MixedBatches
 from clipbug.data.pretraining_dataset import PretrainingDataset
 from clipbug.data.records import QuestionRecord, Record
 from clipbug.data.retrieval_dataset import RetrievalDataset
@@ -34,8 +27,6 @@ from clipbug.data.targets import (
 from clipbug.data.tokenization import load_tokenizer, train_wordpiece
 from clipbug.models.build import build_model
 from clipbug.models.clipbert import ClipBert
-from clipbug.recipes.mixture import configs_of_sets, records_of_set
-from clipbug.runtime.distributed import Distributed
 from clipbug.tasks.base import Task
 from clipbug.tasks.build import build_task
 
@@ -166,111 +157,3 @@ def build_dataset(
     if isinstance(config.task, RetrievalConfig) and training:
         return RetrievalDataset(**common, negatives_per_text=config.task.negatives_per_text)
     return VisualTextDataset(**common, encode_targets=_encode_targets(config, text.answers))
-
-
-def _build_collate(config: RunConfig, text: TextParts, task: Task) -> Callable[[Sequence[Sample]], Batch]:
-    return partial(
-        collate,
-        padding=config.padding,
-        max_frame_size=config.max_frame_size,
-        frame_multiple=model_of(task).frame_multiple,
-        pad_token_id=text.tokenizer.pad_token_id,
-    )
-
-
-def build_train_batches(
-    config: RunConfig,
-    records: Sequence[Record],
-    media: MediaSource,
-    text: TextParts,
-    task: Task,
-    processes: Distributed,
-    bad_items: BadItems | None = None,
-) -> TrainBatches | MixedBatches:
-    """The endless stream of training micro-batches of this process."""
-    if not config.data.train_datasets:
-        return _train_batches(config, records, media, text, task, processes, bad_items)
-    streams = [
-        _train_batches(of_set, records_of_set(dataset.id, records), media, text, task, processes, bad_items)
-        for dataset, of_set in configs_of_sets(config)
-    ]
-    ratios = [dataset.ratio for dataset in config.data.train_datasets]
-    return MixedBatches(streams, ratios, batch_size=config.train.batch_size)
-
-
-def _train_batches(
-    config: RunConfig,
-    records: Sequence[Record],
-    media: MediaSource,
-    text: TextParts,
-    task: Task,
-    processes: Distributed,
-    bad_items: BadItems | None = None,
-) -> TrainBatches:
-    return TrainBatches(
-        build_dataset(config, records, media, text, training=True, num_clips=config.train.num_clips),
-        batch_size=config.train.batch_size,
-        seed=config.seed,
-        rank=processes.rank,
-        world_size=processes.world_size,
-        num_workers=config.data.num_workers,
-        collate=_build_collate(config, text, task),
-        bad_items=bad_items,
-    )
-
-
-def build_evaluation_batches(
-    config: RunConfig,
-    records: Sequence[Record],
-    media: MediaSource,
-    text: TextParts,
-    task: Task,
-    processes: Distributed,
-    bad_items: BadItems | None = None,
-) -> EvaluationBatches | ChainedBatches:
-    """Each row once over all processes."""
-    if not config.data.val_datasets:
-        return _evaluation_batches(config, records, media, text, task, processes, bad_items)
-    parts = [records_of_set(dataset.id, records) for dataset in config.data.val_datasets]
-    return ChainedBatches(
-        [_evaluation_batches(config, part, media, text, task, processes, bad_items) for part in parts]
-    )
-
-
-def _evaluation_batches(
-    config: RunConfig,
-    records: Sequence[Record],
-    media: MediaSource,
-    text: TextParts,
-    task: Task,
-    processes: Distributed,
-    bad_items: BadItems | None = None,
-) -> EvaluationBatches:
-    return EvaluationBatches(
-        build_dataset(config, records, media, text, training=False, num_clips=config.eval.num_clips),
-        batch_size=config.eval.batch_size,
-        rank=processes.rank,
-        world_size=processes.world_size,
-        num_workers=config.data.num_workers,
-        collate=_build_collate(config, text, task),
-        bad_items=bad_items,
-    )
-
-
-def build_inference_batches(
-    config: RunConfig,
-    records: Sequence[Record],
-    media: MediaSource,
-    text: TextParts,
-    task: Task,
-    processes: Distributed,
-) -> InferenceBatches:
-    """Each row once over all processes, read ahead, bad recordings named instead of raised."""
-    return InferenceBatches(
-        build_dataset(config, records, media, text, training=False, num_clips=config.eval.num_clips),
-        batch_size=config.eval.batch_size,
-        rank=processes.rank,
-        world_size=processes.world_size,
-        num_threads=max(1, config.data.num_workers),
-        collate=_build_collate(config, text, task),
-    )

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clipbug.config import RunConfig
+from clipbug.data.loaders import TrainBatches
+from clipbug.data.mixing import MixedBatches
 from clipbug.engine.optim import build_optimizer
 from clipbug.engine.step import OptimizerStep
 from clipbug.errors import ClipbugError, OutOfMemoryError
-from clipbug.recipes.assembly import build_text_parts, build_train_batches
+from clipbug.recipes.assembly import build_text_parts
+from clipbug.recipes.batches import BatchBuilder
 from clipbug.recipes.resolve import Resume, resolve_data
 from clipbug.recipes.run_folder import RunFolder, config_difference
 from clipbug.recipes.storage import Storage
@@ -74,18 +77,19 @@ def _measured(config: RunConfig, storage: Storage) -> int:
         raise ClipbugError("this system does not tell how much memory is free", "Give --batch a number.")
     reset_peak(device)
     before = peak_bytes(device)
-    batches = build_train_batches(_with_batch_size(config, 1), data.train, data.media, text, task, processes)
     enlarge = enlarge_to_largest(config, task, data)
 
+    def batches(size: int) -> TrainBatches | MixedBatches:
+        sized = _with_batch_size(config, size)
+        return BatchBuilder(sized, data.media, text, task, processes).training(data.train)
+
     def needed_bytes(size: int) -> int:
-        stream = build_train_batches(
-            _with_batch_size(config, size), data.train, data.media, text, task, processes
-        )
+        stream = batches(size)
         reset_peak(device)
         update.dry_run(enlarge(next(stream.batches_from(0))))
         return peak_bytes(device) - before + moments
 
-    most = min(batches.num_groups, _MAX_BATCH)
+    most = min(batches(1).num_groups, _MAX_BATCH)
     return largest_that_fits(needed_bytes, limit=int(free * _SHARE_OF_MEMORY), most=most)
 
 

@@ -1,6 +1,7 @@
 """Duplicate recordings found by how alike they look to a model, and to what needs no training."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,15 +12,12 @@ from torch.nn import functional
 from clipbug.config import RunConfig
 from clipbug.config.task import RetrievalConfig
 from clipbug.data.batch import UnreadVisual
-from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
 from clipbug.engine.embedding import Embedder, embed
 from clipbug.models.build import build_backbone
-from clipbug.recipes.assembly import TextParts, build_inference_batches
+from clipbug.recipes.batches import BatchBuilder
 from clipbug.recipes.duplicate_scoring import MODEL
-from clipbug.runtime.distributed import Distributed
 from clipbug.runtime.seeding import seed_everything
-from clipbug.tasks.base import Task
 
 _THUMBNAIL = (16, 9)
 _FRAMES_PER_CALL = 8
@@ -29,23 +27,18 @@ Vectors = Mapping[str, NDArray[np.float32]]
 
 
 def compare_recordings(
-    config: RunConfig,
+    builder: BatchBuilder,
     stored: RunConfig,
     records: Sequence[Record],
-    media: MediaSource,
-    text: TextParts,
-    task: Task,
-    processes: Distributed,
     *,
     encode: Callable[[Tensor], Tensor],
 ) -> tuple[dict[str, NDArray[np.float32]], tuple[UnreadVisual, ...]]:
     """How alike all pairs of the recordings are, to the model and to the baselines beside it.
 
     Args:
-        config: of the model.
+        builder: of batches, with the task and its trained model.
         stored: the run's own config, which names the weights that its backbone started from.
         records: one row per recording.
-        task: with its trained model.
         encode: frames to the grid of that model.
 
     Returns:
@@ -55,6 +48,7 @@ def compare_recordings(
         "untrained": as "model", with the backbone before any training here; "thumbnail": clips as pictures of
         16 x 9 pixels.
     """
+    config, processes = builder.config, builder.processes
     seed_everything(config.seed)
     untrained = build_backbone(stored.model.backbone).to(processes.device)
     embedders: dict[str, Embedder] = {
@@ -63,11 +57,11 @@ def compare_recordings(
         "thumbnail": _thumbnails,
     }
     # Whatever the run was trained for, these rows have no texts and no targets.
-    as_search = config.model_copy(update={"task": RetrievalConfig()})
+    as_search = replace(builder, config=config.model_copy(update={"task": RetrievalConfig()}))
     vectors, unread = embed(
         embedders,
-        build_inference_batches(as_search, records, media, text, task, processes),
-        modules=nn.ModuleList([task, untrained]),
+        as_search.inference(records),
+        modules=nn.ModuleList([builder.task, untrained]),
         precision=config.precision,
         distributed=processes,
         description="compare",

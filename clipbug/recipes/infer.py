@@ -15,13 +15,14 @@ from clipbug.engine.predictor import predict
 from clipbug.errors import ConfigError
 from clipbug.models.frame_encoder import FrameEncoder
 from clipbug.recipes.answer_check import AnswerCheck, check_answers
-from clipbug.recipes.assembly import build_inference_batches, model_of
+from clipbug.recipes.assembly import model_of
+from clipbug.recipes.batches import BatchBuilder
 from clipbug.recipes.inference_inputs import InferenceInputs, find_inputs
 from clipbug.recipes.inference_job import InferenceJob
 from clipbug.recipes.inference_model import InferenceModel, InferencePrecision, load_inference_model
 from clipbug.recipes.rows import DataFormat, match_records
 from clipbug.recipes.score_file import write_scores
-from clipbug.recipes.search_inference import SEARCHES, SearchReport, infer_search, with_precision
+from clipbug.recipes.search_inference import SEARCHES, SearchReport, infer_search
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.distributed import (
     Distributed,
@@ -142,15 +143,13 @@ def infer(
         if checked_questions:
             raise ConfigError("--check compares answers, and this is a search", "leave --check out")
         return infer_search(
-            inputs.asked,
-            folder=inputs.folder,
-            config=with_precision(inputs.config, precision),
-            weights=inputs.weights,
-            files=inputs.files,
-            media=inputs.media,
+            inputs,
+            step=step,
             target=target,
             scores=scores,
+            precision=precision,
             near_duplicates=near_duplicates,
+            compiles=compiles,
         )
     rows = match_records(inputs.files, inputs.config, inputs.media, task=inputs.asked)
     settings = {"precision": precision or inputs.config.precision, "near_duplicates": near_duplicates}
@@ -226,9 +225,10 @@ def _answer_what_is_left(
         if done:
             logger.info("going on: %d of %d questions are done", len(done), len(records))
         left = [record for record in records if record.record_id not in done]
+        builder = BatchBuilder(inputs.config, inputs.media, model.text, model.task, processes)
         for answered in predict(
             model.task,
-            build_inference_batches(inputs.config, left, inputs.media, model.text, model.task, processes),
+            builder.inference(left),
             encode=encoder,
             device=model.device,
             precision=model.precision,

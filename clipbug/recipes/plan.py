@@ -10,10 +10,8 @@ import torch
 
 from clipbug.config import RunConfig
 from clipbug.data.batch import Batch
-from clipbug.recipes.assembly import (
-    build_text_parts,
-    build_train_batches,
-)
+from clipbug.recipes.assembly import build_text_parts
+from clipbug.recipes.batches import BatchBuilder
 from clipbug.recipes.resolve import resolve_data
 from clipbug.recipes.storage import Storage
 from clipbug.recipes.trainer import build_training_task, count_steps, read_training_data
@@ -74,7 +72,7 @@ def plan_run(config: RunConfig, *, storage: Path) -> RunPlan:
     seed_everything(config.seed)
     text = build_text_parts(config, data.train)
     task = build_training_task(config, text, processes.device)
-    batches = build_train_batches(config, data.train, data.media, text, task, processes)
+    batches = BatchBuilder(config, data.media, text, task, processes).training(data.train)
     steps_per_epoch, steps = count_steps(config, batches.num_groups, processes.world_size)
     precision = resolve_precision(config.precision, processes.device)
     batch = next(iter(batches.batches_from(0)))

@@ -16,7 +16,8 @@ from clipbug.config import RunConfig
 from clipbug.data.batch import Batch
 from clipbug.data.tokenization import load_tokenizer
 from clipbug.errors import CheckpointError
-from clipbug.recipes.assembly import TextParts, build_train_batches
+from clipbug.recipes.assembly import TextParts
+from clipbug.recipes.batches import BatchBuilder
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.storage import Storage
 from clipbug.recipes.trainer import build_training_task, read_training_data
@@ -91,7 +92,7 @@ def _batches(
     data = read_training_data(config, Storage(run.path))
     for rank in range(facts["world_size"]):
         place = Distributed(rank, 0, facts["world_size"], device)
-        stream = build_train_batches(config, data.train, data.media, text, task, place)
+        stream = BatchBuilder(config, data.media, text, task, place).training(data.train)
         batches = stream.batches_from(facts["position"])
         yield list(itertools.islice(batches, config.train.accumulation_steps))
 

@@ -11,13 +11,12 @@ from torch import Tensor
 
 from clipbug.config import RunConfig
 from clipbug.data.batch import UnreadVisual
-from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
 from clipbug.data.retrieval_set import RetrievalSet
 from clipbug.engine.ranking import EncodedTexts, PairLogits, RankingEvaluator, score_texts
-from clipbug.recipes.assembly import TextParts, build_evaluation_batches, build_inference_batches
+from clipbug.recipes.assembly import TextParts
+from clipbug.recipes.batches import BatchBuilder
 from clipbug.recipes.retrieval_scoring import matrix_of, validation_scores
-from clipbug.runtime.distributed import Distributed
 from clipbug.tasks.base import RankingTask
 
 TOP_K = 100
@@ -41,32 +40,24 @@ class SearchResult:
 
 
 def build_search_evaluator(
-    config: RunConfig,
-    records: Sequence[Record],
-    media: MediaSource,
-    text: TextParts,
-    task: RankingTask,
-    processes: Distributed,
+    builder: BatchBuilder, records: Sequence[Record], task: RankingTask
 ) -> RankingEvaluator:
     """What scores the task on validation rows, as a search among all of them."""
-    found, texts = _encoded_texts(config, records, text)
+    found, texts = _encoded_texts(builder.config, records, builder.text)
     return RankingEvaluator(
         task,
-        build_evaluation_batches(config, _one_row_each(records), media, text, task, processes),
+        builder.evaluation(_one_row_each(records)),
         texts=texts,
         score=partial(validation_scores, found),
-        precision=config.precision,
-        distributed=processes,
+        precision=builder.config.precision,
+        distributed=builder.processes,
     )
 
 
 def search(
-    config: RunConfig,
+    builder: BatchBuilder,
     records: Sequence[Record],
-    media: MediaSource,
-    text: TextParts,
     task: RankingTask,
-    processes: Distributed,
     *,
     encode: Callable[[Tensor], Tensor],
 ) -> SearchResult:
@@ -77,13 +68,13 @@ def search(
     Args:
         encode: frames to their grid.
     """
-    found, texts = _encoded_texts(config, records, text)
+    found, texts = _encoded_texts(builder.config, records, builder.text)
     scores = score_texts(
         task,
-        build_inference_batches(config, records, media, text, task, processes),
+        builder.inference(records),
         texts,
-        precision=config.precision,
-        distributed=processes,
+        precision=builder.config.precision,
+        distributed=builder.processes,
         description="search",
         encode=encode,
         with_pairs=True,

@@ -15,25 +15,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbug.config import RunConfig
 from clipbug.data.annotations import MediaMatch
 from clipbug.data.batch import UnreadVisual
 from clipbug.data.duplicates import BugRecording, read_duplicates
-from clipbug.data.media import MediaSource
 from clipbug.data.records import CaptionRecord
-from clipbug.data.tokenization import load_tokenizer
 from clipbug.errors import ConfigError, DataError
 from clipbug.models.frame_encoder import FrameEncoder
-from clipbug.models.weights import load_weights
-from clipbug.recipes.assembly import TextParts, build_task_model, model_of
+from clipbug.recipes.assembly import model_of
+from clipbug.recipes.batches import BatchBuilder
 from clipbug.recipes.duplicate_scoring import MODEL
 from clipbug.recipes.duplicates import compare_recordings
+from clipbug.recipes.inference_inputs import InferenceInputs
+from clipbug.recipes.inference_model import InferencePrecision, load_inference_model
 from clipbug.recipes.rows import join_media, match_records
-from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.search import TOP_K, search, search_arrays, search_lines
-from clipbug.runtime.distributed import Distributed, joined_processes
+from clipbug.runtime.distributed import joined_processes
 from clipbug.runtime.files import atomic_write
-from clipbug.tasks.base import RankingTask, Task
+from clipbug.tasks.base import RankingTask
 
 SEARCHES = ("retrieval", "duplicates")
 SCORES_NAME = "scores.npz"
@@ -70,20 +68,6 @@ class SearchReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Setup:
-    """All that a search is made with."""
-
-    folder: RunFolder
-    config: RunConfig
-    files: Sequence[Path]
-    media: MediaSource
-    text: TextParts
-    task: Task
-    encoder: FrameEncoder
-    processes: Distributed
-
-
-@dataclass(frozen=True, slots=True)
 class _Found:
     lines: list[dict[str, Any]]
     arrays: Mapping[str, NDArray[Any]]
@@ -93,46 +77,46 @@ class _Found:
 
 
 def infer_search(
-    kind: str,
+    inputs: InferenceInputs,
     *,
-    folder: RunFolder,
-    config: RunConfig,
-    weights: Path,
-    files: Sequence[Path],
-    media: MediaSource,
+    step: str,
     target: Path,
     scores: Path | None,
+    precision: InferencePrecision | None,
     near_duplicates: float,
+    compiles: bool,
 ) -> SearchReport:
     """Rank recordings for every query of the files.
 
     Args:
-        kind: "retrieval" or "duplicates".
-        folder: of the run.
-        config: with what the command line says.
-        weights: of the run.
-        files: captions, or one file of duplicates.
-        media: holds the recordings.
+        inputs: captions, or one file of duplicates.
+        step: of the run.
         target: folder to write to.
         scores: a further place for the scores.
-        near_duplicates: grey levels by which frames may differ and still be encoded as one, in retrieval.
+        precision: default: the run's.
+        near_duplicates: grey levels by which frames may differ and still be encoded as one.
+        compiles: use torch.compile.
 
     Raises:
         ClipbugError: rows, media or weights that cannot be used.
+        ConfigError: int8, which would change the order of near recordings and is not measured for it.
     """
+    if precision == "int8":
+        raise ConfigError("int8 is for answers, not for rankings", "leave --precision out, or take bf16")
     started = time.monotonic()
     with joined_processes() as processes:
-        text = TextParts(load_tokenizer(folder.tokenizer), folder.answers())
-        task = build_task_model(config, text)
-        load_weights(task.model, weights)
-        task.to(processes.device)
-        encoder = FrameEncoder(model_of(task), near_duplicates=near_duplicates)
-        setup = _Setup(folder, config, files, media, text, task, encoder, processes)
-        found = _find_recordings(setup) if kind == "retrieval" else _find_duplicates(setup)
+        model = load_inference_model(
+            inputs.folder, step=step, device=processes.device, precision=precision, compiles=compiles
+        )
+        encoder = FrameEncoder(model_of(model.task), near_duplicates=near_duplicates)
+        config = inputs.config.model_copy(update={"precision": model.precision})
+        builder = BatchBuilder(config, inputs.media, model.text, model.task, processes)
+        find = _find_duplicates if inputs.asked == "duplicates" else _find_recordings
+        found = find(inputs, builder, encoder)
     report = SearchReport(
-        run=str(folder.path.resolve()),
-        step=weights.parent.resolve().name,
-        data=tuple(str(Path(file).resolve()) for file in files),
+        run=str(inputs.folder.path.resolve()),
+        step=inputs.weights.parent.resolve().name,
+        data=tuple(str(Path(file).resolve()) for file in inputs.files),
         predictions=str(target / "predictions.jsonl"),
         scores=str(target / SCORES_NAME),
         queries=len(found.lines),
@@ -151,47 +135,22 @@ def infer_search(
     return report
 
 
-def with_precision(config: RunConfig, precision: str | None) -> RunConfig:
-    """The config with the precision that the command line asks for.
-
-    Raises:
-        ConfigError: int8, which would change the order of near recordings and is not measured for it.
-    """
-    if precision == "int8":
-        raise ConfigError("int8 is for answers, not for rankings", "leave --precision out, or take bf16")
-    return config if precision is None else config.model_copy(update={"precision": precision})
-
-
-def _find_recordings(
-    setup: _Setup,
-) -> _Found:
-    config, media = setup.config, setup.media
-    assert isinstance(setup.task, RankingTask), "only runs of such a task are asked for recordings"
-    rows = match_records(setup.files, config, media)
-    result = search(config, rows.found, media, setup.text, setup.task, setup.processes, encode=setup.encoder)
+def _find_recordings(inputs: InferenceInputs, builder: BatchBuilder, encoder: FrameEncoder) -> _Found:
+    assert isinstance(builder.task, RankingTask), "only runs of such a task are asked for recordings"
+    rows = match_records(inputs.files, inputs.config, inputs.media)
+    result = search(builder, rows.found, builder.task, encode=encoder)
     num_recordings = len(result.found.media_ids)
     return _Found(search_lines(result), search_arrays(result), num_recordings, rows, result.unread)
 
 
-def _find_duplicates(
-    setup: _Setup,
-) -> _Found:
-    if len(setup.files) != 1:
-        raise DataError(f"{len(setup.files)} files of duplicates are named", "name one with --data")
-    file, config, media = setup.files[0], setup.config, setup.media
-    recordings = read_duplicates(file)
-    records = [CaptionRecord(one.media_id, one.media_id, "", one.app, str(file)) for one in recordings]
-    rows = join_media(records, config, media)
-    similarities, unread = compare_recordings(
-        config,
-        setup.folder.config(),
-        rows.found,
-        media,
-        setup.text,
-        setup.task,
-        setup.processes,
-        encode=setup.encoder,
-    )
+def _find_duplicates(inputs: InferenceInputs, builder: BatchBuilder, encoder: FrameEncoder) -> _Found:
+    if len(inputs.files) != 1:
+        raise DataError(f"{len(inputs.files)} files of duplicates are named", "name one with --data")
+    recordings = read_duplicates(inputs.files[0])
+    source = str(inputs.files[0])
+    records = [CaptionRecord(one.media_id, one.media_id, "", one.app, source) for one in recordings]
+    rows = join_media(records, inputs.config, inputs.media)
+    similarities, unread = compare_recordings(builder, inputs.folder.config(), rows.found, encode=encoder)
     unread_ids = {visual.media_id for visual in unread}
     ids = [record.record_id for record in rows.found if record.media_id not in unread_ids]
     arrays = {"media_ids": np.array(ids), **similarities}

@@ -26,13 +26,8 @@ from clipbug.engine.tracking import Tracker
 from clipbug.engine.trainer import Trainer
 from clipbug.errors import DecodeError
 from clipbug.models.switches import apply_training_switches
-from clipbug.recipes.assembly import (
-    TextParts,
-    build_evaluation_batches,
-    build_task_model,
-    build_train_batches,
-    model_of,
-)
+from clipbug.recipes.assembly import TextParts, build_task_model, model_of
+from clipbug.recipes.batches import BatchBuilder
 from clipbug.recipes.checks.splits import copied_rows
 from clipbug.recipes.mixture import read_mixture
 from clipbug.recipes.rows import open_media, records_with_media
@@ -110,7 +105,8 @@ def build_trainer(
         stop_after: seconds from now, after which the training saves and stops.
         bad_items: what cannot be decoded, and how much of it may be left out; default: nothing.
     """
-    batches = build_train_batches(config, data.train, data.media, text, task, processes, bad_items)
+    builder = BatchBuilder(config, data.media, text, task, processes, bad_items)
+    batches = builder.training(data.train)
     steps_per_epoch, total = count_steps(config, batches.num_groups, processes.world_size)
     eval_every = config.train.eval_every or max(steps_per_epoch, total // 20, 1)
     parts = {"backbone": config.optim.backbone, "transformer": config.optim.transformer}
@@ -118,7 +114,7 @@ def build_trainer(
         task=task,
         optimizer=build_optimizer(task, config.optim),
         train_batches=batches,
-        evaluator=_build_evaluator(config, task, text, data, processes, bad_items) if data.val else None,
+        evaluator=_build_evaluator(builder, data) if data.val else None,
         checkpoints=CheckpointManager(
             folder.checkpoints,
             keep_last=config.train.keep_last,
@@ -149,19 +145,13 @@ def build_trainer(
     )
 
 
-def _build_evaluator(
-    config: RunConfig,
-    task: Task,
-    text: TextParts,
-    data: TrainingData,
-    processes: Distributed,
-    bad_items: BadItems | None,
-) -> Evaluator | RankingEvaluator:
+def _build_evaluator(builder: BatchBuilder, data: TrainingData) -> Evaluator | RankingEvaluator:
+    config, task, processes = builder.config, builder.task, builder.processes
     if isinstance(task, RankingTask):
-        return build_search_evaluator(config, data.val, data.media, text, task, processes)
+        return build_search_evaluator(replace(builder, bad_items=None), data.val, task)
     return Evaluator(
         task,
-        build_evaluation_batches(config, data.val, data.media, text, task, processes, bad_items),
+        builder.evaluation(data.val),
         precision=config.precision,
         distributed=processes,
         num_examples=config.train.num_examples if processes.is_main else 0,

@@ -17,7 +17,8 @@ from clipbug.engine.checkpoint import CheckpointManager
 from clipbug.engine.optim import build_optimizer
 from clipbug.engine.tracking import Tracker
 from clipbug.engine.trainer import Trainer
-from clipbug.recipes.assembly import build_task_model, build_text_parts, build_train_batches
+from clipbug.recipes.assembly import build_task_model, build_text_parts
+from clipbug.recipes.batches import BatchBuilder
 from clipbug.runtime.distributed import init_distributed
 from clipbug.runtime.seeding import seed_everything
 from tests.fakes import FakeMedia, fake_image, fake_recording
@@ -66,7 +67,7 @@ def losses_of(task: str, folder: Path) -> list[float]:
     trainer = Trainer(
         task=model,
         optimizer=build_optimizer(model, config.optim),
-        train_batches=build_train_batches(config, records, media, text, model, processes),
+        train_batches=BatchBuilder(config, media, text, model, processes).training(records),
         evaluator=None,
         checkpoints=CheckpointManager(folder / "checkpoints", keep_last=1),
         failures=folder / "failures",
