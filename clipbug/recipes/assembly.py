@@ -131,14 +131,15 @@ def build_dataset(
     text: TextParts,
     *,
     training: bool,
-    num_clips: int,
 ) -> VisualDataset:
     """Samples of the rows, drawn anew each epoch in training and always the same otherwise."""
     common: dict[str, Any] = {
         "groups": group_records(records, texts_per_visual=config.data.texts_per_visual if training else None),
         "media": media,
         "clip_sampler": clip_sampler_of(
-            config, random=training and config.train.random_clips, num_clips=num_clips
+            config,
+            random=training and config.train.random_clips,
+            num_clips=(config.train if training else config.eval).num_clips,
         ),
         "max_frame_size": config.max_frame_size,
         "exact_resize": config.sampling.name == "clipbert",

@@ -8,6 +8,7 @@ from clipbug.config import RunConfig
 from clipbug.data.bad_items import BadItems
 from clipbug.data.batch import Batch, Sample
 from clipbug.data.collate import collate
+from clipbug.data.datasets import VisualDataset
 from clipbug.data.inference_batches import InferenceBatches
 from clipbug.data.loaders import EvaluationBatches, TrainBatches
 from clipbug.data.media import MediaSource
@@ -54,9 +55,7 @@ class BatchBuilder:
 
     def _training(self, config: RunConfig, records: Sequence[Record]) -> TrainBatches:
         return TrainBatches(
-            build_dataset(
-                config, records, self.media, self.text, training=True, num_clips=config.train.num_clips
-            ),
+            self._dataset(config, records, training=True),
             batch_size=config.train.batch_size,
             seed=config.seed,
             rank=self.processes.rank,
@@ -76,9 +75,7 @@ class BatchBuilder:
     def _evaluation(self, records: Sequence[Record]) -> EvaluationBatches:
         config = self.config
         return EvaluationBatches(
-            build_dataset(
-                config, records, self.media, self.text, training=False, num_clips=config.eval.num_clips
-            ),
+            self._dataset(config, records, training=False),
             batch_size=config.eval.batch_size,
             rank=self.processes.rank,
             world_size=self.processes.world_size,
@@ -91,15 +88,16 @@ class BatchBuilder:
         """Each row once over all processes, read ahead, bad recordings named instead of raised."""
         config = self.config
         return InferenceBatches(
-            build_dataset(
-                config, records, self.media, self.text, training=False, num_clips=config.eval.num_clips
-            ),
+            self._dataset(config, records, training=False),
             batch_size=config.eval.batch_size,
             rank=self.processes.rank,
             world_size=self.processes.world_size,
             num_threads=max(1, config.data.num_workers),
             collate=self._collate(),
         )
+
+    def _dataset(self, config: RunConfig, records: Sequence[Record], *, training: bool) -> VisualDataset:
+        return build_dataset(config, records, self.media, self.text, training=training)
 
     def _collate(self) -> Callable[[Sequence[Sample]], Batch]:
         return partial(
