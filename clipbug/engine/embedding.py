@@ -1,16 +1,16 @@
 """Recordings as vectors, one per clip, of several kinds in one pass over the recordings."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from clipbug.data.batch import Batch, UnreadVisual
 from clipbug.engine.failures import memory_errors_explained
 from clipbug.engine.predictor import inference, length
-from clipbug.runtime.distributed import Distributed, gather_objects
 from clipbug.runtime.precision import autocast, resolve_precision
 from clipbug.runtime.progress import ProgressBar
 
@@ -24,41 +24,35 @@ def embed(
     *,
     modules: nn.Module,
     precision: Literal["auto", "fp32", "bf16", "fp16"],
-    distributed: Distributed,
+    device: torch.device,
     description: str,
-) -> tuple[dict[str, dict[str, NDArray[np.float32]]], tuple[UnreadVisual, ...]]:
-    """The vectors of every recording, the same on all processes; each recording is decoded once.
+) -> Iterator[list[tuple[str, dict[str, NDArray[np.float32]]]] | UnreadVisual]:
+    """(recording, name -> (N, D)) of each batch, as soon as they are there; each recording is decoded once.
 
     Args:
         embedders: by name.
-        batches: this process's share of the recordings.
+        batches: this process's share of the recordings; what could not be read is handed on.
         modules: what the embedders run, left in the mode in which it came.
         description: of the progress bar.
-
-    Returns:
-        Name -> recording -> (N, D); and the recordings that could not be read.
 
     Raises:
         OutOfMemoryError: a batch does not fit.
     """
-    device = distributed.device
     resolved = resolve_precision(precision, device)
-    rows: list[tuple[str, dict[str, NDArray[np.float32]]]] = []
-    unread: list[UnreadVisual] = []
-    with inference(modules), ProgressBar(description, length(batches), unit="recordings") as bar:
+    with ProgressBar(description, length(batches), unit="recordings") as bar:
         for batch in batches:
             if isinstance(batch, UnreadVisual):
-                unread.append(batch)
+                yield batch
                 bar.update()
                 continue
-            with memory_errors_explained([batch], "eval"), autocast(resolved, device):
+            # Within the block nothing is yielded: the caller's own code must not run in inference mode.
+            with inference(modules), memory_errors_explained([batch], "eval"), autocast(resolved, device):
                 frames = batch.to(device).frames
                 vectors = {
                     name: embedder(frames).float().cpu().numpy() for name, embedder in embedders.items()
                 }
-            for index, media_id in enumerate(batch.media_ids):
-                rows.append((media_id, {name: values[index] for name, values in vectors.items()}))
+            yield [
+                (media_id, {name: values[index] for name, values in vectors.items()})
+                for index, media_id in enumerate(batch.media_ids)
+            ]
             bar.update(len(batch.media_ids))
-    gathered = gather_objects(rows, distributed)
-    vectors_of = {name: {media_id: own[name] for media_id, own in gathered} for name in embedders}
-    return vectors_of, tuple(gather_objects(unread, distributed))

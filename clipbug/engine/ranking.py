@@ -49,78 +49,71 @@ PairLogits = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
-class TextScores:
-    """Scores of all texts.
+class RecordingScores:
+    """Scores of all texts with one recording.
 
     Attributes:
-        columns: recording -> scores (texts,).
-        pairs: row -> logits with its own recording; empty unless asked for.
-        unread: recordings that could not be read, and have no scores.
+        scores: (texts,).
+        pairs: of the recording's own rows, by id; empty unless asked for.
     """
 
-    columns: Mapping[str, NDArray[np.float32]]
+    media_id: str
+    scores: NDArray[np.float32]
     pairs: Mapping[str, PairLogits]
-    unread: tuple[UnreadVisual, ...]
 
 
-def score_texts(
+def score_recordings(
     task: RankingTask,
     batches: Iterable[Batch | UnreadVisual],
     texts: EncodedTexts,
     *,
     precision: PRECISION,
-    distributed: Distributed,
+    device: torch.device,
     description: str,
     encode: Callable[[Tensor], Tensor] | None = None,
-    signals: StopSignals | None = None,
     with_pairs: bool = False,
-) -> TextScores:
-    """The score of every text with every recording, the same on all processes.
+) -> Iterator[list[RecordingScores] | UnreadVisual]:
+    """The score of every text with every recording of each batch, as soon as they are there; nothing is kept.
 
     Args:
         task: left in the mode (training or not) in which it came.
-        batches: this process's share of the recordings, with their own texts.
+        batches: this process's share of the recordings, with their own texts; what could not be read is
+            handed on.
         texts: to score.
         description: of the progress bar.
         encode: frames to their grid, in the place of the task's own way.
-        signals: what may ask to stop; the recordings that are left then have no scores.
-        with_pairs: also keep the logits of the batches' own texts.
+        with_pairs: also the logits of the batches' own texts.
 
     Raises:
         OutOfMemoryError: the clips of a batch do not fit.
     """
-    device = distributed.device
     resolved = resolve_precision(precision, device)
-    columns: list[tuple[str, NDArray[np.float32]]] = []
-    pairs: list[tuple[str, PairLogits]] = []
-    unread: list[UnreadVisual] = []
-    with inference(task), ProgressBar(description, length(batches), unit="recordings") as bar:
+    with ProgressBar(description, length(batches), unit="recordings") as bar:
         for batch in batches:
             if isinstance(batch, UnreadVisual):
-                unread.append(batch)
+                yield batch
                 bar.update()
                 continue
-            with memory_errors_explained([batch], "eval"), autocast(resolved, device):
+            # Within the block nothing is yielded: the caller's own code must not run in inference mode.
+            with inference(task), memory_errors_explained([batch], "eval"), autocast(resolved, device):
                 on_device = batch.to(device)
                 grid = (encode or task.encode_visuals)(on_device.frames)
-                scores = _score_grid(task, grid, on_device.clip_positions, texts, device)
-                if with_pairs:
-                    pairs.extend(_pairs(task, grid, on_device))
-            columns.extend(zip(batch.media_ids, scores.T, strict=True))
+                columns = _score_grid(task, grid, on_device.clip_positions, texts, device).T
+                pairs = _pairs(task, grid, on_device) if with_pairs else [{} for _ in columns]
+            yield [
+                RecordingScores(media_id, column, own)
+                for media_id, column, own in zip(batch.media_ids, columns, pairs, strict=True)
+            ]
             bar.update(len(batch.media_ids))
-            if signals is not None and signals.reason():
-                break
-    return TextScores(
-        dict(gather_objects(columns, distributed)),
-        dict(gather_objects(pairs, distributed)),
-        tuple(gather_objects(unread, distributed)),
-    )
 
 
-def _pairs(task: RankingTask, grid: Tensor, batch: Batch) -> Iterator[tuple[str, PairLogits]]:
+def _pairs(task: RankingTask, grid: Tensor, batch: Batch) -> list[dict[str, PairLogits]]:
+    """Of each recording."""
     pooled, clips = (logits.cpu().numpy() for logits in task.pair_logits(grid, batch))
-    for row, record in enumerate(batch.records):
-        yield record.record_id, (pooled[row], clips[row])
+    pairs: list[dict[str, PairLogits]] = [{} for _ in batch.media_ids]
+    for row, (record, visual) in enumerate(zip(batch.records, batch.visual_index.tolist(), strict=True)):
+        pairs[visual][record.record_id] = (pooled[row], clips[row])
+    return pairs
 
 
 def _score_grid(
@@ -195,12 +188,18 @@ class RankingEvaluator:
     def _scores(
         self, batches: Iterable[Batch], signals: StopSignals | None
     ) -> Mapping[str, NDArray[np.float32]]:
-        return score_texts(
+        columns: list[tuple[str, NDArray[np.float32]]] = []
+        for scored in score_recordings(
             self._task,
             batches,
             self._texts,
             precision=self._precision,
-            distributed=self._processes,
+            device=self._processes.device,
             description="validation",
-            signals=signals,
-        ).columns
+        ):
+            if isinstance(scored, UnreadVisual):
+                continue
+            columns.extend((one.media_id, one.scores) for one in scored)
+            if signals is not None and signals.reason():
+                break
+        return dict(gather_objects(columns, self._processes))

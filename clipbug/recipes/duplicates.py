@@ -1,6 +1,6 @@
 """Duplicate recordings found by how alike they look to a model, and to what needs no training."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +11,13 @@ from torch.nn import functional
 
 from clipbug.config import RunConfig
 from clipbug.config.task import RetrievalConfig
-from clipbug.data.batch import UnreadVisual
+from clipbug.data.batch import Batch, UnreadVisual
 from clipbug.data.records import Record
 from clipbug.engine.embedding import Embedder, embed
 from clipbug.models.build import build_backbone
 from clipbug.recipes.batches import BatchBuilder
 from clipbug.recipes.duplicate_scoring import MODEL
+from clipbug.recipes.search_job import RecordingArrays, SearchJob, compute_what_is_left
 from clipbug.runtime.seeding import seed_everything
 
 _THUMBNAIL = (16, 9)
@@ -27,6 +28,7 @@ Vectors = Mapping[str, NDArray[np.float32]]
 
 
 def compare_recordings(
+    job: SearchJob,
     builder: BatchBuilder,
     stored: RunConfig,
     records: Sequence[Record],
@@ -36,6 +38,7 @@ def compare_recordings(
     """How alike all pairs of the recordings are, to the model and to the baselines beside it.
 
     Args:
+        job: keeps what is done.
         builder: of batches, with the task and its trained model.
         stored: the run's own config, which names the weights that its backbone started from.
         records: one row per recording.
@@ -58,15 +61,23 @@ def compare_recordings(
     }
     # Whatever the run was trained for, these rows have no texts and no targets.
     as_search = replace(builder, config=config.model_copy(update={"task": RetrievalConfig()}))
-    vectors, unread = embed(
-        embedders,
-        as_search.inference(records),
-        modules=nn.ModuleList([builder.task, untrained]),
-        precision=config.precision,
-        distributed=processes,
-        description="compare",
-    )
-    ids = [record.media_id for record in records if record.media_id in vectors[MODEL]]
+
+    def compute(
+        batches: Iterable[Batch | UnreadVisual],
+    ) -> Iterator[list[RecordingArrays] | UnreadVisual]:
+        for done in embed(
+            embedders,
+            batches,
+            modules=nn.ModuleList([builder.task, untrained]),
+            precision=config.precision,
+            device=processes.device,
+            description="compare",
+        ):
+            yield done if isinstance(done, UnreadVisual) else [RecordingArrays(*one) for one in done]
+
+    results, unread = compute_what_is_left(job, as_search, records, compute)
+    vectors = {name: {media_id: one.arrays[name] for media_id, one in results.items()} for name in embedders}
+    ids = [record.media_id for record in records if record.media_id in results]
     return {
         MODEL: similarity(vectors[MODEL], ids, _in_order),
         f"{MODEL}_unordered": similarity(vectors[MODEL], ids, _unordered),

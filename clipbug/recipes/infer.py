@@ -1,12 +1,10 @@
 """`clipbug infer`: answers to the questions of a file, from a run folder alone."""
 
-import hashlib
 import json
 import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from clipbug.models.frame_encoder import FrameEncoder
 from clipbug.recipes.answer_check import AnswerCheck, check_answers
 from clipbug.recipes.assembly import model_of
 from clipbug.recipes.batches import BatchBuilder
-from clipbug.recipes.inference_inputs import InferenceInputs, find_inputs
+from clipbug.recipes.inference_inputs import PATIENCE, InferenceInputs, find_inputs, result_settings
 from clipbug.recipes.inference_job import InferenceJob
 from clipbug.recipes.inference_model import InferenceModel, InferencePrecision, load_inference_model
 from clipbug.recipes.rows import DataFormat, match_records
@@ -34,9 +32,6 @@ from clipbug.runtime.distributed import (
 from clipbug.runtime.files import atomic_file, atomic_write, remove_temporaries_of
 
 logger = logging.getLogger(__name__)
-
-_PATIENCE = timedelta(days=1)
-"""Shares of many recordings do not take equally long, on machines that are not equally fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +148,8 @@ def infer(
         )
     rows = match_records(inputs.files, inputs.config, inputs.media, task=inputs.asked)
     settings = {"precision": precision or inputs.config.precision, "near_duplicates": near_duplicates}
-    job = InferenceJob(target, _settings(inputs) | settings, keeps_logits=scores is not None)
-    with joined_processes(patience=_PATIENCE) as processes:
+    job = InferenceJob(target, result_settings(inputs) | settings, keeps_logits=scores is not None)
+    with joined_processes(patience=PATIENCE) as processes:
         model = load_inference_model(
             inputs.folder, step=step, device=processes.device, precision=precision, compiles=compiles
         )
@@ -201,15 +196,6 @@ def infer(
     return report
 
 
-def _settings(inputs: InferenceInputs) -> dict[str, Any]:
-    """What answers depend on."""
-    return {
-        "weights": _fingerprint(inputs.weights),
-        "data": [_fingerprint(Path(file)) for file in inputs.files],
-        "config": inputs.config.model_dump(mode="json", exclude={"eval": {"batch_size"}, "train": True}),
-    }
-
-
 def _answer_what_is_left(
     job: InferenceJob,
     inputs: InferenceInputs,
@@ -237,12 +223,6 @@ def _answer_what_is_left(
             part.append(job.lines(answered))
     barrier(processes)
     return resumed
-
-
-def _fingerprint(file: Path) -> str:
-    """Changes when the file does."""
-    with file.open("rb") as content:
-        return f"{file.resolve()} {hashlib.file_digest(content, 'sha256').hexdigest()}"
 
 
 def _write(

@@ -1,8 +1,11 @@
 """What an inference works on: the run, its weights, the files to answer, and where their media is."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from clipbug.config import RunConfig
 from clipbug.data.annotations import detect_family
@@ -11,6 +14,9 @@ from clipbug.errors import DataError
 from clipbug.recipes.rows import DataFormat, asked_task, family_of, open_media
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.storage import Storage, annotation_files, split_of
+
+PATIENCE = timedelta(days=1)
+"""Shares of many recordings do not take equally long, on machines that are not equally fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +114,18 @@ def _with_reading(
 def _stores(config: RunConfig) -> tuple[str, ...]:
     """The run's stores if they are still there, else those of the storage: a run folder can move."""
     return config.data.media if all(Path(path).exists() for path in config.data.media) else ()
+
+
+def result_settings(inputs: InferenceInputs) -> dict[str, Any]:
+    """What results depend on, beside the options of the call."""
+    return {
+        "weights": _fingerprint(inputs.weights),
+        "data": [_fingerprint(Path(file)) for file in inputs.files],
+        "config": inputs.config.model_dump(mode="json", exclude={"eval": {"batch_size"}, "train": True}),
+    }
+
+
+def _fingerprint(file: Path) -> str:
+    """Changes when the file does."""
+    with file.open("rb") as content:
+        return f"{file.resolve()} {hashlib.file_digest(content, 'sha256').hexdigest()}"

@@ -1,6 +1,6 @@
 """Retrieval on disk: all texts of a file against all its recordings, while training and in inference."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,13 +10,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clipbug.config import RunConfig
-from clipbug.data.batch import UnreadVisual
+from clipbug.data.batch import Batch, UnreadVisual
 from clipbug.data.records import Record
 from clipbug.data.retrieval_set import RetrievalSet
-from clipbug.engine.ranking import EncodedTexts, PairLogits, RankingEvaluator, score_texts
+from clipbug.engine.ranking import (
+    EncodedTexts,
+    PairLogits,
+    RankingEvaluator,
+    RecordingScores,
+    score_recordings,
+)
 from clipbug.recipes.assembly import TextParts
 from clipbug.recipes.batches import BatchBuilder
 from clipbug.recipes.retrieval_scoring import matrix_of, validation_scores
+from clipbug.recipes.search_job import RecordingArrays, SearchJob, compute_what_is_left
 from clipbug.tasks.base import RankingTask
 
 TOP_K = 100
@@ -55,6 +62,7 @@ def build_search_evaluator(
 
 
 def search(
+    job: SearchJob,
     builder: BatchBuilder,
     records: Sequence[Record],
     task: RankingTask,
@@ -66,20 +74,40 @@ def search(
     Each recording is decoded and passed through the backbone once, by one process; all get the matrix.
 
     Args:
+        job: keeps what is done.
         encode: frames to their grid.
     """
     found, texts = _encoded_texts(builder.config, records, builder.text)
-    scores = score_texts(
-        task,
-        builder.inference(records),
-        texts,
-        precision=builder.config.precision,
-        distributed=builder.processes,
-        description="search",
-        encode=encode,
-        with_pairs=True,
-    )
-    return SearchResult(found, matrix_of(found, scores.columns), scores.pairs, scores.unread)
+
+    def compute(
+        batches: Iterable[Batch | UnreadVisual],
+    ) -> Iterator[list[RecordingArrays] | UnreadVisual]:
+        for scored in score_recordings(
+            task,
+            batches,
+            texts,
+            precision=builder.config.precision,
+            device=builder.processes.device,
+            description="search",
+            encode=encode,
+            with_pairs=True,
+        ):
+            yield scored if isinstance(scored, UnreadVisual) else [_to_arrays(one) for one in scored]
+
+    results, unread = compute_what_is_left(job, builder, records, compute)
+    columns = {media_id: one.arrays["scores"] for media_id, one in results.items()}
+    pairs = {
+        row: (pooled, clips)
+        for one in results.values()
+        for row, pooled, clips in zip(one.rows, one.arrays["pooled"], one.arrays["clips"], strict=True)
+    }
+    return SearchResult(found, matrix_of(found, columns), pairs, unread)
+
+
+def _to_arrays(scored: RecordingScores) -> RecordingArrays:
+    pooled, clips = zip(*scored.pairs.values(), strict=True)
+    arrays = {"scores": scored.scores, "pooled": np.stack(pooled), "clips": np.stack(clips)}
+    return RecordingArrays(scored.media_id, arrays, tuple(scored.pairs))
 
 
 def search_lines(result: SearchResult) -> list[dict[str, Any]]:

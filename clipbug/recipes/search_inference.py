@@ -2,6 +2,7 @@
 
 predictions.jsonl   per query: id, what was asked, the best recordings with scores
 scores.npz          the score of every query with every recording
+parts/              while it is under way (`search_job`)
 """
 
 import io
@@ -25,10 +26,11 @@ from clipbug.recipes.assembly import model_of
 from clipbug.recipes.batches import BatchBuilder
 from clipbug.recipes.duplicate_scoring import MODEL
 from clipbug.recipes.duplicates import compare_recordings
-from clipbug.recipes.inference_inputs import InferenceInputs
+from clipbug.recipes.inference_inputs import PATIENCE, InferenceInputs, result_settings
 from clipbug.recipes.inference_model import InferencePrecision, load_inference_model
 from clipbug.recipes.rows import join_media, match_records
 from clipbug.recipes.search import TOP_K, search, search_arrays, search_lines
+from clipbug.recipes.search_job import SearchJob
 from clipbug.runtime.distributed import joined_processes
 from clipbug.runtime.files import atomic_write
 from clipbug.tasks.base import RankingTask
@@ -45,6 +47,7 @@ class SearchReport:
         scores: npz file with the score of every query with every recording.
         missing: ids of the rows that are left out because their media is in no store.
         renamed: id in the file -> id in the stores (as rankings have it), where they differ.
+        resumed: recordings that an earlier process, which was stopped, had done.
         failures: recordings that could not be read, with the reason; they stand in no ranking.
     """
 
@@ -60,6 +63,7 @@ class SearchReport:
     missing_media: tuple[str, ...]
     renamed: dict[str, str]
     seconds: float
+    resumed: int
     failures: tuple[dict[str, Any], ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -104,7 +108,9 @@ def infer_search(
     if precision == "int8":
         raise ConfigError("int8 is for answers, not for rankings", "leave --precision out, or take bf16")
     started = time.monotonic()
-    with joined_processes() as processes:
+    chosen = {"asked": inputs.asked, "precision": precision, "near_duplicates": near_duplicates}
+    job = SearchJob(target, result_settings(inputs) | chosen)
+    with joined_processes(patience=PATIENCE) as processes:
         model = load_inference_model(
             inputs.folder, step=step, device=processes.device, precision=precision, compiles=compiles
         )
@@ -112,7 +118,7 @@ def infer_search(
         config = inputs.config.model_copy(update={"precision": model.precision})
         builder = BatchBuilder(config, inputs.media, model.text, model.task, processes)
         find = _find_duplicates if inputs.asked == "duplicates" else _find_recordings
-        found = find(inputs, builder, encoder)
+        found = find(inputs, builder, encoder, job)
     report = SearchReport(
         run=str(inputs.folder.path.resolve()),
         step=inputs.weights.parent.resolve().name,
@@ -126,31 +132,38 @@ def infer_search(
         missing_media=tuple(dict.fromkeys(record.media_id for record in found.rows.missing)),
         renamed=dict(found.rows.renamed),
         seconds=round(time.monotonic() - started, 1),
+        resumed=job.resumed,
         failures=tuple(
             {"media_id": one.media_id, "reason": one.reason, "hint": one.hint} for one in found.unread
         ),
     )
     if processes.is_main:
         _write(found, report, scores)
+        job.remove_parts()
     return report
 
 
-def _find_recordings(inputs: InferenceInputs, builder: BatchBuilder, encoder: FrameEncoder) -> _Found:
+def _find_recordings(
+    inputs: InferenceInputs, builder: BatchBuilder, encoder: FrameEncoder, job: SearchJob
+) -> _Found:
     assert isinstance(builder.task, RankingTask), "only runs of such a task are asked for recordings"
     rows = match_records(inputs.files, inputs.config, inputs.media)
-    result = search(builder, rows.found, builder.task, encode=encoder)
+    result = search(job, builder, rows.found, builder.task, encode=encoder)
     num_recordings = len(result.found.media_ids)
     return _Found(search_lines(result), search_arrays(result), num_recordings, rows, result.unread)
 
 
-def _find_duplicates(inputs: InferenceInputs, builder: BatchBuilder, encoder: FrameEncoder) -> _Found:
+def _find_duplicates(
+    inputs: InferenceInputs, builder: BatchBuilder, encoder: FrameEncoder, job: SearchJob
+) -> _Found:
     if len(inputs.files) != 1:
         raise DataError(f"{len(inputs.files)} files of duplicates are named", "name one with --data")
     recordings = read_duplicates(inputs.files[0])
     source = str(inputs.files[0])
     records = [CaptionRecord(one.media_id, one.media_id, "", one.app, source) for one in recordings]
     rows = join_media(records, inputs.config, inputs.media)
-    similarities, unread = compare_recordings(builder, inputs.folder.config(), rows.found, encode=encoder)
+    stored = inputs.folder.config()
+    similarities, unread = compare_recordings(job, builder, stored, rows.found, encode=encoder)
     unread_ids = {visual.media_id for visual in unread}
     ids = [record.record_id for record in rows.found if record.media_id not in unread_ids]
     arrays = {"media_ids": np.array(ids), **similarities}

@@ -14,9 +14,9 @@ from torch import multiprocessing
 
 from clipbug.config.task import RetrievalConfig
 from clipbug.data.batch import Batch
-from clipbug.engine.interruption import TerminatedError
+from clipbug.engine.interruption import StopSignals, TerminatedError
 from clipbug.engine.predictor import predict
-from clipbug.engine.ranking import EncodedTexts, score_texts
+from clipbug.engine.ranking import EncodedTexts, RankingEvaluator
 from clipbug.errors import CheckpointError
 from clipbug.runtime.distributed import (
     Distributed,
@@ -87,12 +87,22 @@ def _tell(rank: int, folder: Path, processes: Distributed) -> dict[str, Any]:
     return told
 
 
-def _searched(batches: list[Batch], processes: Distributed) -> dict[str, list[float]]:
+def _searched(batches: list[Batch], processes: Distributed) -> dict[str, float]:
     task = tiny_task(RetrievalConfig(), "logsumexp")
     assert isinstance(task, RankingTask)
     texts = EncodedTexts([[2, 8, 9, 3], [2, 30, 3], [2, 11, 12, 13, 3]], pad_token_id=0)
-    found = score_texts(task, batches, texts, precision="fp32", distributed=processes, description="search")
-    return {media_id: column.tolist() for media_id, column in found.columns.items()}
+    evaluator = RankingEvaluator(
+        task,
+        batches,
+        texts=texts,
+        score=lambda columns: {media_id: float(column.sum()) for media_id, column in columns.items()},
+        precision="fp32",
+        distributed=processes,
+    )
+    with StopSignals() as signals:
+        evaluation = evaluator.evaluate(signals)
+    assert evaluation is not None
+    return dict(evaluation.scores)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """All texts against all recordings: the same scores as pair by pair, each recording encoded once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from clipbug.data.batch import Batch, UnreadVisual
 from clipbug.engine import ranking
 from clipbug.engine.evaluator import Evaluation
 from clipbug.engine.interruption import StopSignals
-from clipbug.engine.ranking import EncodedTexts, RankingEvaluator, score_texts
+from clipbug.engine.ranking import EncodedTexts, RankingEvaluator, score_recordings
 from clipbug.tasks.retrieval import Retrieval
 from tests.engine.fakes import ALONE
 from tests.tasks.batches import caption_batch, split_by_visual, tiny_task
@@ -30,8 +30,15 @@ def task() -> Retrieval:
 
 
 def scored(task: Retrieval, batches: list[Batch]) -> dict[str, NDArray[np.float32]]:
-    found = score_texts(task, batches, TEXTS, precision="fp32", distributed=ALONE, description="search")
-    return dict(found.columns)
+    return {one.media_id: one.scores for one in recordings_of(task, batches)}
+
+
+def recordings_of(task: Retrieval, batches: Iterable[Batch | UnreadVisual], **options: Any) -> list[Any]:
+    """What is said of recordings that can be read, one by one."""
+    parts = score_recordings(
+        task, batches, TEXTS, precision="fp32", device=ALONE.device, description="search", **options
+    )
+    return [one for part in parts if not isinstance(part, UnreadVisual) for one in part]
 
 
 def pair_by_pair(task: Retrieval, batch: Batch) -> dict[str, list[float]]:
@@ -116,26 +123,23 @@ def test_validation_leaves_the_task_as_it_was_and_needs_no_own_texts(task: Retri
 def test_recordings_that_cannot_be_read_are_named_and_the_others_scored(task: Retrieval) -> None:
     first, *others = split_by_visual(caption_batch({}))
     unread = UnreadVisual(first.media_ids[0], first.records, "damaged", "record it again")
-    found = score_texts(
-        task, [unread, *others], TEXTS, precision="fp32", distributed=ALONE, description="search"
+    first_part, *parts = score_recordings(
+        task, [unread, *others], TEXTS, precision="fp32", device=ALONE.device, description="search"
     )
-    assert found.unread == (unread,)
-    assert set(found.columns) == {batch.media_ids[0] for batch in others}
+    assert first_part == unread
+    scored = [[one.media_id for one in part] for part in parts if not isinstance(part, UnreadVisual)]
+    assert scored == [list(batch.media_ids) for batch in others]
 
 
 def test_logits_of_own_pairs_are_those_of_prediction(task: Retrieval) -> None:
-    first, *others = split_by_visual(caption_batch({}))
-    unread = UnreadVisual(first.media_ids[0], first.records, "damaged", "record it again")
-    found = score_texts(
-        task,
-        [unread, *others],
-        TEXTS,
-        precision="fp32",
-        distributed=ALONE,
-        description="search",
-        with_pairs=True,
-    )
-    assert list(found.pairs) == [record.record_id for batch in others for record in batch.records]
+    _, *others = split_by_visual(caption_batch({}))
+    apart = recordings_of(task, others, with_pairs=True)
+    pairs = {row: logits for one in apart for row, logits in one.pairs.items()}
+    assert [list(one.pairs) for one in apart] == [
+        [record.record_id for record in batch.records] for batch in others
+    ]
+    together = recordings_of(task, [caption_batch({})], with_pairs=True)
+    assert [list(one.pairs) for one in together[1:]] == [list(one.pairs) for one in apart]
     task.eval()
     for batch in others:
         with torch.inference_mode():
@@ -147,6 +151,6 @@ def test_logits_of_own_pairs_are_those_of_prediction(task: Retrieval) -> None:
                 batch.clip_positions,
             )
         for row, record in enumerate(batch.records):
-            pooled, own = found.pairs[record.record_id]
+            pooled, own = pairs[record.record_id]
             np.testing.assert_allclose(own, clips[row], rtol=1e-4, atol=1e-5)  # fp32 in other batch sizes
             np.testing.assert_allclose(pooled, clips[row].logsumexp(dim=0), rtol=1e-4, atol=1e-5)

@@ -1,7 +1,7 @@
 """Retrieval, multiple choice and duplicates on a few recordings, through the command line."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from clipbug.cli.main import main
+from clipbug.runtime.line_file import LineFile
 
 Run = Callable[..., tuple[int, dict[str, Any]]]
 VIDEOS = ("even", "late", "uneven", "matroska", "still")
@@ -123,6 +124,38 @@ def test_a_search_computes_as_answers_are_computed(
     assert (code, report["error"]["message"]) == (1, "torch.compile needs a C++ compiler, and none is found")
     code, report = run(*words, "--precision", "int8")
     assert (code, report["error"]["message"]) == (1, "int8 is for answers, not for rankings")
+
+
+@pytest.mark.parametrize("name", ["captions.jsonl", "duplicates.json"])
+def test_a_stopped_search_goes_on_where_it_was(
+    name: str, trained: Path, folder: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("infer", "--run", str(trained), "--data", str(folder / name), "--batch-size", "1")
+    _, whole = run(*words, "--output", str(tmp_path / "whole"))
+    written: list[str] = []
+
+    def write_two(part: LineFile, lines: Sequence[str]) -> None:
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.extend(lines)
+        append(part, lines)
+
+    append = LineFile.append
+    with monkeypatch.context() as patched:
+        patched.setattr(LineFile, "append", write_two)
+        code, _ = run(*words, "--output", str(tmp_path / "stopped"))
+    assert code == 130
+    assert (tmp_path / "stopped" / "parts").exists()
+    code, report = run(*words, "--output", str(tmp_path / "stopped"))
+    assert (code, report["resumed"], report["recordings"]) == (0, 2, len(VIDEOS))
+    assert Path(report["predictions"]).read_text() == Path(whole["predictions"]).read_text()
+    with np.load(report["scores"]) as stopped, np.load(whole["scores"]) as expected:
+        assert list(stopped) == list(expected)
+        for array in expected:
+            np.testing.assert_array_equal(stopped[array], expected[array])
+    assert not (tmp_path / "stopped" / "parts").exists()
+    _, again = run(*words, "--output", str(tmp_path / "stopped"))
+    assert again["resumed"] == 0
 
 
 def test_scores_of_the_run_of_its_lists_and_by_hand_are_the_same(
