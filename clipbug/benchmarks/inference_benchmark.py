@@ -14,19 +14,20 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import numpy as np
+import torch
 
 from clipbug.benchmarks.inference_setup import QUESTIONS
 from clipbug.benchmarks.inference_ways import (
     WAYS,
     OriginalResult,
-    Times,
     WayResult,
     measure_memory,
     measure_original,
-    measure_rate,
     measure_way,
 )
+from clipbug.benchmarks.matrix_products import measure_rate
 from clipbug.benchmarks.recordings import Motion, write_recording
+from clipbug.benchmarks.stopwatch import Times
 from clipbug.errors import DataError
 from clipbug.runtime.threads import usable_cores
 
@@ -119,7 +120,10 @@ def measure_inference(
         raise ValueError(f"ways must be of {', '.join(WAYS)}, got {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory() as folder:
         kinds = _given(recordings) if recordings else _drawn(Path(folder), num_recordings)
-        rates = {precision: _alone(measure_rate, precision) for precision in ("fp32", "bf16")}
+        rates = {
+            precision: _alone(measure_rate, dtype, device=torch.device("cpu"))
+            for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))
+        }
         originals: dict[str, OriginalResult] = {}
         rows: list[InferenceRow] = []
         for kind, files in kinds.items():

@@ -2,7 +2,6 @@
 
 import resource
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -25,9 +24,9 @@ from clipbug.benchmarks.inference_setup import (
     count_flops,
     model_of,
 )
-from clipbug.benchmarks.matrix_products import matrix_products
 from clipbug.benchmarks.original_decoding import read_clips_as_original
 from clipbug.benchmarks.original_inference import OriginalInference
+from clipbug.benchmarks.stopwatch import Stopwatch, Times
 from clipbug.data.batch import UnreadVisual
 from clipbug.data.collate import canvas_size
 from clipbug.data.datasets import VisualTextDataset
@@ -49,36 +48,6 @@ bits; compiled: by torch.compile."""
 NEAR_LEVELS = 2.0
 _ORIGINAL_RUNS = 3  # of one long batch that all speeds are relative to; the median counts
 _CPU = torch.device("cpu")
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """What something took: on the clock, and of all processors together.
-
-    Other work on the machine stretches the first several times over and the second by much less.
-    """
-
-    seconds: float
-    processor_seconds: float
-
-    def times(self, factor: float) -> "Times":
-        """As much work so many times over."""
-        return Times(self.seconds * factor, self.processor_seconds * factor)
-
-    def plus(self, other: "Times") -> "Times":
-        """One after the other."""
-        return Times(self.seconds + other.seconds, self.processor_seconds + other.processor_seconds)
-
-
-class Stopwatch:
-    """Begins at its making."""
-
-    def __init__(self) -> None:
-        self._started = Times(time.perf_counter(), time.process_time())
-
-    def read(self) -> Times:
-        """Since then."""
-        return Times(time.perf_counter(), time.process_time()).plus(self._started.times(-1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,19 +194,6 @@ def measure_memory(files: Mapping[str, Path], *, num_recordings: int, num_clips:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         used.append(pages * resource.getpagesize())
     return used
-
-
-def measure_rate(precision: str, *, size: int = 1024, repeats: int = 20) -> Times:
-    """What the machine's fastest matrix product takes for one floating-point operation, at its best."""
-    dtype = torch.float32 if precision == "fp32" else torch.bfloat16
-    runs = []
-    for multiply in matrix_products(size, dtype, _CPU):
-        multiply()
-        for _ in range(repeats):
-            watch = Stopwatch()
-            multiply()
-            runs.append(watch.read().times(1 / (2 * size**3)))
-    return min(runs, key=lambda run: run.seconds)
 
 
 def peak_bytes() -> int:

@@ -6,6 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from clipbug.benchmarks.stopwatch import Stopwatch, Times
 from clipbug.models.inference_encoder import LinearStep
 from clipbug.models.onednn import FusedLinear, can_fuse
 
@@ -23,3 +24,15 @@ def matrix_products(size: int, dtype: torch.dtype, device: torch.device) -> tupl
     linear = nn.Linear(size, size, bias=False, dtype=dtype)
     linear.weight = nn.Parameter(right.t().contiguous(), requires_grad=False)
     return plain, partial(FusedLinear(LinearStep(linear)), left)
+
+
+def measure_rate(dtype: torch.dtype, *, device: torch.device, size: int = 1024, repeats: int = 20) -> Times:
+    """What the fastest of them takes for one floating-point operation, at its best."""
+    runs = []
+    for multiply in matrix_products(size, dtype, device):
+        multiply()
+        for _ in range(repeats):
+            watch = Stopwatch()
+            float(multiply()[0, 0])  # waits for a GPU
+            runs.append(watch.read().times(1 / (2 * size**3)))
+    return min(runs, key=lambda run: run.seconds)

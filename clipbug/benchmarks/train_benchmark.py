@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from clipbug.benchmarks.matrix_products import matrix_products
+from clipbug.benchmarks.matrix_products import measure_rate
 from clipbug.benchmarks.original_step import OriginalStep, Switches
 from clipbug.benchmarks.train_setting import Scale, Setting, Variant
 from clipbug.config import RunConfig
@@ -242,18 +242,6 @@ def _matrix_rates(setting: Setting) -> dict[str, float]:
     """TFLOP/s of a large matrix product: what the machine can do at best."""
     size, device = _MATRIX_SIZE[setting.scale], setting.processes.device
     return {
-        "fp32": _matrix_rate(size, torch.float32, device),
-        "bf16": _matrix_rate(size, torch.bfloat16, device),
+        precision: 1e-12 / measure_rate(dtype, device=device, size=size, repeats=8).seconds
+        for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))
     }
-
-
-@torch.no_grad()
-def _matrix_rate(size: int, dtype: torch.dtype, device: torch.device) -> float:
-    best = float("inf")
-    for multiply in matrix_products(size, dtype, device):
-        for _ in range(8):
-            started = time.perf_counter()
-            product = multiply()
-            float(product[0, 0])  # waits for a GPU
-            best = min(best, time.perf_counter() - started)
-    return 2 * size**3 / best / 1e12

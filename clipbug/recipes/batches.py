@@ -1,14 +1,13 @@
 """Batches of a run's rows: for its training, its validation and its inference."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from clipbug.config import RunConfig
 from clipbug.data.bad_items import BadItems
 from clipbug.data.batch import Batch, Sample
 from clipbug.data.collate import collate
-from clipbug.data.datasets import VisualDataset
 from clipbug.data.inference_batches import InferenceBatches
 from clipbug.data.loaders import EvaluationBatches, TrainBatches
 from clipbug.data.media import MediaSource
@@ -44,18 +43,19 @@ class BatchBuilder:
         """The endless stream of training micro-batches."""
         sets = self.config.data.train_datasets
         if not sets:
-            return self._training(self.config, records)
+            return self._training(records)
         streams = [
-            self._training(of_set, records_of_set(dataset.id, records))
+            replace(self, config=of_set)._training(records_of_set(dataset.id, records))
             for dataset, of_set in configs_of_sets(self.config)
         ]
         return MixedBatches(
             streams, [dataset.ratio for dataset in sets], batch_size=self.config.train.batch_size
         )
 
-    def _training(self, config: RunConfig, records: Sequence[Record]) -> TrainBatches:
+    def _training(self, records: Sequence[Record]) -> TrainBatches:
+        config = self.config
         return TrainBatches(
-            self._dataset(config, records, training=True),
+            build_dataset(config, records, self.media, self.text, training=True),
             batch_size=config.train.batch_size,
             seed=config.seed,
             rank=self.processes.rank,
@@ -75,7 +75,7 @@ class BatchBuilder:
     def _evaluation(self, records: Sequence[Record]) -> EvaluationBatches:
         config = self.config
         return EvaluationBatches(
-            self._dataset(config, records, training=False),
+            build_dataset(config, records, self.media, self.text, training=False),
             batch_size=config.eval.batch_size,
             rank=self.processes.rank,
             world_size=self.processes.world_size,
@@ -88,16 +88,13 @@ class BatchBuilder:
         """Each row once over all processes, read ahead, bad recordings named instead of raised."""
         config = self.config
         return InferenceBatches(
-            self._dataset(config, records, training=False),
+            build_dataset(config, records, self.media, self.text, training=False),
             batch_size=config.eval.batch_size,
             rank=self.processes.rank,
             world_size=self.processes.world_size,
             num_threads=max(1, config.data.num_workers),
             collate=self._collate(),
         )
-
-    def _dataset(self, config: RunConfig, records: Sequence[Record], *, training: bool) -> VisualDataset:
-        return build_dataset(config, records, self.media, self.text, training=training)
 
     def _collate(self) -> Callable[[Sequence[Sample]], Batch]:
         return partial(

@@ -1,7 +1,8 @@
 """Duplicate recordings found by how alike they look to a model, and to what needs no training."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch.nn import functional
 
 from clipbug.config import RunConfig
 from clipbug.config.task import RetrievalConfig
-from clipbug.data.batch import Batch, UnreadVisual
+from clipbug.data.batch import UnreadVisual
 from clipbug.data.records import Record
 from clipbug.engine.embedding import Embedder, embed
 from clipbug.models.build import build_backbone
@@ -61,21 +62,17 @@ def compare_recordings(
     }
     # Whatever the run was trained for, these rows have no texts and no targets.
     as_search = replace(builder, config=config.model_copy(update={"task": RetrievalConfig()}))
-
-    def compute(
-        batches: Iterable[Batch | UnreadVisual],
-    ) -> Iterator[list[RecordingArrays] | UnreadVisual]:
-        for done in embed(
-            embedders,
-            batches,
-            modules=nn.ModuleList([builder.task, untrained]),
-            precision=config.precision,
-            device=processes.device,
-            description="compare",
-        ):
-            yield done if isinstance(done, UnreadVisual) else [RecordingArrays(*one) for one in done]
-
-    results, unread = compute_what_is_left(job, as_search, records, compute)
+    compute = partial(
+        embed,
+        embedders,
+        modules=nn.ModuleList([builder.task, untrained]),
+        precision=config.precision,
+        device=processes.device,
+        description="compare",
+    )
+    results, unread = compute_what_is_left(
+        job, as_search, records, compute, lambda one: RecordingArrays(*one)
+    )
     vectors = {name: {media_id: one.arrays[name] for media_id, one in results.items()} for name in embedders}
     ids = [record.media_id for record in records if record.media_id in results]
     return {

@@ -147,8 +147,8 @@ def infer(
             compiles=compiles,
         )
     rows = match_records(inputs.files, inputs.config, inputs.media, task=inputs.asked)
-    settings = {"precision": precision or inputs.config.precision, "near_duplicates": near_duplicates}
-    job = InferenceJob(target, result_settings(inputs) | settings, keeps_logits=scores is not None)
+    settings = result_settings(inputs, precision=precision, near_duplicates=near_duplicates)
+    job = InferenceJob(target, settings, keeps_logits=scores is not None)
     with joined_processes(patience=PATIENCE) as processes:
         model = load_inference_model(
             inputs.folder, step=step, device=processes.device, precision=precision, compiles=compiles

@@ -116,12 +116,16 @@ def _stores(config: RunConfig) -> tuple[str, ...]:
     return config.data.media if all(Path(path).exists() for path in config.data.media) else ()
 
 
-def result_settings(inputs: InferenceInputs) -> dict[str, Any]:
-    """What results depend on, beside the options of the call."""
+def result_settings(
+    inputs: InferenceInputs, *, precision: str | None, near_duplicates: float
+) -> dict[str, Any]:
+    """What answers and rankings depend on; the last two as the call has them."""
     return {
         "weights": _fingerprint(inputs.weights),
         "data": [_fingerprint(Path(file)) for file in inputs.files],
         "config": inputs.config.model_dump(mode="json", exclude={"eval": {"batch_size"}, "train": True}),
+        "precision": precision or inputs.config.precision,
+        "near_duplicates": near_duplicates,
     }
 
 

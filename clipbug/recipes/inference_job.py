@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from clipbug.data.batch import UnreadVisual
 from clipbug.data.records import Record
-from clipbug.errors import ClipbugError, DataError
-from clipbug.recipes.parts import SHARED_HINT, PartsFolder, packed_array, unpacked_array, unread_line
+from clipbug.errors import DataError
+from clipbug.recipes.parts import PartsFolder, packed_array, unpacked_array, unread_line
 from clipbug.runtime.distributed import Distributed
 from clipbug.runtime.line_file import LineFile, LinePlace
 from clipbug.tasks.base import Prediction
@@ -84,14 +84,7 @@ class InferenceJob:
         Raises:
             ClipbugError: some have neither, in the parts that this machine sees.
         """
-        done = self.done_ids
-        left = [record.record_id for record in records if record.record_id not in done]
-        if left:
-            raise ClipbugError(
-                f"{len(left)} of {len(records)} answers are not in {self._parts.path}, "
-                f"the first: {left[0]!r}",
-                f"{SHARED_HINT} The same command answers what is left.",
-            )
+        self._parts.check_complete([record.record_id for record in records], self.done_ids, what="answers")
 
     def lines(self, done: Sequence[Prediction] | UnreadVisual) -> list[str]:
         """What to append for a batch."""

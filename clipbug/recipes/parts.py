@@ -9,7 +9,7 @@ All machines see that folder. Killed at any time, complete lines are there.
 import base64
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from clipbug.runtime.line_file import LineFile, LinePlace, complete_lines
 
 logger = logging.getLogger(__name__)
 
-SHARED_HINT = "All machines must see one folder of predictions: name it with --output."
+_SHARED_HINT = "All machines must see one folder of predictions: name it with --output."
 
 
 class PartsFolder:
@@ -58,7 +58,7 @@ class PartsFolder:
         barrier(processes)
         if not settings.exists():
             raise ClipbugError(
-                f"process {processes.rank} does not see {settings}, which process 0 has written", SHARED_HINT
+                f"process {processes.rank} does not see {settings}, which process 0 has written", _SHARED_HINT
             )
         look()
         barrier(processes)  # nobody writes before everybody has looked
@@ -69,6 +69,22 @@ class PartsFolder:
         for path in self._paths():
             for place, line in complete_lines(path):
                 yield place, json.loads(line)
+
+    def check_complete(self, wanted: Sequence[str], done: Container[str], *, what: str) -> None:
+        """Pass if all that was wanted is done.
+
+        Args:
+            what: names the wanted things in the error.
+
+        Raises:
+            ClipbugError: some are not, in the parts that this machine sees.
+        """
+        left = [name for name in wanted if name not in done]
+        if left:
+            raise ClipbugError(
+                f"{len(left)} of {len(wanted)} {what} are not in {self.path}, the first: {left[0]!r}",
+                f"{_SHARED_HINT} The same command goes on with what is left.",
+            )
 
     def remove(self) -> None:
         """When all stands elsewhere."""

@@ -1,6 +1,6 @@
 """Retrieval on disk: all texts of a file against all its recordings, while training and in inference."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clipbug.config import RunConfig
-from clipbug.data.batch import Batch, UnreadVisual
+from clipbug.data.batch import UnreadVisual
 from clipbug.data.records import Record
 from clipbug.data.retrieval_set import RetrievalSet
 from clipbug.engine.ranking import (
@@ -78,23 +78,17 @@ def search(
         encode: frames to their grid.
     """
     found, texts = _encoded_texts(builder.config, records, builder.text)
-
-    def compute(
-        batches: Iterable[Batch | UnreadVisual],
-    ) -> Iterator[list[RecordingArrays] | UnreadVisual]:
-        for scored in score_recordings(
-            task,
-            batches,
-            texts,
-            precision=builder.config.precision,
-            device=builder.processes.device,
-            description="search",
-            encode=encode,
-            with_pairs=True,
-        ):
-            yield scored if isinstance(scored, UnreadVisual) else [_to_arrays(one) for one in scored]
-
-    results, unread = compute_what_is_left(job, builder, records, compute)
+    compute = partial(
+        score_recordings,
+        task,
+        texts=texts,
+        precision=builder.config.precision,
+        device=builder.processes.device,
+        description="search",
+        encode=encode,
+        with_pairs=True,
+    )
+    results, unread = compute_what_is_left(job, builder, records, compute, _to_arrays)
     columns = {media_id: one.arrays["scores"] for media_id, one in results.items()}
     pairs = {
         row: (pooled, clips)

@@ -108,8 +108,7 @@ def infer_search(
     if precision == "int8":
         raise ConfigError("int8 is for answers, not for rankings", "leave --precision out, or take bf16")
     started = time.monotonic()
-    chosen = {"asked": inputs.asked, "precision": precision, "near_duplicates": near_duplicates}
-    job = SearchJob(target, result_settings(inputs) | chosen)
+    job = SearchJob(target, result_settings(inputs, precision=precision, near_duplicates=near_duplicates))
     with joined_processes(patience=PATIENCE) as processes:
         model = load_inference_model(
             inputs.folder, step=step, device=processes.device, precision=precision, compiles=compiles

@@ -8,18 +8,19 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipbug.data.batch import Batch, UnreadVisual
 from clipbug.data.records import Record
-from clipbug.errors import ClipbugError
 from clipbug.recipes.batches import BatchBuilder
-from clipbug.recipes.parts import SHARED_HINT, PartsFolder, packed_array, unpacked_array, unread_line
+from clipbug.recipes.parts import PartsFolder, packed_array, unpacked_array, unread_line
 from clipbug.runtime.distributed import Distributed, barrier
 from clipbug.runtime.line_file import LineFile
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +32,6 @@ class RecordingArrays:
     media_id: str
     arrays: Mapping[str, NDArray[np.float32]]
     rows: tuple[str, ...] = ()
-
-
-Compute = Callable[[Iterable[Batch | UnreadVisual]], Iterator[Sequence[RecordingArrays] | UnreadVisual]]
-"""What a search computes of batches, one by one."""
 
 
 class SearchJob:
@@ -109,13 +106,7 @@ class SearchJob:
                     content["media_id"], arrays, tuple(content["rows"])
                 )
         wanted = dict.fromkeys(record.media_id for record in records)
-        left = [media_id for media_id in wanted if media_id not in found and media_id not in unread]
-        if left:
-            raise ClipbugError(
-                f"{len(left)} of {len(wanted)} recordings are not in {self._parts.path}, "
-                f"the first: {left[0]!r}",
-                f"{SHARED_HINT} The same command searches what is left.",
-            )
+        self._parts.check_complete(list(wanted), found.keys() | unread.keys(), what="recordings")
         return found, tuple(unread[media_id] for media_id in sorted(unread))
 
     def remove_parts(self) -> None:
@@ -127,15 +118,21 @@ def compute_what_is_left(
     job: SearchJob,
     builder: BatchBuilder,
     records: Sequence[Record],
-    compute: Compute,
+    compute: Callable[[Iterable[Batch | UnreadVisual]], Iterator[list[T] | UnreadVisual]],
+    to_arrays: Callable[[T], RecordingArrays],
 ) -> tuple[dict[str, RecordingArrays], tuple[UnreadVisual, ...]]:
     """Append what this process computes of its share of the recordings; then the results of all.
+
+    Args:
+        compute: of batches, one by one: something of each recording.
+        to_arrays: what is kept of that.
 
     Raises:
         ClipbugError: the folder cannot be used.
     """
     with job.open(builder.processes) as part:
         for done in compute(builder.inference(job.left(records))):
-            part.append(job.lines(done))
+            kept = done if isinstance(done, UnreadVisual) else list(map(to_arrays, done))
+            part.append(job.lines(kept))
     barrier(builder.processes)
     return job.results(records)
