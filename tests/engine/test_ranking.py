@@ -132,8 +132,9 @@ def test_recordings_that_cannot_be_read_are_named_and_the_others_scored(task: Re
 
 
 def test_logits_of_own_pairs_are_those_of_prediction(task: Retrieval) -> None:
-    _, *others = split_by_visual(caption_batch({}))
-    apart = recordings_of(task, others, with_pairs=True)
+    first, *others = split_by_visual(caption_batch({}))
+    unread = UnreadVisual(first.media_ids[0], first.records, "damaged", "record it again")
+    apart = recordings_of(task, [unread, *others], with_pairs=True)
     pairs = {row: logits for one in apart for row, logits in one.pairs.items()}
     assert [list(one.pairs) for one in apart] == [
         [record.record_id for record in batch.records] for batch in others
