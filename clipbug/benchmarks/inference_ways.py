@@ -40,12 +40,10 @@ from clipbug.runtime.allocator import keep_freed_memory
 from clipbug.runtime.precision import Precision, resolve_precision
 from clipbug.tasks.base import Prediction, Task
 
-WAYS = ("strict", "default", "prepared", "near", "int8", "compiled")
+WAYS = ("strict", "default", "prepared", "int8")
 """strict: float32 on square frames that the original samples; default: as clipbug answers; prepared: from the
-form that `ingest --prepare` keeps; near: also frames within 2 grey levels are one; int8: the encoder in 8
-bits; compiled: by torch.compile."""
+form that `ingest --prepare` keeps; int8: the encoder in 8 bits."""
 
-NEAR_LEVELS = 2.0
 _ORIGINAL_RUNS = 3  # of one long batch that all speeds are relative to; the median counts
 _CPU = torch.device("cpu")
 
@@ -112,7 +110,7 @@ def measure_way(
     first = dict([next(iter(files.items()))])
     warm_up = build_dataset(first, tokenizer, is_strict=is_strict, num_clips=1)
     _answer(task, batches(warm_up), FrameEncoder(model), precision)
-    encoder = FrameEncoder(model, near_duplicates=NEAR_LEVELS if way == "near" else 0.0)
+    encoder = FrameEncoder(model)
     pairs: list[int] = []
     model.bert.register_forward_pre_hook(lambda _module, inputs: pairs.append(len(inputs[0])))
     watch = Stopwatch()
@@ -205,7 +203,7 @@ def peak_bytes() -> int:
 def _prepare(model: ClipBert, way: str) -> Precision:
     precision = resolve_precision("fp32" if way == "strict" else "auto", _CPU)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    prepare_for_inference(model, dtype=dtype, has_int8_encoder=way == "int8", compiles=way == "compiled")
+    prepare_for_inference(model, dtype=dtype, has_int8_encoder=way == "int8")
     return precision
 
 

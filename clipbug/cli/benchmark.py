@@ -1,4 +1,4 @@
-"""`clipbug benchmark data`, `store` and `ask`; `train` and `infer` have modules of their own."""
+"""`clipbug benchmark data` and `ask`; `train` and `infer` have modules of their own."""
 
 from pathlib import Path
 from typing import Annotated
@@ -39,44 +39,6 @@ def data(
         recordings or [], clips=clips or (1, 8, 16), longer_side=size, repeats=repeats
     ).to_json()
     return Outcome(report, report_view("benchmark data", report))
-
-
-def store(
-    items: Annotated[
-        list[int] | None,
-        typer.Option("--items", min=1, metavar="N...", help="Items of stores to open. Default: 1000 100000."),
-    ] = None,
-    recordings: Annotated[
-        int, typer.Option("--recordings", min=0, metavar="N", help="Recordings to copy and to ingest.")
-    ] = 100,
-    pictures: Annotated[
-        list[int] | None,
-        typer.Option(
-            "--pictures", min=1, metavar="N...", help="Small pictures to ingest. Default: 1000 10000."
-        ),
-    ] = None,
-    workers: Annotated[
-        int, typer.Option("--workers", min=0, metavar="N", help="Processes that look at files.")
-    ] = 2,
-    folder: Annotated[
-        Path, typer.Option("--folder", metavar="DIR", help="Where to write, and to remove it again.")
-    ] = Path(),
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-) -> Outcome:
-    """Time ingest against copying files, and the opening of stores of different sizes."""
-    start_logging(quiet=quiet, verbose=verbose)
-    from clipbug.benchmarks.store_benchmark import measure_store
-
-    report = measure_store(
-        num_items=items or (1000, 100_000),
-        num_recordings=recordings,
-        num_pictures=pictures or (1000, 10_000),
-        num_workers=workers,
-        folder=folder,
-    ).to_json()
-    return Outcome(report, report_view("benchmark store", report))
 
 
 def ask(

@@ -75,7 +75,7 @@ def finetune(
         "data.allow_missing": allow_missing or None,
         "data.answers": None if answers is None else str(answers),
         "train.max_steps": max_steps,
-        "train.batch_size": None if batch in (None, "auto") else int(batch),
+        "train.batch_size": batch,
         "train.max_skipped_steps": max_skipped_steps,
         "seed": seed,
     }
@@ -85,7 +85,6 @@ def finetune(
     return run_training(
         resolved,
         dry_run=dry_run,
-        fit_batch=batch == "auto",
         storage=storage,
         output=output,
         resume=resume,

@@ -61,28 +61,6 @@ def infer(
             help="What to compute in. auto: bf16 where the device has it. Default: the run's.",
         ),
     ] = None,
-    near_duplicates: Annotated[
-        float,
-        typer.Option(
-            "--near-duplicates",
-            min=0.0,
-            max=255.0,
-            metavar="LEVELS",
-            help="Encode frames once that differ by no more grey levels, in any block of 8x8 pixels.",
-        ),
-    ] = 0.0,
-    compiles: Annotated[
-        bool, typer.Option("--compile", help="Use torch.compile: slow to start, then faster.")
-    ] = False,
-    checked_questions: Annotated[
-        int,
-        typer.Option(
-            "--check",
-            min=0,
-            metavar="N",
-            help="Ask N of the questions exactly as well (fp32, every frame) and report what differs.",
-        ),
-    ] = 0,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -111,8 +89,5 @@ def infer(
         output=output,
         scores=scores,
         precision=precision,
-        near_duplicates=near_duplicates,
-        compiles=compiles,
-        checked_questions=checked_questions,
     ).to_json()
     return Outcome(report, report_view("inference", report), exit_code=3 if report.get("failures") else 0)

@@ -72,10 +72,6 @@ def ingest(
     raw: Annotated[
         bool, typer.Option("--raw", help="Copy only; files are looked at when they are first used.")
     ] = False,
-    shards: Annotated[
-        int,
-        typer.Option("--shards", min=1, metavar="N", help="Spread the files over N stores in a folder."),
-    ] = 1,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -102,7 +98,6 @@ def ingest(
         prepare=PrepareSettings(prepare_size, checks_per_second=prepare_fps) if prepare else None,
         drop_original=drop_original,
         raw=raw,
-        num_shards=shards,
     )
     payload = report.to_json()
     is_complete = not report.bad and not report.not_prepared

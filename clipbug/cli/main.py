@@ -25,7 +25,6 @@ from clipbug.cli import (
     infer,
     ingest,
     pretrain,
-    replay,
     report,
     serve,
     weights,
@@ -43,11 +42,6 @@ _COMMANDS: _Commands = (
     ("pretrain", pretrain.pretrain, "clipbug pretrain --train captions.jsonl --media storage/vis_db/videos"),
     ("finetune", finetune.finetune, "clipbug finetune --task vqa"),
     ("infer", infer.infer, "clipbug infer --step 20000 --n-clips 16"),
-    (
-        "replay",
-        replay.replay,
-        "clipbug replay storage/finetune/video-qa-001/failures/step-000123",
-    ),
     ("evaluate", evaluate.evaluate, "clipbug evaluate --run storage/finetune/video-qa-001"),
     ("baseline", baseline.baseline, "clipbug baseline --train train.jsonl --data test.jsonl"),
     ("ask", ask.ask, 'clipbug ask recording.mp4 "what is tapped first?"'),
@@ -96,7 +90,6 @@ _DATA_COMMANDS: _Commands = (
 )
 _BENCHMARK_COMMANDS: _Commands = (
     ("data", benchmark.data, "clipbug benchmark data --n-clips 16"),
-    ("store", benchmark.store, "clipbug benchmark store --items 1000 100000"),
     ("train", benchmark_train.train, "clipbug benchmark train --only defaults"),
     ("ask", benchmark.ask, "clipbug benchmark ask --repeats 5"),
     ("infer", benchmark_infer.infer, "clipbug benchmark infer --way strict default"),

@@ -99,13 +99,6 @@ def duration_seconds(text: str) -> float:
     return 3600 * hours + 60 * minutes + seconds
 
 
-def batch_size(text: str) -> str:
-    """A positive number, or "auto"."""
-    if text != "auto" and not (text.isdecimal() and int(text)):
-        raise typer.BadParameter(f"{text!r} is neither a number of at least 1 nor 'auto'.")
-    return text
-
-
 AsJson = Annotated[
     bool,
     typer.Option("--json", help="Print one JSON object on standard output.", rich_help_panel=_EVERYWHERE),
@@ -214,12 +207,9 @@ StopAfter = Annotated[
     ),
 ]
 Batch = Annotated[
-    str | None,
+    int | None,
     typer.Option(
-        "--batch",
-        metavar="N|auto",
-        callback=lambda text: None if text is None else batch_size(text),
-        help="Visuals per process and micro-batch (train.batch_size); auto: as many as fit.",
+        "--batch", min=1, metavar="N", help="Media items per process and micro-batch (train.batch_size)."
     ),
 ]
 MaxSkippedSteps = Annotated[

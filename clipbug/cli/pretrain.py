@@ -44,7 +44,7 @@ def pretrain(
         "data.aliases": None if aliases is None else str(aliases),
         "data.allow_missing": allow_missing or None,
         "train.max_steps": max_steps,
-        "train.batch_size": None if batch in (None, "auto") else int(batch),
+        "train.batch_size": batch,
         "train.max_skipped_steps": max_skipped_steps,
         "seed": seed,
     }
@@ -54,7 +54,6 @@ def pretrain(
     return run_training(
         resolved,
         dry_run=dry_run,
-        fit_batch=batch == "auto",
         storage=storage,
         output=output,
         resume=resume,

@@ -28,7 +28,6 @@ def run_training(
     config: "RunConfig",
     *,
     dry_run: bool,
-    fit_batch: bool,
     storage: Path,
     output: Path | None,
     resume: ResumeChoice,
@@ -36,11 +35,7 @@ def run_training(
     accept_changes: bool,
     stop_after: float | None,
 ) -> Outcome:
-    """Train, or with `dry_run` only say what would be done; `fit_batch`: with the largest batch that fits."""
-    if fit_batch:
-        from clipbug.recipes.batch_size import with_largest_batch
-
-        config = with_largest_batch(config, storage=storage, output=output, resume=resume)
+    """Train, or with `dry_run` only report what would be done."""
     if dry_run:
         from clipbug.recipes.plan import plan_run
 

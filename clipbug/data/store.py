@@ -17,7 +17,6 @@ from clipbug.data.decoding.base import VideoDecoder
 from clipbug.data.decoding.open import open_media
 from clipbug.data.decoding.prepared import PreparedDecoder
 from clipbug.data.environment import (
-    DATA_FILE,
     MANIFEST,
     PREPARED,
     SUB_DATABASES,
@@ -35,7 +34,6 @@ from clipbug.errors import DataError
 
 __all__ = ["MediaStore", "StoreWriter", "open_stores"]
 
-SHARD_PREFIX = "shard-"
 _KEYS_PER_READ = 4096
 _MAX_COMPARED_IDS = 20_000
 _MAX_ENTRIES = 64  # a sample asks for its entry several times
@@ -225,17 +223,12 @@ class StoreGroup:
 
 
 def open_stores(paths: Sequence[Path]) -> MediaSource:
-    """One source over all stores named; a folder of shards stands for all of them, and each counts once."""
-    distinct = {store.resolve(): store for path in paths for store in shards_of(Path(path)) or [Path(path)]}
+    """Return one source over all stores named; a store that is named twice counts once."""
+    distinct = {Path(path).resolve(): Path(path) for path in paths}
     if not distinct:
         raise ValueError("no store named")
     stores = [MediaStore(path) for path in distinct.values()]
     return stores[0] if len(stores) == 1 else StoreGroup(stores)
-
-
-def shards_of(path: Path) -> list[Path]:
-    """The stores that `clipbug ingest --shards` has made in a folder."""
-    return sorted(file.parent for file in path.glob(f"{SHARD_PREFIX}*/{DATA_FILE}"))
 
 
 def _content(store: MediaStore, media_id: str) -> str:

@@ -60,14 +60,14 @@ def not_finite_error(problem: str, *, step: int, dump: Path) -> ClipbugError:
     """
     return ClipbugError(
         f"step {step} is not finite: {problem}",
-        f"Look at it: clipbug replay {dump}\n"
+        f"The weights before the step and the ids of its recordings are in {dump}.\n"
         "Lower optim.transformer.learning_rate and optim.backbone.learning_rate, use precision=fp32, or "
         "leave such steps out with --max-skipped-steps; the checkpoints before this step are as they were.",
     )
 
 
 def save_failure(folder: Path, task: Task, state: TrainState, *, problem: str, ids: Sequence[str]) -> Path:
-    """Write what replays the step after `state`: the weights before it, and where its data begins.
+    """Write the weights before the step after `state`, the position of its data and the ids of its media.
 
     Data and random numbers follow from config, step and position, so nothing else is needed.
 

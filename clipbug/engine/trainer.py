@@ -51,7 +51,7 @@ class Trainer:
         train_batches: this process's share of the training data.
         evaluator: of the validation data, or None.
         checkpoints: where to save; the process of rank 0 writes.
-        failures: folder for what replays a step that is not finite.
+        failures: folder for the weights before a step that is not finite.
         tracker: where to log; None on processes of other ranks.
         distributed: this process's place among all.
         precision: of the forward pass.

@@ -1,7 +1,5 @@
 """The same function in fewer and cheaper operations, for models that will not be trained any more."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -10,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from clipbug.errors import ConfigError
 from clipbug.models.clipbert import ClipBert
 from clipbug.models.heads import Head
 from clipbug.models.inference_encoder import InferenceEncoder
@@ -24,7 +21,6 @@ def prepare_for_inference(
     *,
     dtype: torch.dtype = torch.float32,
     has_int8_encoder: bool = False,
-    compiles: bool = False,
 ) -> None:
     """Fold batch norms into their convolutions, store weights as they are computed with, and join operations.
 
@@ -38,7 +34,6 @@ def prepare_for_inference(
             nor saved any more.
         dtype: of convolutions and linear layers: what autocast computes in, or float32.
         has_int8_encoder: compute the encoder's products in 8-bit integers; on a CPU only.
-        compiles: let torch.compile join operations, where otherwise those of oneDNN are taken (on a CPU).
 
     Raises:
         ConfigError: the device or machine cannot do what is asked.
@@ -58,9 +53,7 @@ def prepare_for_inference(
     model.requires_grad_(False)
     if has_int8_encoder:
         quantize_encoder(model, device)
-    if compiles:
-        _compile(model, device)
-    elif device.type == "cpu" and can_fuse(dtype):
+    if device.type == "cpu" and can_fuse(dtype):
         fuse_layers(model)
 
 
@@ -114,12 +107,3 @@ def _fold(parent: nn.Module, conv_name: str, norm_name: str) -> None:
     conv.weight.data = weight.to(conv.weight)
     conv.bias = nn.Parameter(bias.to(conv.weight))
     setattr(parent, norm_name, nn.Identity())
-
-
-def _compile(model: ClipBert, device: torch.device) -> None:
-    """Let torch.compile fuse what the two large parts do, at their first call with each kind of shape."""
-    compilers = (os.environ.get("CXX", ""), "c++", "g++", "clang++")
-    if device.type == "cpu" and not any(map(shutil.which, compilers)):
-        raise ConfigError("torch.compile needs a C++ compiler, and none is found", "leave --compile out")
-    model.visual.compile()
-    model.bert.compile()

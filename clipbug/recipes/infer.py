@@ -10,9 +10,7 @@ from typing import Any
 
 from clipbug.data.records import Record
 from clipbug.engine.predictor import predict
-from clipbug.errors import ConfigError
 from clipbug.models.frame_encoder import FrameEncoder
-from clipbug.recipes.answer_check import AnswerCheck, check_answers
 from clipbug.recipes.assembly import model_of
 from clipbug.recipes.batches import BatchBuilder
 from clipbug.recipes.inference_inputs import PATIENCE, InferenceInputs, find_inputs, result_settings
@@ -26,7 +24,6 @@ from clipbug.runtime.distributed import (
     Distributed,
     all_reduce_sums,
     barrier,
-    gather_objects,
     joined_processes,
 )
 from clipbug.runtime.files import atomic_file, atomic_write, remove_temporaries_of
@@ -46,9 +43,7 @@ class InferenceReport:
         resumed: of the questions, how many an earlier process had answered.
         frames: of all clips, but for what was resumed; frames_encoded: how many of them passed the
             backbone, the others being repeats.
-        largest_difference: in grey levels, of a frame from the one it was taken for (near duplicates).
         failures: visuals that could not be read: media_id, reason, hint, and the ids of their rows.
-        check: what exact inference says to some of the questions, if that was asked for.
     """
 
     run: str
@@ -66,9 +61,7 @@ class InferenceReport:
     resumed: int
     frames: int
     frames_encoded: int
-    largest_difference: float
     failures: tuple[dict[str, Any], ...]
-    check: AnswerCheck | None
 
     def to_json(self) -> dict[str, Any]:
         """The object that --json prints."""
@@ -90,9 +83,6 @@ def infer(
     output: Path | None = None,
     scores: Path | None = None,
     precision: InferencePrecision | None = None,
-    near_duplicates: float = 0.0,
-    compiles: bool = False,
-    checked_questions: int = 0,
 ) -> InferenceReport | SearchReport:
     """Answer every question of `data` with the weights of `run`, and write predictions.jsonl.
 
@@ -112,9 +102,6 @@ def infer(
         output: folder of predictions.jsonl; default: predictions/<data>-<step> in the run folder.
         scores: also write raw logits to this npz file.
         precision: default: the run's.
-        near_duplicates: grey levels by which frames of a recording may differ and still be encoded as one.
-        compiles: use torch.compile.
-        checked_questions: ask at most so many of the questions exactly as well, and compare.
 
     Raises:
         ClipbugError: no such run, step, data or media.
@@ -135,39 +122,21 @@ def infer(
     name = f"{'+'.join(Path(file).stem for file in inputs.files)}-{step}"
     target = output or inputs.folder.path / "predictions" / name
     if inputs.asked in SEARCHES:
-        if checked_questions:
-            raise ConfigError("--check compares answers, and this is a search", "leave --check out")
         return infer_search(
             inputs,
             step=step,
             target=target,
             scores=scores,
             precision=precision,
-            near_duplicates=near_duplicates,
-            compiles=compiles,
         )
     rows = match_records(inputs.files, inputs.config, inputs.media, task=inputs.asked)
-    settings = result_settings(inputs, precision=precision, near_duplicates=near_duplicates)
+    settings = result_settings(inputs, precision=precision)
     job = InferenceJob(target, settings, keeps_logits=scores is not None)
     with joined_processes(patience=PATIENCE) as processes:
-        model = load_inference_model(
-            inputs.folder, step=step, device=processes.device, precision=precision, compiles=compiles
-        )
-        encoder = FrameEncoder(model_of(model.task), near_duplicates=near_duplicates)
+        model = load_inference_model(inputs.folder, step=step, device=processes.device, precision=precision)
+        encoder = FrameEncoder(model_of(model.task))
         resumed = _answer_what_is_left(job, inputs, rows.found, model, encoder, processes)
         counts = all_reduce_sums({"all": encoder.num_frames, "encoded": encoder.num_encoded}, processes)
-        largest = max(gather_objects([encoder.largest_difference], processes))
-        check = None
-        if checked_questions:
-            check = check_answers(
-                inputs,
-                rows.found,
-                model,
-                step=step,
-                num_questions=checked_questions,
-                near_duplicates=near_duplicates,
-                processes=processes,
-            )
         job.look()
         if processes.is_main:
             job.check_complete(rows.found)
@@ -187,9 +156,7 @@ def infer(
         resumed=resumed,
         frames=int(counts["all"]),
         frames_encoded=int(counts["encoded"]),
-        largest_difference=round(largest, 3),
         failures=tuple(job.unread),
-        check=check,
     )
     if processes.is_main:
         _write(job, rows.found, report, scores)

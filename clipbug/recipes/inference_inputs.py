@@ -116,16 +116,13 @@ def _stores(config: RunConfig) -> tuple[str, ...]:
     return config.data.media if all(Path(path).exists() for path in config.data.media) else ()
 
 
-def result_settings(
-    inputs: InferenceInputs, *, precision: str | None, near_duplicates: float
-) -> dict[str, Any]:
-    """What answers and rankings depend on; the last two as the call has them."""
+def result_settings(inputs: InferenceInputs, *, precision: str | None) -> dict[str, Any]:
+    """Return what answers and rankings depend on; `precision` as the call has it."""
     return {
         "weights": _fingerprint(inputs.weights),
         "data": [_fingerprint(Path(file)) for file in inputs.files],
         "config": inputs.config.model_dump(mode="json", exclude={"eval": {"batch_size"}, "train": True}),
         "precision": precision or inputs.config.precision,
-        "near_duplicates": near_duplicates,
     }
 
 

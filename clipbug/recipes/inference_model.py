@@ -41,7 +41,6 @@ def load_inference_model(
     step: str,
     device: torch.device,
     precision: InferencePrecision | None = None,
-    compiles: bool = False,
 ) -> InferenceModel:
     """The weights of `step` in a graph for inference.
 
@@ -50,7 +49,6 @@ def load_inference_model(
         step: a number, "best" or "last".
         device: to compute on.
         precision: None: the run's own; "int8": the encoder's linear layers in 8 bits, the rest as auto.
-        compiles: hand the model to torch.compile, which needs a C++ compiler and a minute at its first call.
 
     Raises:
         CheckpointError: no such step, or damaged weights.
@@ -65,7 +63,5 @@ def load_inference_model(
     resolved = resolve_precision("auto" if chosen == "int8" else chosen, device)
     share_cores()
     task.to(device)
-    prepare_for_inference(
-        model, dtype=_DTYPES[resolved], has_int8_encoder=chosen == "int8", compiles=compiles
-    )
+    prepare_for_inference(model, dtype=_DTYPES[resolved], has_int8_encoder=chosen == "int8")
     return InferenceModel(config, task, text, device, resolved)

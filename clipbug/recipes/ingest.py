@@ -13,9 +13,8 @@ from clipbug.data.store import StoreWriter
 from clipbug.data.store_rewrite import rewrite_store
 from clipbug.errors import DataError
 from clipbug.recipes.file_loading import BadFile, LoadedFile, load_files, load_raw
-from clipbug.recipes.ingest_report import IngestReport, KindTotals, joined_report
+from clipbug.recipes.ingest_report import IngestReport, KindTotals
 from clipbug.recipes.media_files import FileType, find_media_files
-from clipbug.recipes.shards import places_of_shards, shard_of
 from clipbug.runtime.progress import ProgressBar
 
 _MAX_BATCH_ITEMS = 1000
@@ -33,7 +32,6 @@ def ingest(
     prepare: PrepareSettings | None = None,
     drop_original: bool = False,
     raw: bool = False,
-    num_shards: int = 1,
 ) -> IngestReport:
     """Store the original bytes and a manifest entry of every file that can be decoded; add only what is new.
 
@@ -49,7 +47,6 @@ def ingest(
         prepare: how recordings are prepared beside their originals, those that the store holds too.
         drop_original: keep the prepared form instead of the original, where there is one.
         raw: copy bytes without a look at them; they get no manifest entry until a run without it.
-        num_shards: stores in the folder `store` over which files are spread; a later run finds them.
 
     Raises:
         DataError: nothing to ingest, two files with one id, an id that the store holds with other bytes, or a
@@ -58,13 +55,11 @@ def ingest(
     if drop_original and prepare is None:
         raise DataError("originals can be dropped only for a prepared form", "Add --prepare.")
     found = find_media_files(paths, extensions=extensions, file_type=file_type)
-    places = places_of_shards(store, num_shards)
     with ProgressBar("ingest", len(found.files), unit="files") as progress:
-        runs = [_Run(place, progress, prepare, drop_original=drop_original, raw=raw) for place in places]
-        for number, run in enumerate(runs):  # all look before one writes
-            run.find_new([file for file in found.files if shard_of(file.stem, len(places)) == number])
-        reports = [run.take_new(file_type, num_workers) for run in runs]
-    return joined_report(store, reports, num_other_files=found.num_others)
+        run = _Run(store, progress, prepare, drop_original=drop_original, raw=raw)
+        run.find_new(found.files)
+        run.take_new(file_type, num_workers)
+    return run.report(num_other_files=found.num_others)
 
 
 @dataclass(slots=True)
@@ -119,7 +114,7 @@ class _Run:
         with self._writer:
             self._new = [file for file in files if not self._skip_stored(file)]
 
-    def take_new(self, file_type: FileType, num_workers: int) -> IngestReport:
+    def take_new(self, file_type: FileType, num_workers: int) -> None:
         """Take the new files into the store."""
         loaded: Iterator[LoadedFile | BadFile] = map(load_raw, self._new)
         if not self._raw:
@@ -132,7 +127,6 @@ class _Run:
                 self._commit()
         if self._to_drop:
             rewrite_store(self._writer.path, without_originals=frozenset(self._to_drop))
-        return self._report()
 
     def _skip_stored(self, file: Path) -> bool:
         """Whether the store holds all that is wanted of the file.
@@ -199,8 +193,8 @@ class _Run:
             self._writer.put_raw(batch.raw)
         self._last_commit = time.monotonic()
 
-    def _report(self) -> IngestReport:
-        """What was done."""
+    def report(self, *, num_other_files: int) -> IngestReport:
+        """Return what was done."""
         return IngestReport(
             store=self._writer.path,
             added=self._added,
@@ -209,7 +203,7 @@ class _Run:
             video_seconds=sum(row.video_seconds for row in self._kinds.values()),
             kinds=self._kinds,
             bad=tuple(self._bad),
-            num_other_files=0,
+            num_other_files=num_other_files,
             prepared=self._prepared,
             not_prepared=tuple(self._not_prepared),
         )

@@ -1,6 +1,5 @@
 """What `clipbug ingest` says when it is done."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,26 +73,6 @@ class IngestReport:
             "prepared": self.prepared,
             "not_prepared": [_bad_row(file) for file in self.not_prepared],
         }
-
-
-def joined_report(store: Path, reports: Sequence[IngestReport], *, num_other_files: int) -> IngestReport:
-    """The report of all shards together."""
-    kinds: dict[MediaKind, KindTotals] = {}
-    for report in reports:
-        for kind, totals in report.kinds.items():
-            kinds[kind] = kinds.get(kind, KindTotals()) + totals
-    return IngestReport(
-        store=store,
-        added=sum(report.added for report in reports),
-        already_there=sum(report.already_there for report in reports),
-        num_bytes=sum(report.num_bytes for report in reports),
-        video_seconds=sum(report.video_seconds for report in reports),
-        kinds=kinds,
-        bad=tuple(file for report in reports for file in report.bad),
-        num_other_files=num_other_files,
-        prepared=sum(report.prepared for report in reports),
-        not_prepared=tuple(file for report in reports for file in report.not_prepared),
-    )
 
 
 def _bad_row(file: BadFile) -> dict[str, str]:

@@ -9,7 +9,7 @@
     environment.json        each start: command, versions, git revision, machine, accepted changes
     metrics.jsonl, tensorboard/
     checkpoints/step-000500/model.safetensors ...   and links `best`, `last`
-    failures/step-000123/   a step that was not finite, for `clipbug replay`
+    failures/step-000123/   weights before a step that was not finite, and its media
     summary.json            written when training is complete
 
 A model folder has `model.safetensors` beside config.yaml instead of checkpoints/.
@@ -77,7 +77,7 @@ class RunFolder:
 
     @property
     def failures(self) -> Path:
-        """Folder of what replays failed steps."""
+        """Return the folder of the steps that were not finite."""
         return self.path / "failures"
 
     @property

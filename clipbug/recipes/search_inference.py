@@ -87,8 +87,6 @@ def infer_search(
     target: Path,
     scores: Path | None,
     precision: InferencePrecision | None,
-    near_duplicates: float,
-    compiles: bool,
 ) -> SearchReport:
     """Rank recordings for every query of the files.
 
@@ -98,8 +96,6 @@ def infer_search(
         target: folder to write to.
         scores: a further place for the scores.
         precision: default: the run's.
-        near_duplicates: grey levels by which frames may differ and still be encoded as one.
-        compiles: use torch.compile.
 
     Raises:
         ClipbugError: rows, media or weights that cannot be used.
@@ -108,12 +104,10 @@ def infer_search(
     if precision == "int8":
         raise ConfigError("int8 is for answers, not for rankings", "leave --precision out, or take bf16")
     started = time.monotonic()
-    job = SearchJob(target, result_settings(inputs, precision=precision, near_duplicates=near_duplicates))
+    job = SearchJob(target, result_settings(inputs, precision=precision))
     with joined_processes(patience=PATIENCE) as processes:
-        model = load_inference_model(
-            inputs.folder, step=step, device=processes.device, precision=precision, compiles=compiles
-        )
-        encoder = FrameEncoder(model_of(model.task), near_duplicates=near_duplicates)
+        model = load_inference_model(inputs.folder, step=step, device=processes.device, precision=precision)
+        encoder = FrameEncoder(model_of(model.task))
         config = inputs.config.model_copy(update={"precision": model.precision})
         builder = BatchBuilder(config, inputs.media, model.text, model.task, processes)
         find = _find_duplicates if inputs.asked == "duplicates" else _find_recordings

@@ -27,7 +27,6 @@ def test_ingest(recipes: FakeRecipes) -> None:
         "prepare": None,
         "drop_original": False,
         "raw": False,
-        "num_shards": 1,
     }
 
 
@@ -177,7 +176,7 @@ def test_infer(recipes: FakeRecipes) -> None:
     words = "--run r --step 20000 --data d.jsonl --media s1 s2 --n-clips 16 --batch-size 3"
     reading = "--format video-qa --aliases a.json --allow-missing"
     outputs = ("--output", "o", "--scores", "f.npz")
-    speed = "--precision int8 --near-duplicates 0.5 --compile --check 50"
+    speed = "--precision int8"
     assert exit_code_of("infer", *words.split(), *reading.split(), *outputs, *speed.split()) == 0
     assert recipes.arguments == {
         "storage": Path("storage"),
@@ -193,9 +192,6 @@ def test_infer(recipes: FakeRecipes) -> None:
         "output": Path("o"),
         "scores": Path("f.npz"),
         "precision": "int8",
-        "near_duplicates": 0.5,
-        "compiles": True,
-        "checked_questions": 50,
     }
 
 

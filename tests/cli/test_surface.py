@@ -27,7 +27,7 @@ TRAINING = {
 SURFACE = {
     "ingest": {
         *("PATH...", "--ext", "--file-type", "--name", "--out", "--workers", "--storage"),
-        *("--prepare", "--prepare-size", "--prepare-fps", "--drop-original", "--raw", "--shards"),
+        *("--prepare", "--prepare-size", "--prepare-fps", "--drop-original", "--raw"),
     },
     "pretrain": TRAINING,
     "finetune": TRAINING | {"--task", "--answers", "--init"},
@@ -45,9 +45,6 @@ SURFACE = {
             "--output",
             "--scores",
             "--precision",
-            "--near-duplicates",
-            "--compile",
-            "--check",
             "--storage",
         ),
     },
@@ -74,14 +71,12 @@ SURFACE = {
         "--set",
     },
     "weights export": {"DIR", "--format", "--output", "--step"},
-    "replay": {"DIR", "--precision"},
     "benchmark train": {"--only", "--steps", "--batch", "--scale", "--check"},
     "benchmark infer": {
         *("FILE...", "--way", "--n-clips", "--recordings", "--original", "--memory"),
     },
     "benchmark ask": {"--config", "--repeats"},
     "benchmark data": {"FILE...", "--n-clips", "--size", "--repeats"},
-    "benchmark store": {"--items", "--recordings", "--pictures", "--workers", "--folder"},
     "data ls": {"STORE", "--match", "--limit"},
     "data get": {"STORE", "ID...", "--output"},
     "data rm": {"STORE", "ID..."},

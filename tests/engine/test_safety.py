@@ -38,12 +38,12 @@ class _Infinite(FakeStream):
             yield batch
 
 
-def test_a_step_that_is_not_finite_leaves_what_replays_it(tmp_path: Path) -> None:
+def test_a_step_that_is_not_finite_leaves_its_weights_and_media(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, stream=_Infinite())
     with pytest.raises(ClipbugError, match="step 7 is not finite") as caught:
         trainer.fit()
     dump = tmp_path / "failures" / "step-000007"
-    assert f"clipbug replay {dump}" in caught.value.hint
+    assert str(dump) in caught.value.hint
     facts = json.loads((dump / "failure.json").read_text())
     assert (facts["step"], facts["position"]) == (6, 12)
     assert facts["media_ids"] == [f"media{i % 30}" for i in range(48, 56)]

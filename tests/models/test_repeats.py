@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from clipbug.models.clipbert import ClipBert
-from clipbug.models.repeats import equal_rows, near_frames
+from clipbug.models.repeats import equal_rows
 from tests.models.conftest import BuildTiny, Inputs
 
 
@@ -27,19 +27,6 @@ def test_one_pixel_makes_a_difference() -> None:
     rows = random_frames(1).repeat(3, 1, 1, 1)
     rows[1, 2, 23, 19] ^= 1
     assert equal_rows(rows).place.tolist() == [0, 1, 0]
-
-
-def test_near_frames_ignore_noise_and_see_a_cursor() -> None:
-    still = random_frames(1).float()
-    noise = still + torch.randn(still.shape, generator=torch.Generator().manual_seed(1))
-    cursor = still.clone()
-    cursor[..., 8:16, 8:10] = 255 - cursor[..., 8:16, 8:10]
-    frames = torch.cat([still, noise, cursor, noise, cursor])
-    found = near_frames(frames, tolerance=1.0)
-    assert found.place.tolist() == [0, 0, 1, 0, 1]
-    assert 0 < found.largest_difference <= 1.0
-    assert near_frames(frames, tolerance=0.0).place.tolist() == equal_rows(frames).place.tolist()
-    assert near_frames(frames, tolerance=255.0).place.tolist() == [0] * 5
 
 
 def count_calls(module: torch.nn.Module) -> list[int]:
@@ -77,17 +64,6 @@ def test_clips_at_other_times_are_other_clips(build_tiny: BuildTiny, inputs: Inp
     with torch.no_grad():
         model(*still_inputs(inputs))
     assert sum(pairs) == 5 * 4
-
-
-def test_near_duplicates_are_computed_as_the_first(build_tiny: BuildTiny, inputs: Inputs) -> None:
-    model = build_tiny()
-    frames = inputs.frames[:1].clone().float()
-    frames[0, 1:] = frames[0, 0] + 0.25
-    with torch.no_grad():
-        exact = model.encode_frames(frames)
-        near = model.encode_frames(frames, distinct=near_frames(frames.flatten(0, 2), tolerance=0.5))
-    assert all(torch.equal(clip, near[0, 0]) for clip in near[0])
-    assert not torch.equal(exact[0, 1], exact[0, 0])
 
 
 def test_encoded_visuals_are_scored_as_frames_are(build_tiny: BuildTiny, inputs: Inputs) -> None:

@@ -19,10 +19,8 @@ from transformers import PreTrainedTokenizerBase
 
 from clipbug.config import RunConfig
 from clipbug.data.answers import AnswerVocabulary
-from clipbug.data.records import QuestionRecord
 from clipbug.data.store import MediaStore, StoreWriter
 from clipbug.errors import ClipbugError
-from clipbug.recipes.answer_check import spread
 from clipbug.recipes.infer import InferenceReport, infer
 from clipbug.recipes.inference_job import InferenceJob
 from clipbug.runtime.distributed import Distributed
@@ -242,33 +240,6 @@ def test_scores_stand_beside_the_predictions(ask: Ask, tmp_path: Path) -> None:
         assert scores["clip_logits"].shape == (15, 2, 3)
         best = scores["pooled_logits"].argmax(axis=1)
     assert [("save", "cancel", "delete")[index] for index in best] == [row["answer"] for row in rows]
-
-
-def test_the_exact_way_is_asked_some_questions_for_comparison(ask: Ask) -> None:
-    assert ask().check is None
-    same = ask(checked_questions=7, precision="fp32").check
-    assert same is not None
-    assert (same.questions, same.same_answers, same.largest_difference) == (6, 1.0, 0.0)
-    near = ask(checked_questions=100, near_duplicates=255.0).check
-    assert near is not None
-    assert near.questions == 15
-    assert near.largest_difference > 1e-4
-
-
-def test_rows_to_check_are_spread_over_recordings() -> None:
-    rows = [QuestionRecord(f"{media}-{n}", str(n), str(media), "?") for media in range(10) for n in range(3)]
-    chosen = spread(rows, 12)
-    assert [record.record_id for record in chosen] == [f"{m}-{n}" for m in (0, 2, 5, 7) for n in range(3)]
-    assert spread(rows, 2) == rows[:2]
-    assert spread(rows, 100) == rows
-    assert spread([], 5) == []
-
-
-def test_near_duplicates_are_counted(ask: Ask) -> None:
-    exact, near = ask(), ask(near_duplicates=255.0)
-    assert near.frames_encoded == len(NAMES) < exact.frames_encoded
-    assert 0 < near.largest_difference <= 255
-    assert exact.largest_difference == 0
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8"])

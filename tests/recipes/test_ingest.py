@@ -15,7 +15,7 @@ import cv2
 import pytest
 
 from clipbug.data.environment import DATA_FILE
-from clipbug.data.store import MediaStore, open_stores
+from clipbug.data.store import MediaStore
 from clipbug.errors import DataError
 from clipbug.recipes.file_loading import PrepareSettings
 from clipbug.recipes.ingest import ingest
@@ -502,24 +502,3 @@ def test_killed_at_fifty_moments(tmp_path: Path, video: bytes) -> None:
     report = run(folder, store=store)
     assert report.added + report.already_there == 3000
     assert contents(store) == {name.removesuffix(".mp4"): data for name, data in files.items()}
-
-
-def test_shards(tmp_path: Path, video: bytes, other_video: bytes) -> None:
-    files = {f"{name}.mp4": video for name in "abcdefgh"}
-    folder, store = fill(tmp_path / "in", files), tmp_path / "s"
-    assert run(folder, store=store, num_shards=3).added == 8
-    shards = sorted(path.name for path in store.iterdir())
-    assert shards == ["shard-000", "shard-001", "shard-002"]
-    assert all(0 < len(contents(store / shard)) < 8 for shard in shards)
-    fill(folder, {"z.mp4": other_video, "bad.mp4": b""})
-    again = run(folder, store=store)  # it finds the shards
-    assert (again.added, again.already_there, len(again.bad)) == (1, 8, 1)
-    assert again.kinds["video"].files == 9
-    together = open_stores([store])
-    assert list(together.ids()) == [*"abcdefgh", "z"]
-    assert together.read("z") == other_video
-    with pytest.raises(DataError, match="has 3 shards, not 4"):
-        run(folder, store=store, num_shards=4)
-    run(folder, store=tmp_path / "one")
-    with pytest.raises(DataError, match="is one store, not 2 shards"):
-        run(folder, store=tmp_path / "one", num_shards=2)

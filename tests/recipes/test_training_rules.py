@@ -10,11 +10,9 @@ import pytest
 from clipbug.config import RunConfig
 from clipbug.config.loading import load_config
 from clipbug.engine.tracking import Tracker
-from clipbug.errors import CheckpointError, ClipbugError, DecodeError, OutOfMemoryError
-from clipbug.recipes.batch_size import largest_that_fits, with_largest_batch
+from clipbug.errors import CheckpointError, ClipbugError, DecodeError
 from clipbug.recipes.ingest import ingest
 from clipbug.recipes.plan import plan_run
-from clipbug.recipes.replay import replay
 from clipbug.recipes.train import train
 from tests.engine.building import lines_without_times
 from tests.video_factory import make_video
@@ -137,22 +135,6 @@ def test_a_folder_that_cannot_be_made_is_an_error_at_once(
         train(_config(rows, synthetic_store), storage=tmp_path, output=tmp_path / "file" / "run")
 
 
-def test_a_step_that_is_not_finite_can_be_taken_again(
-    rows: Path, synthetic_store: Path, tmp_path: Path
-) -> None:
-    config = _config(rows, synthetic_store, **{"optim.transformer.learning_rate": 1e30})
-    with pytest.raises(ClipbugError, match="is not finite") as caught:
-        train(config, storage=tmp_path, output=tmp_path / "run")
-    folder = Path(caught.value.hint.split("clipbug replay ")[1].split("\n")[0])
-    report = replay(folder).to_json()
-    assert f"step {report['step']} is not finite: {report['problem']}" == caught.value.message
-    (batch,) = report["micro_batches"]
-    assert all(media_id in report["problem"] for media_id in batch["media"])
-    loss = f"{batch['losses']['answer']}"
-    assert loss in ("nan", "inf") or not batch["gradient_norm"] < float("inf")
-    assert batch["first_module"] or batch["parameters"]
-
-
 def test_dry_runs_are_equal(rows: Path, synthetic_store: Path, tmp_path: Path) -> None:
     plans = [plan_run(_config(rows, synthetic_store), storage=tmp_path) for _ in range(2)]
     assert plans[0].loss == plans[1].loss
@@ -167,45 +149,6 @@ def test_tiny_data_trains(rows: Path, synthetic_store: Path, tmp_path: Path, num
     )
     report = train(config, storage=tmp_path, output=tmp_path / "run")
     assert report.steps == 1
-
-
-@pytest.mark.parametrize(("per_visual", "best"), [(10, 9), (33, 3), (1, 30), (90, 1)])
-def test_largest_batch_is_found_without_trying_what_surely_does_not_fit(per_visual: int, best: int) -> None:
-    tried = []
-
-    def needed(size: int) -> int:
-        tried.append(size)
-        return 5 + size * per_visual
-
-    assert largest_that_fits(needed, limit=104, most=30) == best
-    assert all(5 + size * per_visual <= 2 * 104 for size in tried)
-
-
-def test_largest_batch_where_memory_jumps() -> None:
-    def needed(size: int) -> int:
-        if size > 5:
-            raise OutOfMemoryError("full")
-        return size
-
-    assert largest_that_fits(needed, limit=100, most=64) in (4, 5)
-
-
-def test_nothing_fits() -> None:
-    with pytest.raises(OutOfMemoryError, match="one visual needs 2 GB, and 1 GB may be used"):
-        largest_that_fits(lambda _: 2 * 10**9, limit=10**9, most=4)
-
-
-def test_batch_auto_is_the_same_when_the_command_is_given_again(
-    rows: Path, synthetic_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = _config(rows, synthetic_store)
-    output = tmp_path / "run"
-    fitted = with_largest_batch(config, storage=tmp_path, output=output, resume="auto")
-    assert fitted.train.batch_size == len(IDS)  # small frames: all of them fit
-    smaller = config.model_copy(update={"train": config.train.model_copy(update={"batch_size": 3})})
-    train(smaller, storage=tmp_path, output=output)
-    again = with_largest_batch(config, storage=tmp_path, output=output, resume="auto")
-    assert again.train.batch_size == 3
 
 
 def test_validation_answers_are_shown(

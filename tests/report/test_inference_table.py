@@ -8,8 +8,8 @@ from rich.console import Console
 from clipbug.benchmarks.inference_benchmark import InferenceBenchmark, InferenceRow
 from clipbug.report.inference_table import inference_lines, inference_table
 
-NEAR = InferenceRow(
-    way="near",
+PREPARED = InferenceRow(
+    way="prepared",
     recordings="still",
     precision="bf16",
     seconds_per_recording=2.512,
@@ -28,7 +28,7 @@ NEAR = InferenceRow(
     times_floor_processor=2.8,
 )
 ORIGINAL = replace(
-    NEAR,
+    PREPARED,
     way="original (extrapolated)",
     precision="fp32",
     seconds_per_recording=98.8,
@@ -39,12 +39,12 @@ ORIGINAL = replace(
     same_answers=None,
     times_floor=None,
 )
-MOVING = replace(NEAR, recordings="moving", seconds_per_recording=1234.5, largest_difference=7.2e-07)
+MOVING = replace(PREPARED, recordings="moving", seconds_per_recording=1234.5, largest_difference=7.2e-07)
 REPORT = InferenceBenchmark(
     machine="AMD EPYC 9B14 96-Core Processor, 2 cores, load 0.3",
     num_clips=16,
     questions=6,
-    rows=(MOVING, replace(ORIGINAL, recordings="moving"), NEAR, ORIGINAL),
+    rows=(MOVING, replace(ORIGINAL, recordings="moving"), PREPARED, ORIGINAL),
     original={"still": {"decode_seconds": 1.0}},
     matrix_gflops={"fp32": 196.4, "bf16": 414.2},
     memory={"early_bytes": 810_000_000, "late_bytes": 820_000_000},
@@ -71,7 +71,7 @@ def test_the_table_fits_100_columns_with_every_number_whole() -> None:
 def test_lines_say_the_same_without_a_terminal() -> None:
     lines = inference_lines(REPORT).splitlines()
     assert len(lines) == 4 + 3
-    assert lines[2].startswith("still, near, bf16: seconds per recording 2.51; times faster 38.9;")
+    assert lines[2].startswith("still, prepared, bf16: seconds per recording 2.51; times faster 38.9;")
     assert all(number in lines[2] for number in NUMBERS)
     assert "logits differ by -" in lines[3]
     assert lines[-1] == "memory 0.81 GB after a tenth of many recordings, 0.82 GB after all"
