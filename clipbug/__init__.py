@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clipbug._version import __version__
+
 if TYPE_CHECKING:
     from clipbug.recipes.loaded_model import LoadedModel
 
-__version__ = "0.1.0"
-__all__ = ["load"]
+__all__ = ["__version__", "load"]
 
 
 def load(path: Path | str, *, step: str = "best") -> "LoadedModel":

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from clipbug import __version__
+from clipbug._version import __version__
 from clipbug.cli import (
     ask,
     baseline,

@@ -6,7 +6,7 @@ from functools import partial, update_wrapper
 from pathlib import Path
 from typing import Any
 
-from clipbug import __version__
+from clipbug._version import __version__
 from clipbug.recipes.health import Check, Finding, run_check
 from clipbug.recipes.health_data import check_decoders, check_lmdb, check_presets, check_storage
 from clipbug.recipes.health_machine import (

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from clipbug import __version__
+from clipbug._version import __version__
 from clipbug.report.charts import learning_curve, score_ruler
 from clipbug.report.confusion import confusion_of
 from clipbug.report.contents import Card, Filmstrip, ReportContents
