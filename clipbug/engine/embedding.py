@@ -1,7 +1,6 @@
 """Recordings as vectors, one per clip, of several kinds in one pass over the recordings."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Literal
 
 import numpy as np
 import torch
@@ -9,10 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from clipbug.data.batch import Batch, UnreadVisual
-from clipbug.engine.failures import memory_errors_explained
-from clipbug.engine.predictor import inference, length
-from clipbug.runtime.precision import autocast, resolve_precision
-from clipbug.runtime.progress import ProgressBar
+from clipbug.engine.predictor import InferencePrecision, run_batches
 
 Embedder = Callable[[Tensor], Tensor]
 """(B, N, T, 3, H, W) uint8 frames -> (B, N, D)."""
@@ -23,7 +19,7 @@ def embed(
     batches: Iterable[Batch | UnreadVisual],
     *,
     modules: nn.Module,
-    precision: Literal["auto", "fp32", "bf16", "fp16"],
+    precision: InferencePrecision,
     device: torch.device,
     description: str,
 ) -> Iterator[list[tuple[str, dict[str, NDArray[np.float32]]]] | UnreadVisual]:
@@ -38,21 +34,15 @@ def embed(
     Raises:
         OutOfMemoryError: a batch does not fit.
     """
-    resolved = resolve_precision(precision, device)
-    with ProgressBar(description, length(batches), unit="recordings") as bar:
-        for batch in batches:
-            if isinstance(batch, UnreadVisual):
-                yield batch
-                bar.update()
-                continue
-            # Within the block nothing is yielded: the caller's own code must not run in inference mode.
-            with inference(modules), memory_errors_explained([batch], "eval"), autocast(resolved, device):
-                frames = batch.to(device).frames
-                vectors = {
-                    name: embedder(frames).float().cpu().numpy() for name, embedder in embedders.items()
-                }
-            yield [
-                (media_id, {name: values[index] for name, values in vectors.items()})
-                for index, media_id in enumerate(batch.media_ids)
-            ]
-            bar.update(len(batch.media_ids))
+
+    def compute(batch: Batch) -> list[tuple[str, dict[str, NDArray[np.float32]]]]:
+        frames = batch.to(device).frames
+        vectors = {name: embedder(frames).float().cpu().numpy() for name, embedder in embedders.items()}
+        return [
+            (media_id, {name: values[index] for name, values in vectors.items()})
+            for index, media_id in enumerate(batch.media_ids)
+        ]
+
+    return run_batches(
+        batches, compute, module=modules, device=device, precision=precision, description=description
+    )

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,9 @@ from clipbug.runtime.precision import autocast, resolve_precision
 from clipbug.runtime.progress import ProgressBar
 from clipbug.tasks.base import Prediction, Task
 
+T = TypeVar("T")
+InferencePrecision = Literal["auto", "fp32", "bf16", "fp16"]
+
 TEXTS_PER_CALL = 256
 """Scores of all clips are kept for so many texts at a time, however many there are about one visual."""
 
@@ -28,7 +31,7 @@ def predict(
     *,
     encode: Callable[[Tensor], Tensor],
     device: torch.device,
-    precision: Literal["auto", "fp32", "bf16", "fp16"],
+    precision: InferencePrecision,
     description: str,
 ) -> Iterator[list[Prediction] | UnreadVisual]:
     """The predictions of each batch, in its order, as soon as they are there; nothing is kept.
@@ -44,18 +47,49 @@ def predict(
     Raises:
         OutOfMemoryError: a batch does not fit.
     """
+
+    def compute(batch: Batch) -> list[Prediction]:
+        encoded = replace(batch, frames=encode(batch.frames)).to(device)
+        return [one for part in encoded.portions(TEXTS_PER_CALL) for one in task.predict(part)]
+
+    return run_batches(
+        batches, compute, module=task, device=device, precision=precision, description=description
+    )
+
+
+def run_batches(
+    batches: Iterable[Batch | UnreadVisual],
+    compute: Callable[[Batch], T],
+    *,
+    module: nn.Module,
+    device: torch.device,
+    precision: InferencePrecision,
+    description: str,
+) -> Iterator[T | UnreadVisual]:
+    """Yield what `compute` makes of each batch, in its order and as soon as it is there.
+
+    Args:
+        batches: this process's share; what could not be read is handed on.
+        compute: called in inference mode, under autocast.
+        module: what it runs; left in the mode (training or not) in which it came.
+        device: to compute on.
+        precision: of autocast.
+        description: of the progress bar, which counts media items.
+
+    Raises:
+        OutOfMemoryError: a batch does not fit.
+    """
     resolved = resolve_precision(precision, device)
-    with ProgressBar(description, length(batches), unit="visuals") as bar:
+    with ProgressBar(description, length(batches), unit="items") as bar:
         for batch in batches:
             if isinstance(batch, UnreadVisual):
                 yield batch
                 bar.update()
                 continue
             # Within the block nothing is yielded: the caller's own code must not run in inference mode.
-            with inference(task), memory_errors_explained([batch], "eval"), autocast(resolved, device):
-                encoded = replace(batch, frames=encode(batch.frames)).to(device)
-                parts = [task.predict(part) for part in encoded.portions(TEXTS_PER_CALL)]
-            yield [prediction for part in parts for prediction in part]
+            with inference(module), memory_errors_explained([batch], "eval"), autocast(resolved, device):
+                result = compute(batch)
+            yield result
             bar.update(len(batch.media_ids))
 
 

@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -13,16 +12,12 @@ from torch.nn.utils.rnn import pad_sequence
 
 from clipbug.data.batch import Batch, UnreadVisual
 from clipbug.engine.evaluator import Evaluation
-from clipbug.engine.failures import memory_errors_explained
 from clipbug.engine.interruption import StopSignals
-from clipbug.engine.predictor import inference, length
+from clipbug.engine.predictor import InferencePrecision, run_batches
 from clipbug.engine.stream import until_stopped
 from clipbug.runtime.distributed import Distributed, gather_objects
-from clipbug.runtime.precision import autocast, resolve_precision
-from clipbug.runtime.progress import ProgressBar
 from clipbug.tasks.base import RankingTask
 
-PRECISION = Literal["auto", "fp32", "bf16", "fp16"]
 _SEQUENCES_PER_CALL = 256
 """Pairs of a text and a clip that are in memory at a time, beside the clips of one batch."""
 
@@ -67,7 +62,7 @@ def score_recordings(
     batches: Iterable[Batch | UnreadVisual],
     texts: EncodedTexts,
     *,
-    precision: PRECISION,
+    precision: InferencePrecision,
     device: torch.device,
     description: str,
     encode: Callable[[Tensor], Tensor] | None = None,
@@ -87,24 +82,17 @@ def score_recordings(
     Raises:
         OutOfMemoryError: the clips of a batch do not fit.
     """
-    resolved = resolve_precision(precision, device)
-    with ProgressBar(description, length(batches), unit="recordings") as bar:
-        for batch in batches:
-            if isinstance(batch, UnreadVisual):
-                yield batch
-                bar.update()
-                continue
-            # Within the block nothing is yielded: the caller's own code must not run in inference mode.
-            with inference(task), memory_errors_explained([batch], "eval"), autocast(resolved, device):
-                on_device = batch.to(device)
-                grid = (encode or task.encode_visuals)(on_device.frames)
-                columns = _score_grid(task, grid, on_device.clip_positions, texts, device).T
-                pairs = _pairs(task, grid, on_device) if with_pairs else [{} for _ in columns]
-            yield [
-                RecordingScores(media_id, column, own)
-                for media_id, column, own in zip(batch.media_ids, columns, pairs, strict=True)
-            ]
-            bar.update(len(batch.media_ids))
+
+    def compute(batch: Batch) -> list[RecordingScores]:
+        on_device = batch.to(device)
+        grid = (encode or task.encode_visuals)(on_device.frames)
+        columns = _score_grid(task, grid, on_device.clip_positions, texts, device).T
+        pairs = _pairs(task, grid, on_device) if with_pairs else [{} for _ in columns]
+        return [RecordingScores(*one) for one in zip(batch.media_ids, columns, pairs, strict=True)]
+
+    return run_batches(
+        batches, compute, module=task, device=device, precision=precision, description=description
+    )
 
 
 def _pairs(task: RankingTask, grid: Tensor, batch: Batch) -> list[dict[str, PairLogits]]:
@@ -154,14 +142,14 @@ class RankingEvaluator:
         *,
         texts: EncodedTexts,
         score: Callable[[Mapping[str, NDArray[np.float32]]], Mapping[str, float]],
-        precision: PRECISION,
+        precision: InferencePrecision,
         distributed: Distributed,
     ) -> None:
         self._task = task
         self._batches = batches
         self._texts = texts
         self._score = score
-        self._precision: PRECISION = precision
+        self._precision: InferencePrecision = precision
         self._processes = distributed
 
     def evaluate(self, signals: StopSignals) -> Evaluation | None:

@@ -12,13 +12,12 @@ from torch.nn import functional
 
 from clipbug.config import RunConfig
 from clipbug.config.task import RetrievalConfig
-from clipbug.data.batch import UnreadVisual
 from clipbug.data.records import Record
 from clipbug.engine.embedding import Embedder, embed
 from clipbug.models.build import build_backbone
 from clipbug.recipes.batches import BatchBuilder
 from clipbug.recipes.duplicate_scoring import MODEL
-from clipbug.recipes.search_job import RecordingArrays, SearchJob, compute_what_is_left
+from clipbug.recipes.result_log import Result, ResultLog, compute_remaining
 from clipbug.runtime.seeding import seed_everything
 
 _THUMBNAIL = (16, 9)
@@ -29,25 +28,25 @@ Vectors = Mapping[str, NDArray[np.float32]]
 
 
 def compare_recordings(
-    job: SearchJob,
+    log: ResultLog,
     builder: BatchBuilder,
     stored: RunConfig,
     records: Sequence[Record],
     *,
     encode: Callable[[Tensor], Tensor],
-) -> tuple[dict[str, NDArray[np.float32]], tuple[UnreadVisual, ...]]:
+) -> tuple[dict[str, NDArray[np.float32]], int]:
     """How alike all pairs of the recordings are, to the model and to the baselines beside it.
 
     Args:
-        job: keeps what is done.
+        log: keeps what is done.
         builder: of batches, with the task and its trained model.
         stored: the run's own config, which names the weights that its backbone started from.
         records: one row per recording.
         encode: frames to the grid of that model.
 
     Returns:
-        Name -> (recordings, recordings) in the order of the rows, without those that could not be read, which
-        come second. "model": the grid of the trained model,
+        Name -> (recordings, recordings) in the order of the rows, without those that could not be read; and
+        the number of recordings that an earlier process had encoded. "model": the grid of the trained model,
         averaged over its cells, clips compared in order; "model_unordered": averaged over clips too.
         "untrained": as "model", with the backbone before any training here; "thumbnail": clips as pictures of
         16 x 9 pixels.
@@ -70,17 +69,23 @@ def compare_recordings(
         device=processes.device,
         description="compare",
     )
-    results, unread = compute_what_is_left(
-        job, as_search, records, compute, lambda one: RecordingArrays(*one)
+    resumed = compute_remaining(
+        log,
+        as_search,
+        records,
+        key=lambda record: record.media_id,
+        compute=compute,
+        to_result=lambda one: Result(one[0], arrays=one[1]),
     )
+    results = {one.key: one for one in log.results(record.media_id for record in records)}
     vectors = {name: {media_id: one.arrays[name] for media_id, one in results.items()} for name in embedders}
-    ids = [record.media_id for record in records if record.media_id in results]
+    ids = list(results)
     return {
         MODEL: similarity(vectors[MODEL], ids, _in_order),
         f"{MODEL}_unordered": similarity(vectors[MODEL], ids, _unordered),
         "untrained": similarity(vectors["untrained"], ids, _in_order),
         "thumbnail": similarity(vectors["thumbnail"], ids, _in_order),
-    }, unread
+    }, resumed
 
 
 def similarity(

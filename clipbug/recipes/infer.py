@@ -3,30 +3,29 @@
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from clipbug.data.records import Record
 from clipbug.engine.predictor import predict
+from clipbug.errors import DataError
 from clipbug.models.frame_encoder import FrameEncoder
 from clipbug.recipes.assembly import model_of
 from clipbug.recipes.batches import BatchBuilder
-from clipbug.recipes.inference_inputs import PATIENCE, InferenceInputs, find_inputs, result_settings
-from clipbug.recipes.inference_job import InferenceJob
-from clipbug.recipes.inference_model import InferenceModel, InferencePrecision, load_inference_model
+from clipbug.recipes.inference_inputs import PATIENCE, find_inputs, result_settings
+from clipbug.recipes.inference_model import InferencePrecision, load_inference_model
+from clipbug.recipes.result_log import Result, ResultLog, compute_remaining
 from clipbug.recipes.rows import DataFormat, match_records
 from clipbug.recipes.score_file import write_scores
 from clipbug.recipes.search_inference import SEARCHES, SearchReport, infer_search
 from clipbug.recipes.storage import Storage
-from clipbug.runtime.distributed import (
-    Distributed,
-    all_reduce_sums,
-    barrier,
-    joined_processes,
-)
+from clipbug.runtime.distributed import all_reduce_sums, joined_processes
 from clipbug.runtime.files import atomic_file, atomic_write, remove_temporaries_of
+from clipbug.tasks.base import Prediction
 
 logger = logging.getLogger(__name__)
 
@@ -131,22 +130,35 @@ def infer(
         )
     rows = match_records(inputs.files, inputs.config, inputs.media, task=inputs.asked)
     settings = result_settings(inputs, precision=precision)
-    job = InferenceJob(target, settings, keeps_logits=scores is not None)
+    ids = _distinct_ids(rows.found)
+    log = ResultLog(target, {**settings, "logits": scores is not None})
     with joined_processes(patience=PATIENCE) as processes:
         model = load_inference_model(inputs.folder, step=step, device=processes.device, precision=precision)
         encoder = FrameEncoder(model_of(model.task))
-        resumed = _answer_what_is_left(job, inputs, rows.found, model, encoder, processes)
+        builder = BatchBuilder(inputs.config, inputs.media, model.text, model.task, processes)
+        resumed = compute_remaining(
+            log,
+            builder,
+            rows.found,
+            key=lambda record: record.record_id,
+            compute=partial(
+                predict,
+                model.task,
+                encode=encoder,
+                device=model.device,
+                precision=model.precision,
+                description="infer",
+            ),
+            to_result=partial(_to_result, keeps_logits=scores is not None),
+        )
         counts = all_reduce_sums({"all": encoder.num_frames, "encoded": encoder.num_encoded}, processes)
-        job.look()
-        if processes.is_main:
-            job.check_complete(rows.found)
     report = InferenceReport(
         run=str(inputs.folder.path.resolve()),
         step=inputs.weights.parent.resolve().name,
         data=tuple(str(Path(file).resolve()) for file in inputs.files),
         predictions=str(target / "predictions.jsonl"),
-        questions=job.num_answers,
-        recordings=len({record.media_id for record in rows.found}) - len(job.unread),
+        questions=len(log),
+        recordings=len({record.media_id for record in rows.found}) - len(log.unread),
         num_clips=inputs.config.eval.num_clips,
         missing=tuple(record.record_id for record in rows.missing),
         missing_media=tuple(dict.fromkeys(record.media_id for record in rows.missing)),
@@ -156,55 +168,43 @@ def infer(
         resumed=resumed,
         frames=int(counts["all"]),
         frames_encoded=int(counts["encoded"]),
-        failures=tuple(job.unread),
+        failures=tuple(log.unread.values()),
     )
     if processes.is_main:
-        _write(job, rows.found, report, scores)
+        _write(log, ids, report, scores)
     return report
 
 
-def _answer_what_is_left(
-    job: InferenceJob,
-    inputs: InferenceInputs,
-    records: Sequence[Record],
-    model: InferenceModel,
-    encoder: FrameEncoder,
-    processes: Distributed,
-) -> int:
-    """Append this process's answers to its part; the number of answers that were there before."""
-    with job.open(processes) as part:
-        done = job.done_ids
-        resumed = job.num_answers
-        if done:
-            logger.info("going on: %d of %d questions are done", len(done), len(records))
-        left = [record for record in records if record.record_id not in done]
-        builder = BatchBuilder(inputs.config, inputs.media, model.text, model.task, processes)
-        for answered in predict(
-            model.task,
-            builder.inference(left),
-            encode=encoder,
-            device=model.device,
-            precision=model.precision,
-            description="infer",
-        ):
-            part.append(job.lines(answered))
-    barrier(processes)
-    return resumed
+def _distinct_ids(records: Sequence[Record]) -> list[str]:
+    """Return the ids of the records.
+
+    Raises:
+        DataError: two records share one, so that it is not known whose answer is whose.
+    """
+    ids = [record.record_id for record in records]
+    if len(set(ids)) < len(ids):
+        twice = next(record_id for record_id, count in Counter(ids).items() if count > 1)
+        raise DataError(f"two rows have the id {twice!r}", "Give each row its own id.")
+    return ids
 
 
-def _write(
-    job: InferenceJob, records: Sequence[Record], report: InferenceReport, scores: Path | None
-) -> None:
-    """All results; the parts go last, so that nothing is lost if this is interrupted."""
+def _to_result(prediction: Prediction, *, keeps_logits: bool) -> Result:
+    arrays = {"pooled_logits": prediction.pooled_logits, "clip_logits": prediction.clip_logits}
+    content = prediction.to_json()
+    return Result(content["id"], content, arrays if keeps_logits else {})
+
+
+def _write(log: ResultLog, ids: Sequence[str], report: InferenceReport, scores: Path | None) -> None:
+    """Write all results; the log goes last, so that nothing is lost if this is interrupted."""
     path = Path(report.predictions)
     for result in (path, path.with_name("parts"), *([] if scores is None else [scores])):
         remove_temporaries_of(result)
     with atomic_file(path) as temporary, temporary.open("wb") as file:
-        for answer in job.answers(records):
-            file.write(json.dumps(answer.prediction, ensure_ascii=False).encode() + b"\n")
+        for answer in log.results(ids):
+            file.write(json.dumps(answer.content, ensure_ascii=False).encode() + b"\n")
     if scores is not None:
-        write_scores(scores, lambda: job.answers(records))
+        write_scores(scores, lambda: log.results(ids))
     for failure in report.failures:
         logger.warning("%s", failure["reason"])
     atomic_write(path.with_name("inference.json"), json.dumps(report.to_json(), indent=1))
-    job.remove_parts()
+    log.remove()

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbug.recipes.inference_job import Answer
+from clipbug.recipes.result_log import Result
 from clipbug.runtime.files import atomic_file
 
 
-def write_scores(path: Path, answers: Callable[[], Iterable[Answer]]) -> None:
+def write_scores(path: Path, answers: Callable[[], Iterable[Result]]) -> None:
     """question_ids, media_ids (Q,), pooled_logits (Q, K) and clip_logits (Q, N, K), in the answers' order.
 
     Rows with fewer classes or clips than others (multiple choice, images among recordings) end in NaN.
@@ -24,16 +24,16 @@ def write_scores(path: Path, answers: Callable[[], Iterable[Answer]]) -> None:
     Raises:
         ClipbugError: the file cannot be written.
     """
-    ids = [(answer.prediction["question_id"], answer.prediction["media_id"]) for answer in answers()]
-    shapes = [_clip_logits(answer).shape for answer in answers()]
+    ids = [(answer.content["question_id"], answer.content["media_id"]) for answer in answers()]
+    shapes = [answer.arrays["clip_logits"].shape for answer in answers()]
     largest = tuple(max((shape[axis] for shape in shapes), default=0) for axis in (0, 1))
     with atomic_file(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, column in (("question_ids", 0), ("media_ids", 1)):
             with archive.open(f"{name}.npy", "w") as member:
                 np.lib.format.write_array(member, np.array([pair[column] for pair in ids], dtype=np.str_))
-        pooled = (_pooled_logits(answer) for answer in answers())
+        pooled = (answer.arrays["pooled_logits"] for answer in answers())
         _write_rows(archive, "pooled_logits", pooled, (len(ids), largest[1]))
-        clips = (_clip_logits(answer) for answer in answers())
+        clips = (answer.arrays["clip_logits"] for answer in answers())
         _write_rows(archive, "clip_logits", clips, (len(ids), *largest))
 
 
@@ -46,13 +46,3 @@ def _write_rows(
         for row in rows:
             missing = [(0, most - here) for most, here in zip(shape[1:], row.shape, strict=True)]
             member.write(np.pad(row, missing, constant_values=np.nan).astype("<f4").tobytes())
-
-
-def _pooled_logits(answer: Answer) -> NDArray[np.float32]:
-    assert answer.pooled_logits is not None, "the job kept logits"
-    return answer.pooled_logits
-
-
-def _clip_logits(answer: Answer) -> NDArray[np.float32]:
-    assert answer.clip_logits is not None, "the job kept logits"
-    return answer.clip_logits

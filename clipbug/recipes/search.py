@@ -22,8 +22,8 @@ from clipbug.engine.ranking import (
 )
 from clipbug.recipes.assembly import TextParts
 from clipbug.recipes.batches import BatchBuilder
+from clipbug.recipes.result_log import Result, ResultLog, compute_remaining
 from clipbug.recipes.retrieval_scoring import matrix_of, validation_scores
-from clipbug.recipes.search_job import RecordingArrays, SearchJob, compute_what_is_left
 from clipbug.tasks.base import RankingTask
 
 TOP_K = 100
@@ -38,12 +38,14 @@ class SearchResult:
         scores: (rows, recordings); -inf for recordings that could not be read.
         pairs: row -> logits with its own recording, where that could be read.
         unread: these.
+        resumed: recordings that an earlier process had scored.
     """
 
     found: RetrievalSet
     scores: NDArray[np.float32]
     pairs: Mapping[str, PairLogits]
     unread: tuple[UnreadVisual, ...]
+    resumed: int
 
 
 def build_search_evaluator(
@@ -62,7 +64,7 @@ def build_search_evaluator(
 
 
 def search(
-    job: SearchJob,
+    log: ResultLog,
     builder: BatchBuilder,
     records: Sequence[Record],
     task: RankingTask,
@@ -74,7 +76,7 @@ def search(
     Each recording is decoded and passed through the backbone once, by one process; all get the matrix.
 
     Args:
-        job: keeps what is done.
+        log: keeps what is done.
         encode: frames to their grid.
     """
     found, texts = _encoded_texts(builder.config, records, builder.text)
@@ -88,20 +90,25 @@ def search(
         encode=encode,
         with_pairs=True,
     )
-    results, unread = compute_what_is_left(job, builder, records, compute, _to_arrays)
-    columns = {media_id: one.arrays["scores"] for media_id, one in results.items()}
+    resumed = compute_remaining(
+        log, builder, records, key=lambda record: record.media_id, compute=compute, to_result=_to_result
+    )
+    results = list(log.results(found.media_ids))
+    columns = {one.key: one.arrays["scores"] for one in results}
     pairs = {
         row: (pooled, clips)
-        for one in results.values()
-        for row, pooled, clips in zip(one.rows, one.arrays["pooled"], one.arrays["clips"], strict=True)
+        for one in results
+        for row, pooled, clips in zip(
+            one.content["rows"], one.arrays["pooled"], one.arrays["clips"], strict=True
+        )
     }
-    return SearchResult(found, matrix_of(found, columns), pairs, unread)
+    return SearchResult(found, matrix_of(found, columns), pairs, log.unread_media(), resumed)
 
 
-def _to_arrays(scored: RecordingScores) -> RecordingArrays:
+def _to_result(scored: RecordingScores) -> Result:
     pooled, clips = zip(*scored.pairs.values(), strict=True)
     arrays = {"scores": scored.scores, "pooled": np.stack(pooled), "clips": np.stack(clips)}
-    return RecordingArrays(scored.media_id, arrays, tuple(scored.pairs))
+    return Result(scored.media_id, {"rows": list(scored.pairs)}, arrays)
 
 
 def search_lines(result: SearchResult) -> list[dict[str, Any]]:

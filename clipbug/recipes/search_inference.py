@@ -2,7 +2,7 @@
 
 predictions.jsonl   per query: id, what was asked, the best recordings with scores
 scores.npz          the score of every query with every recording
-parts/              while it is under way (`search_job`)
+parts/              while it is under way (`result_log`)
 """
 
 import io
@@ -28,9 +28,9 @@ from clipbug.recipes.duplicate_scoring import MODEL
 from clipbug.recipes.duplicates import compare_recordings
 from clipbug.recipes.inference_inputs import PATIENCE, InferenceInputs, result_settings
 from clipbug.recipes.inference_model import InferencePrecision, load_inference_model
+from clipbug.recipes.result_log import ResultLog
 from clipbug.recipes.rows import join_media, match_records
 from clipbug.recipes.search import TOP_K, search, search_arrays, search_lines
-from clipbug.recipes.search_job import SearchJob
 from clipbug.runtime.distributed import joined_processes
 from clipbug.runtime.files import atomic_write
 from clipbug.tasks.base import RankingTask
@@ -78,6 +78,7 @@ class _Found:
     num_recordings: int
     rows: MediaMatch
     unread: tuple[UnreadVisual, ...]
+    resumed: int
 
 
 def infer_search(
@@ -104,14 +105,14 @@ def infer_search(
     if precision == "int8":
         raise ConfigError("int8 is for answers, not for rankings", "leave --precision out, or take bf16")
     started = time.monotonic()
-    job = SearchJob(target, result_settings(inputs, precision=precision))
+    log = ResultLog(target, result_settings(inputs, precision=precision))
     with joined_processes(patience=PATIENCE) as processes:
         model = load_inference_model(inputs.folder, step=step, device=processes.device, precision=precision)
         encoder = FrameEncoder(model_of(model.task))
         config = inputs.config.model_copy(update={"precision": model.precision})
         builder = BatchBuilder(config, inputs.media, model.text, model.task, processes)
         find = _find_duplicates if inputs.asked == "duplicates" else _find_recordings
-        found = find(inputs, builder, encoder, job)
+        found = find(inputs, builder, encoder, log)
     report = SearchReport(
         run=str(inputs.folder.path.resolve()),
         step=inputs.weights.parent.resolve().name,
@@ -125,29 +126,31 @@ def infer_search(
         missing_media=tuple(dict.fromkeys(record.media_id for record in found.rows.missing)),
         renamed=dict(found.rows.renamed),
         seconds=round(time.monotonic() - started, 1),
-        resumed=job.resumed,
+        resumed=found.resumed,
         failures=tuple(
             {"media_id": one.media_id, "reason": one.reason, "hint": one.hint} for one in found.unread
         ),
     )
     if processes.is_main:
         _write(found, report, scores)
-        job.remove_parts()
+        log.remove()
     return report
 
 
 def _find_recordings(
-    inputs: InferenceInputs, builder: BatchBuilder, encoder: FrameEncoder, job: SearchJob
+    inputs: InferenceInputs, builder: BatchBuilder, encoder: FrameEncoder, log: ResultLog
 ) -> _Found:
     assert isinstance(builder.task, RankingTask), "only runs of such a task are asked for recordings"
     rows = match_records(inputs.files, inputs.config, inputs.media)
-    result = search(job, builder, rows.found, builder.task, encode=encoder)
+    result = search(log, builder, rows.found, builder.task, encode=encoder)
     num_recordings = len(result.found.media_ids)
-    return _Found(search_lines(result), search_arrays(result), num_recordings, rows, result.unread)
+    return _Found(
+        search_lines(result), search_arrays(result), num_recordings, rows, result.unread, result.resumed
+    )
 
 
 def _find_duplicates(
-    inputs: InferenceInputs, builder: BatchBuilder, encoder: FrameEncoder, job: SearchJob
+    inputs: InferenceInputs, builder: BatchBuilder, encoder: FrameEncoder, log: ResultLog
 ) -> _Found:
     if len(inputs.files) != 1:
         raise DataError(f"{len(inputs.files)} files of duplicates are named", "name one with --data")
@@ -156,13 +159,12 @@ def _find_duplicates(
     records = [CaptionRecord(one.media_id, one.media_id, "", one.app, source) for one in recordings]
     rows = join_media(records, inputs.config, inputs.media)
     stored = inputs.folder.config()
-    similarities, unread = compare_recordings(job, builder, stored, rows.found, encode=encoder)
-    unread_ids = {visual.media_id for visual in unread}
-    ids = [record.record_id for record in rows.found if record.media_id not in unread_ids]
+    similarities, resumed = compare_recordings(log, builder, stored, rows.found, encode=encoder)
+    ids = [record.record_id for record in rows.found if record.media_id not in log.unread]
     arrays = {"media_ids": np.array(ids), **similarities}
     by_id = {recording.media_id: recording for recording in recordings}
     lines = _duplicate_lines([by_id[media_id] for media_id in ids], similarities[MODEL])
-    return _Found(lines, arrays, len(ids), rows, unread)
+    return _Found(lines, arrays, len(ids), rows, log.unread_media(), resumed)
 
 
 def _duplicate_lines(

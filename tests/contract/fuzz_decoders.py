@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from clipbug.benchmarks.inference_ways import peak_bytes
 
+from clipbug.benchmarks.inference_ways import peak_bytes
 from clipbug.data.decoding.open import open_media
 from clipbug.data.prepare import PrepareSettings, prepare
 from clipbug.data.probe import probe

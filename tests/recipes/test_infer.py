@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,9 +24,8 @@ from clipbug.data.answers import AnswerVocabulary
 from clipbug.data.store import MediaStore, StoreWriter
 from clipbug.errors import ClipbugError
 from clipbug.recipes.infer import InferenceReport, infer
-from clipbug.recipes.inference_job import InferenceJob
+from clipbug.recipes.result_log import ResultLog, ResultWriter
 from clipbug.runtime.distributed import Distributed
-from clipbug.runtime.line_file import LineFile
 from tests.cli.fakes import exit_code_of
 from tests.recipes.model_folders import save_model
 from tests.recipes.processes import worker_of_rank
@@ -86,17 +87,17 @@ class StoppedError(Exception):
 
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    """Appending to a part ends the process, after `count` batches."""
-    append = LineFile.append
+    """Adding to the result log ends the process, after `count` batches."""
+    add = ResultWriter.add
     calls: list[int] = []
 
-    def append_or_stop(file: Any, lines: Any) -> None:
+    def add_or_stop(writer: Any, done: Any) -> None:
         if len(calls) == count:
             raise StoppedError
         calls.append(1)
-        append(file, lines)
+        add(writer, done)
 
-    monkeypatch.setattr(LineFile, "append", append_or_stop)
+    monkeypatch.setattr(ResultWriter, "add", add_or_stop)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -113,15 +114,18 @@ def test_a_stopped_inference_goes_on(ask: Ask, monkeypatch: pytest.MonkeyPatch, 
         assert json.loads(line)["question_id"] == json.loads(expected)["question_id"]
 
 
-def test_a_line_cut_in_the_middle_is_answered_again(
+def test_a_transaction_that_was_not_committed_is_computed_again(
     ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         stop_after(patch, 1)
         with pytest.raises(StoppedError):
             ask()
-    part = tmp_path / "out" / "parts" / "part-00000.jsonl"
-    part.write_bytes(part.read_bytes()[:-10])
+    with closing(sqlite3.connect(tmp_path / "out" / "parts" / "rank-00000.sqlite")) as database:
+        database.execute("DELETE FROM results WHERE key = (SELECT min(key) FROM results)")
+        database.rollback()
+        database.execute("DELETE FROM results WHERE key = (SELECT max(key) FROM results)")
+        database.commit()
     report = ask()
     assert report.resumed == 2 * len(TEXTS) - 1
     assert len({json.loads(line)["id"] for line in lines_of(report)}) == len(lines_of(report)) == 15
@@ -141,7 +145,7 @@ def test_killed_between_result_and_tidying_up_nothing_is_computed_again(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(InferenceJob, "remove_parts", lambda job: None)
+        patch.setattr(ResultLog, "remove", lambda log: None)
         first = ask()
     second = ask()
     assert (second.resumed, second.frames) == (15, 0)
@@ -155,27 +159,27 @@ def test_other_settings_do_not_disturb_an_inference_that_is_under_way(
         stop_after(patch, 1)
         with pytest.raises(StoppedError):
             ask()
-    part = tmp_path / "out" / "parts" / "part-00001.jsonl"
-    with LineFile(part), pytest.raises(ClipbugError, match="another process is writing"):
+    part = tmp_path / "out" / "parts" / "rank-00001.sqlite"
+    with ResultWriter(part), pytest.raises(ClipbugError, match="another process is writing"):
         ask(num_clips=3)
     assert part.exists()
     assert ask().resumed == 2 * len(TEXTS)
 
 
 def test_a_machine_without_the_folder_of_the_others_is_told_before_the_work(tmp_path: Path) -> None:
-    job = InferenceJob(tmp_path, {}, keeps_logits=False)
+    log = ResultLog(tmp_path, {})
     other = Distributed(rank=1, local_rank=0, world_size=1, device=torch.device("cpu"))
-    with pytest.raises(ClipbugError, match=r"process 1 does not see .*settings\.json") as caught:
-        job.open(other)
+    with pytest.raises(ClipbugError, match=r"rank 1 does not see .*settings\.json") as caught:
+        log.open(other)
     assert "--output" in caught.value.hint
 
 
 def test_answers_that_are_elsewhere_are_missed(ask: Ask, tmp_path: Path) -> None:
     """As of a process whose part this machine does not see."""
-    lines = InferenceJob.lines
+    add = ResultWriter.add
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(InferenceJob, "lines", lambda job, done: lines(job, done)[1:])
-        with pytest.raises(ClipbugError, match="3 of 15 answers are not in"):
+        patch.setattr(ResultWriter, "add", lambda writer, done: add(writer, done[1:]))
+        with pytest.raises(ClipbugError, match="3 of 15 results are not in"):
             ask()
     assert not (tmp_path / "out" / "predictions.jsonl").exists()
     assert ask().resumed == 12
@@ -281,8 +285,7 @@ def test_killed_again_and_again_none_is_lost_or_doubled(
 
 
 def _size(folder: Path) -> int:
-    part = folder / "out" / "parts" / "part-00000.jsonl"
-    return part.stat().st_size if part.exists() else 0
+    return _num_results(folder / "out" / "parts")
 
 
 def _many(source: Path, path: Path, questions: Path, count: int) -> list[str]:
@@ -319,7 +322,7 @@ def test_a_long_job_goes_on_with_any_number_of_processes(
     words += ["--output", str(tmp_path / "out"), "--storage", str(tmp_path), "-q"]
     for num_processes, least in ((1, 100), (2, 300)):
         process = _start(words, num_processes)
-        while _num_lines(tmp_path / "out" / "parts") < least:
+        while _num_results(tmp_path / "out" / "parts") < least:
             assert process.poll() is None, process.communicate()[1]
             time.sleep(0.01)
         os.kill(process.pid if num_processes == 1 else worker_of_rank(process.pid, 1), signal.SIGKILL)
@@ -337,5 +340,14 @@ def test_a_long_job_goes_on_with_any_number_of_processes(
     assert [json.loads(line)["answer"] for line in killed] == [json.loads(line)["answer"] for line in whole]
 
 
-def _num_lines(parts: Path) -> int:
-    return sum(part.read_bytes().count(b"\n") for part in parts.glob("part-*.jsonl"))
+def _num_results(parts: Path) -> int:
+    """Results that are committed, read while the processes hold their locks."""
+    return sum(_committed(path) for path in parts.glob("rank-*.sqlite"))
+
+
+def _committed(path: Path) -> int:
+    try:
+        with closing(sqlite3.connect(f"file:{path}?immutable=1", uri=True)) as database:
+            return int(database.execute("SELECT count(*) FROM results").fetchone()[0])
+    except sqlite3.DatabaseError:  # it is being written
+        return 0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from clipbug.cli.main import main
-from clipbug.runtime.line_file import LineFile
+from clipbug.recipes.result_log import Result, ResultWriter
 
 Run = Callable[..., tuple[int, dict[str, Any]]]
 VIDEOS = ("even", "late", "uneven", "matroska", "still")
@@ -126,17 +126,17 @@ def test_a_stopped_search_goes_on_where_it_was(
 ) -> None:
     words = ("infer", "--run", str(trained), "--data", str(folder / name), "--batch-size", "1")
     _, whole = run(*words, "--output", str(tmp_path / "whole"))
-    written: list[str] = []
+    written: list[Result] = []
 
-    def write_two(part: LineFile, lines: Sequence[str]) -> None:
+    def write_two(writer: ResultWriter, done: Sequence[Result]) -> None:
         if len(written) == 2:
             raise KeyboardInterrupt
-        written.extend(lines)
-        append(part, lines)
+        written.extend(done)
+        add(writer, done)
 
-    append = LineFile.append
+    add = ResultWriter.add
     with monkeypatch.context() as patched:
-        patched.setattr(LineFile, "append", write_two)
+        patched.setattr(ResultWriter, "add", write_two)
         code, _ = run(*words, "--output", str(tmp_path / "stopped"))
     assert code == 130
     assert (tmp_path / "stopped" / "parts").exists()
