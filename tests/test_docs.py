@@ -17,7 +17,11 @@ from typer.main import get_command
 from clipbug.cli.main import build_app
 
 REPOSITORY = Path(__file__).parents[1]
-DOCUMENTS = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+DOCUMENTS = [
+    REPOSITORY / "README.md",
+    REPOSITORY / "CHANGELOG.md",
+    *sorted((REPOSITORY / "docs").glob("*.md")),
+]
 LINK = re.compile(r"\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)|<(https?:[^>]*)>")
 CODE_SPAN = re.compile(r"(`+)(.+?)\1", re.DOTALL)
 FENCE = re.compile(r"^ *(```|~~~)")
@@ -107,7 +111,9 @@ def tables(text: str) -> Iterator[list[list[str]]]:
 def problems_of_table(rows: list[list[str]]) -> list[str]:
     """Return what keeps a table from rendering as it is meant."""
     problems = [f"no closing bar: {row}" for row in rows if row[-1].strip()]
-    problems += [f"{len(row) - 1} cells, not {len(rows[0]) - 1}: {row}" for row in rows if len(row) != len(rows[0])]
+    problems += [
+        f"{len(row) - 1} cells, not {len(rows[0]) - 1}: {row}" for row in rows if len(row) != len(rows[0])
+    ]
     if len(rows) < 2 or not all(re.fullmatch(r" *:?-+:? *", cell) for cell in rows[1][:-1]):
         problems.append(f"no line of dashes under the first: {rows[0]}")
     return problems
@@ -137,7 +143,7 @@ def test_broken_tables_are_noticed(text: str) -> None:
 
 
 def commands(text: str) -> Iterator[tuple[list[str], bool]]:
-    """Yield the words after each `clipbug`, and whether the line stands in a block and so has to be complete."""
+    """Yield the words after each `clipbug`, and whether they stand in a block and so have to be complete."""
     prose, code = prose_and_code(text)
     for line in "\n".join(code).replace("\\\n", " ").splitlines():
         yield from ((words, True) for words in _commands_of_line(line))
@@ -159,8 +165,10 @@ def _commands_of_line(line: str) -> Iterator[list[str]]:
 
 
 def _starts_a_command(before: list[str]) -> bool:
-    """Whether `clipbug` after these words is the command: `torchrun ... -m clipbug`, `do clipbug`, `A=b clipbug`."""
-    return not before or before[-1] in ("-m", "--", "do") or re.fullmatch(r"[A-Z_]+=.*", before[-1]) is not None
+    """Return whether `clipbug` comes first, or after `torchrun ... -m`, `do` or an assignment."""
+    return (
+        not before or before[-1] in ("-m", "--", "do") or re.fullmatch(r"[A-Z_]+=.*", before[-1]) is not None
+    )
 
 
 @cache
@@ -199,12 +207,16 @@ def test_commands_and_options_exist(path: Path) -> None:
 
 def test_pages_hold_the_commands_that_they_are_known_for() -> None:
     """The reader of pages sees blocks, fences, continued lines, loops, torchrun and code within sentences."""
-    found = {path.name: [words for words, _ in commands(path.read_text(encoding="utf-8"))] for path in DOCUMENTS}
+    found = {
+        path.name: [words for words, _ in commands(path.read_text(encoding="utf-8"))] for path in DOCUMENTS
+    }
     assert ["finetune", "--task", "vqa"] in found["README.md"]
     assert ["doctor"] in found["README.md"]
     assert ["demo"] in found["README.md"]  # after `pip install . &&`
     assert any(words[:1] == ["finetune"] and "/shared/runs/a" in words for words in found["distributed.md"])
-    assert any(words[:2] == ["data", "split"] and "txt/$task" in words for words in found["real-recordings.md"])
+    assert any(
+        words[:2] == ["data", "split"] and "txt/$task" in words for words in found["real-recordings.md"]
+    )
     assert sum(map(len, found.values())) > 250
 
 

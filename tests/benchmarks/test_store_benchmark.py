@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from clipbug.benchmarks.store_benchmark import measure_store
+
+pytestmark = pytest.mark.slow
 
 
 def test_everything_is_measured_and_nothing_left(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from clipbug.config.model import BackboneConfig, ClipBertResNetConfig, ResNetConfig, SmallConvConfig
 from clipbug.models.backbones.base import VisualBackbone
 from clipbug.models.build import build_backbone
-from tests.rounding import assert_close, num_terms
+from tests.rounding import assert_close, excess, num_terms
 
 CONFIGS: dict[str, BackboneConfig] = {
     "resnet18": ResNetConfig(architecture="resnet18"),
@@ -66,6 +66,7 @@ def test_frames_do_not_see_each_other_in_evaluation(backbone: VisualBackbone, fr
     with torch.inference_mode():
         together, alone = backbone.eval()(frames), backbone(frames[1:])
     assert_close(together[1:], alone, terms=num_terms(backbone))
+    assert excess(together[:1], alone, terms=num_terms(backbone)) > 100
 
 
 def test_pictures_matter_at_random_weights(backbone: VisualBackbone, frames: Tensor) -> None:

@@ -1,7 +1,7 @@
 """The model against outputs of the original ClipBERT, both with weights filled by a formula.
 
-The original ran in float32 as well, so both sides are rounded; `tests.rounding` says how far that reaches. The
-transformer is compared twice: on the original's own grid, where only its few sums count, and on the whole way.
+The original ran in float32 as well, so both sides are rounded; `tests.rounding` says how far that reaches.
+The transformer is compared twice: on the original's own grid, where only its few sums count, and from pixels.
 """
 
 import json
@@ -72,7 +72,7 @@ def filled_head(num_classes: int) -> ClassificationHead:
 
 @cache
 def recorded(name: str) -> dict[str, Tensor]:
-    """Return what the original put out for a case of the small model; the grid is (visuals, frames, h, w, D)."""
+    """Return what the original put out for a case of the small model; grid: (visuals, frames, h, w, D)."""
     with np.load(FOLDER / "model_small.npz") as file:
         arrays = {key.partition("/")[2]: torch.from_numpy(file[key]) for key in file if key.startswith(name)}
     return {key: value if value.is_floating_point() else value.long() for key, value in arrays.items()}
@@ -98,7 +98,9 @@ def test_small_model(name: str) -> None:
     visual_index = torch.arange(len(frames)).repeat_interleave(torch.tensor(CASES[name]["repeats"]))
     visual, bert, whole = (num_terms(part) for part in (model.visual, model.bert, model))
 
-    assert_close(model.visual(frames.flatten(0, 2)), expected["grid"].flatten(0, 1), terms=visual, name="grid")
+    assert_close(
+        model.visual(frames.flatten(0, 2)), expected["grid"].flatten(0, 1), terms=visual, name="grid"
+    )
     theirs, grid = expected["grid"].mean(dim=1, keepdim=True), model.encode_frames(frames)
     for given, before in ((theirs, 0), (grid, visual)):
         embedding = model.bert.visual_embeddings(given[visual_index, 0])
@@ -139,7 +141,9 @@ def leave_a_block_out(model: ClipBert) -> None:
 
 def pad_with_the_border(model: ClipBert) -> None:
     conv = model.visual.grid_encoder.conv
-    padded = nn.Conv2d(conv.in_channels, conv.out_channels, 3, padding=1, padding_mode="replicate", bias=False)
+    padded = nn.Conv2d(
+        conv.in_channels, conv.out_channels, 3, padding=1, padding_mode="replicate", bias=False
+    )
     padded.weight = conv.weight
     model.visual.grid_encoder.conv = padded
 
@@ -173,7 +177,11 @@ def use_the_epsilon_of_torch(model: ClipBert) -> None:
         (shift_the_padding_of_the_pooling, "grid", 1000),  # 6,000
         (leave_a_layer_out, "sequence_output", 1000),
         (forget_the_mask, "sequence_output", 1000),
-        (use_the_epsilon_of_torch, "text_embedding", 10),  # 28: a change of 5e-5, the smallest typical mistake
+        (
+            use_the_epsilon_of_torch,
+            "text_embedding",
+            10,
+        ),  # 28: a change of 5e-5, the smallest typical mistake
     ],
 )
 def test_mistakes_are_far_beyond_rounding(
@@ -271,7 +279,9 @@ def test_folded_norms_keep_the_original_s_outputs(name: str) -> None:
     visual, whole = num_terms(model.visual), num_terms(model)
     prepare_for_inference(model)
     visual_index = torch.arange(len(frames)).repeat_interleave(torch.tensor(CASES[name]["repeats"]))
-    assert_close(model.visual(frames.flatten(0, 2)), expected["grid"].flatten(0, 1), terms=visual, name="grid")
+    assert_close(
+        model.visual(frames.flatten(0, 2)), expected["grid"].flatten(0, 1), terms=visual, name="grid"
+    )
     grid = model.encode_frames(frames)
     fusion = model.fuse(grid, expected["text_ids"], expected["text_mask"], visual_index)
     assert_close(fusion.pooled[:, 0], expected["pooled_output"], terms=whole, name="pooled")

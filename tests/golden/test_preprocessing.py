@@ -41,7 +41,7 @@ def test_scaled_and_padded_pixels(shape: tuple[int, int], longer_side: int) -> N
     for place in ("topleft", "centre", "corner"):
         top, left = expected.get(f"crop_{place}_yx", (0, 0))
         crop = square[:, top : top + 16, left : left + 16].numpy()
-        # Four terms; but their weights are the fraction of a position of up to 1280, so they lose as many units.
+        # Four terms; but their weights are fractions of positions of up to 1280, and lose as many units.
         assert_close(crop, expected[f"crop_{place}"], terms=max(shape), size=255.0)
     statistics = torch.stack([square.flatten(1).mean(dim=1), square.flatten(1).std(dim=1)])
     assert_close(statistics, expected["padded_mean_std"], terms=square[0].numel(), size=255.0)

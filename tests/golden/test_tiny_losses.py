@@ -96,8 +96,8 @@ def test_losses_are_those_on_file(task: str, tmp_path: Path) -> None:
     golden = json.loads(GOLDEN.read_text())[task]
     assert len(golden) == 8
     losses, terms = losses_of(task, tmp_path)
-    # Adam moves a weight by its rate however small the gradient, so one that is nothing but rounding counts as
-    # well; but such a weight hardly changes the loss. Each step starts from the roundings of those before it.
+    # Adam moves a weight by its rate however small the gradient, so one that is nothing but rounding counts
+    # too; but such a weight hardly changes the loss. Each step starts from the roundings of those before it.
     assert_close(losses, golden, terms=len(losses) * terms)
     assert excess(losses[:-1], golden[1:], terms=len(losses) * terms) > 100  # one step more or less
 

@@ -12,8 +12,7 @@ from clipbug.models.aggregation import multi_clip_cross_entropy
 from clipbug.models.clipbert import ClipBert
 from clipbug.models.outputs import PretrainingOutput
 from tests.models.conftest import CLASSES, VOCABULARY, BuildTiny, Inputs
-from tests.rounding import LEAST_TERMS, assert_close
-
+from tests.rounding import LEAST_TERMS, assert_close, excess
 
 TERMS = 3000
 """Of the tiny model: its layers add up a few hundred to a thousand terms, and attention and norms as many."""
@@ -71,6 +70,8 @@ def test_more_padding_changes_nothing(model: ClipBert, inputs: Inputs) -> None:
         attention_mask=F.pad(inputs.attention_mask, (0, 7)),
     )
     assert_same(run(model, padded), run(model, inputs))
+    unmasked = replace(padded, attention_mask=torch.ones_like(padded.attention_mask))
+    assert excess(run(model, unmasked), run(model, inputs), terms=TERMS) > 100
 
 
 def test_padding_changes_no_pretraining_scores(build_tiny: BuildTiny, inputs: Inputs) -> None:

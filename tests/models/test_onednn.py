@@ -38,7 +38,7 @@ def frames(*shape: int, dtype: torch.dtype) -> torch.Tensor:
 
 
 def rounded_terms(layer: nn.Module, dtype: torch.dtype) -> int:
-    """Sums are kept in float32; in bf16 only the results are rounded: of the layer, the sum, the activation."""
+    """Sums are kept in float32; in bf16 the results are rounded: of the layer, the sum, the activation."""
     return num_terms(layer) if dtype == torch.float32 else 3
 
 

@@ -336,6 +336,7 @@ ingest([Path(sys.argv[1])], extensions=["mp4"], file_type="video", store=Path(sy
 """
 
 
+@pytest.mark.slow
 def test_killed_and_run_again(tmp_path: Path, video: bytes) -> None:
     folder, store = fill(tmp_path / "in", {f"v{index:04}.mp4": video for index in range(400)}), tmp_path / "s"
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
