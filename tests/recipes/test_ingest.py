@@ -478,6 +478,7 @@ def crash_on_b(file: Path, **options: Any) -> object:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_killed_at_fifty_moments(tmp_path: Path, video: bytes) -> None:
     """Every time the store opens and all that it holds is whole; at the end nothing is missing."""
     files = {f"v{index:04}.mp4": video + index.to_bytes(4, "big") for index in range(3000)}
