@@ -1,5 +1,10 @@
 """Fixtures that several folders of tests share."""
 
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one process per core; before torch, which starts a thread per core
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -6,6 +6,8 @@ from clipbug.benchmarks import ask_benchmark
 from clipbug.benchmarks.ask_benchmark import measure_ask
 from clipbug.errors import ConfigError
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_command_is_called_and_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ask_benchmark, "SECONDS", 0.5)

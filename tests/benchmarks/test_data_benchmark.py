@@ -9,6 +9,8 @@ from clipbug.benchmarks.recordings import write_recording
 from clipbug.errors import DataError
 from tests.video_factory import make_video
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_way_is_measured(tmp_path: Path) -> None:
     write_recording(

@@ -12,6 +12,8 @@ from clipbug.data.clip_sampling import clips_as_clipbert
 from clipbug.data.decoding.open import open_media
 from tests.video_factory import make_video, read_index
 
+pytestmark = pytest.mark.slow
+
 UNEVEN = [*range(0, 60, 3), *range(60, 90)]
 VIDEOS: dict[str, dict[str, Any]] = {
     "even": {"num_frames": 90, "fps": 30, "options": {"g": "250", "bf": "3"}},

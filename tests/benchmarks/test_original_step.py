@@ -14,6 +14,8 @@ from clipbug.models.clipbert import ClipBert
 from clipbug.tasks.question_answering import QuestionAnswering
 from tests.tasks.batches import single_label_batch
 
+pytestmark = pytest.mark.slow
+
 ALL = [field.name for field in fields(Switches)]
 
 

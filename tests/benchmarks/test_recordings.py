@@ -10,6 +10,8 @@ from clipbug.benchmarks.recordings import write_recording
 from clipbug.data.decoding.open import open_media
 from clipbug.data.decoding.packets import read_packet_table
 
+pytestmark = pytest.mark.slow
+
 
 def write(path: Path, motion: Literal["still", "moving"], seed: int = 0) -> bytes:
     write_recording(path, seconds=6.0, width=180, height=320, fps=20, motion=motion, seed=seed, gop=50)

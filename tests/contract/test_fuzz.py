@@ -40,6 +40,7 @@ def crash_or_hang(word: str) -> str:
     return word.upper()
 
 
+@pytest.mark.slow
 def test_a_crash_costs_one_item_and_the_order_stays() -> None:
     words = ["a", "crash", "b", "c", "exit", "hang", "d", "e"]
     pool = ContainedPool(crash_or_hang, num_workers=2, seconds_per_item=3.0)

@@ -32,6 +32,7 @@ from clipbug.runtime.tensors import load_tensors
 from clipbug.tasks.base import RankingTask
 from tests.engine.building import FakeValidation, lines_without_times, make_trainer
 from tests.engine.fakes import FakeStream, FakeTask
+from tests.rounding import TERMS_OF_A_TINY_MODEL, assert_close
 from tests.tasks.batches import caption_batch, split_by_visual, tiny_task
 
 pytestmark = pytest.mark.slow
@@ -138,8 +139,8 @@ def test_two_processes_search_as_one(two: Path) -> None:
     for told in _told(two):
         assert told["searched"].keys() == alone.keys()
         for media_id, column in alone.items():
-            # float32, and two processes share the threads that one has to itself
-            assert told["searched"][media_id] == pytest.approx(column, rel=1e-5, abs=1e-6)
+            # two processes share the threads that one has to itself
+            assert_close(told["searched"][media_id], column, terms=TERMS_OF_A_TINY_MODEL)
 
 
 def test_two_processes_train_as_one(two: Path, tmp_path: Path) -> None:

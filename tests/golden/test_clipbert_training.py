@@ -121,13 +121,10 @@ def original_optim() -> OptimConfig:
     return config_from_values(import_legacy(FLAGS, task="video_qa").values, shown_as="the flags").optim
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("theirs", "ours"),
-    [
-        ("lse", "logsumexp"),
-        pytest.param("mean", "mean", marks=pytest.mark.slow),
-        pytest.param("max", "max", marks=pytest.mark.slow),
-    ],
+    [("lse", "logsumexp"), ("mean", "mean"), ("max", "max")],
 )
 def test_three_steps(theirs: str, ours: ClipAggregation, tmp_path: Path) -> None:
     expected = GOLDEN["runs"][theirs]

@@ -12,6 +12,7 @@ from clipbug.errors import CheckpointError
 from clipbug.models.bert import build_bert
 from clipbug.models.build import build_model, self_contained_config
 from tests.models.conftest import BuildTiny, tiny_model_config
+from tests.rounding import assert_close, num_terms
 
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 24}
 
@@ -37,9 +38,8 @@ def test_text_alone_is_encoded_as_by_transformers(build_tiny: BuildTiny) -> None
         expected = bert(input_ids=ids, attention_mask=mask)
         sequence, pooled = fusion(torch.zeros(3, 0, 0, 16), ids, mask)
     real = mask.bool()
-    # The same kernels on the same numbers: only float32 rounding of masked attention may differ.
-    torch.testing.assert_close(sequence[real], expected.last_hidden_state[real], atol=1e-6, rtol=0)
-    torch.testing.assert_close(pooled, expected.pooler_output, atol=1e-6, rtol=0)
+    assert_close(sequence[real], expected.last_hidden_state[real], terms=num_terms(bert))
+    assert_close(pooled, expected.pooler_output, terms=num_terms(bert))
 
 
 def test_weights_and_sizes_come_from_the_folder(tmp_path: Path) -> None:

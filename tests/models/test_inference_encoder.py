@@ -6,6 +6,7 @@ import torch
 from clipbug.config.model import EncoderConfig
 from clipbug.models.bert import build_bert
 from clipbug.models.inference_encoder import InferenceEncoder
+from tests.rounding import assert_close, excess, num_terms
 
 LENGTHS = (9, 4, 1)
 
@@ -23,5 +24,8 @@ def test_same_as_bert(num_layers: int, has_padding: bool) -> None:
     expected = encoder(tokens, attention_mask=mask).last_hidden_state
     every = InferenceEncoder(encoder, first_token_only=False)(tokens, attention_mask=mask)
     first = InferenceEncoder(encoder, first_token_only=True)(tokens, attention_mask=mask)
-    torch.testing.assert_close(every.last_hidden_state, expected, atol=1e-5, rtol=0)
-    torch.testing.assert_close(first.last_hidden_state, expected[:, :1], atol=1e-5, rtol=0)
+    assert_close(every.last_hidden_state, expected, terms=num_terms(encoder))
+    assert_close(first.last_hidden_state, expected[:, :1], terms=num_terms(encoder))
+    encoder.layer[-1].output.dense.weight.data[[0, 1]] = encoder.layer[-1].output.dense.weight.data[[1, 0]]
+    swapped = encoder(tokens, attention_mask=mask).last_hidden_state  # of two channels of one layer
+    assert excess(swapped, expected, terms=num_terms(encoder)) > 100

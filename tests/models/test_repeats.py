@@ -7,6 +7,7 @@ from torch import Tensor
 from clipbug.models.clipbert import ClipBert
 from clipbug.models.repeats import equal_rows
 from tests.models.conftest import BuildTiny, Inputs
+from tests.rounding import assert_close, num_terms
 
 
 def random_frames(count: int, *, seed: int = 0) -> Tensor:
@@ -54,8 +55,7 @@ def test_repeats_pass_backbone_and_encoder_once(build_tiny: BuildTiny, inputs: I
     # frames: 2 clips of 2 in visual 0, all 8 of visual 1, one of visual 2; rows: 2 of visual 0, 3 of visual 2
     assert sum(frames) == 4 + 8 + 1
     assert sum(pairs) == 2 * 2 + 3 * 1
-    # float32 rounding of kernels that differ by batch size
-    torch.testing.assert_close(once, with_all, atol=1e-5, rtol=0)
+    assert_close(once, with_all, terms=num_terms(model))
 
 
 def test_clips_at_other_times_are_other_clips(build_tiny: BuildTiny, inputs: Inputs) -> None:
@@ -71,4 +71,4 @@ def test_encoded_visuals_are_scored_as_frames_are(build_tiny: BuildTiny, inputs:
     with torch.no_grad():
         grid = model.encode_frames(inputs.frames)
         logits = model(grid, *inputs.arguments()[1:])
-    torch.testing.assert_close(logits, model(*inputs.arguments()).detach(), atol=1e-5, rtol=0)
+    assert_close(logits, model(*inputs.arguments()), terms=num_terms(model))

@@ -24,6 +24,7 @@ from clipbug.recipes.loaded_model import LoadedModel
 from clipbug.report.overlay import spotlight
 from clipbug.tasks.base import Task
 from tests.recipes.test_loaded_model import save_model
+from tests.rounding import TERMS_OF_A_TINY_MODEL, assert_close
 
 COLOURS = {"red": (250, 20, 20), "green": (20, 230, 20), "blue": (30, 30, 250)}
 QUESTION = "which screen is this"
@@ -171,8 +172,8 @@ def test_covering_is_what_it_says(model: LoadedModel) -> None:
         visible = [log for log, mask in zip(logs, masks, strict=True) if mask[row, column]]
         hidden = [log for log, mask in zip(logs, masks, strict=True) if not mask[row, column]]
         naive = np.mean(visible, axis=0) - np.mean(hidden, axis=0)
-        # other batch shapes sum float32 in another order
-        np.testing.assert_allclose(evidence.cell_drop[:, row, column], naive, atol=1e-5)
+        drop = evidence.cell_drop[:, row, column]
+        assert_close(drop, naive, terms=TERMS_OF_A_TINY_MODEL, size=np.abs(logs).max())
 
 
 def test_leaving_a_clip_out_is_what_it_says(model: LoadedModel) -> None:
@@ -186,8 +187,8 @@ def test_leaving_a_clip_out_is_what_it_says(model: LoadedModel) -> None:
         clip_positions=encoded.clip_positions[[0, 2]],
     )
     without = dict(model.answer(rest, [QUESTION])[0].top)[evidence.answer]
-    # float32 probabilities
-    assert evidence.clip_drop[1] == pytest.approx(np.log(evidence.probability / without), abs=1e-5)
+    drop, size = np.log(evidence.probability / without), max(1.0, abs(np.log(without)))
+    assert_close(evidence.clip_drop[1], drop, terms=TERMS_OF_A_TINY_MODEL, size=size)
 
 
 def test_half_of_the_cells_are_covered_everywhere() -> None:

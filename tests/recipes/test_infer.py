@@ -258,6 +258,7 @@ def test_other_precisions_answer_nearly_the_same(ask: Ask, tmp_path: Path, preci
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_killed_again_and_again_none_is_lost_or_doubled(
     run: Path, questions: Path, synthetic_store: Path, tmp_path: Path, ask: Ask
 ) -> None:
@@ -312,6 +313,7 @@ def _start(words: list[str], num_processes: int) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_long_job_goes_on_with_any_number_of_processes(
     run: Path, synthetic_store: Path, tmp_path: Path, ask: Ask
 ) -> None:

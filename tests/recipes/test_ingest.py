@@ -336,6 +336,7 @@ ingest([Path(sys.argv[1])], extensions=["mp4"], file_type="video", store=Path(sy
 """
 
 
+@pytest.mark.slow
 def test_killed_and_run_again(tmp_path: Path, video: bytes) -> None:
     folder, store = fill(tmp_path / "in", {f"v{index:04}.mp4": video for index in range(400)}), tmp_path / "s"
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
@@ -477,6 +478,7 @@ def crash_on_b(file: Path, **options: Any) -> object:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_killed_at_fifty_moments(tmp_path: Path, video: bytes) -> None:
     """Every time the store opens and all that it holds is whole; at the end nothing is missing."""
     files = {f"v{index:04}.mp4": video + index.to_bytes(4, "big") for index in range(3000)}

@@ -17,7 +17,7 @@ from tests.conftest import TINY_TEXTS
 from tests.engine.building import lines_without_times
 from tests.recipes.processes import worker_of_rank
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 NUM_KILLS = 20
 STEPS = 150

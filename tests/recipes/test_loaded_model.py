@@ -16,6 +16,7 @@ from clipbug.data.answers import AnswerVocabulary
 from clipbug.errors import ClipbugError, DataError, DecodeError
 from clipbug.recipes.loaded_model import LoadedModel
 from tests.recipes.model_folders import save_model
+from tests.rounding import TERMS_OF_A_TINY_MODEL, assert_close
 from tests.video_factory import make_video
 
 DOCUMENT = Path(__file__).parents[2] / "docs/python.md"
@@ -118,8 +119,7 @@ def test_many_questions_are_those_questions_one_by_one(model: LoadedModel, recor
     assert [prediction.question for prediction in many] == QUESTIONS * 100
     for question, prediction in zip(QUESTIONS, many[-3:], strict=True):
         (alone,) = model.answer(encoded, [question])
-        # float32 rounding of kernels that differ by batch size
-        np.testing.assert_allclose(prediction.clip_logits, alone.clip_logits, atol=1e-5)
+        assert_close(prediction.clip_logits, alone.clip_logits, terms=TERMS_OF_A_TINY_MODEL)
 
 
 def test_a_counting_model_answers_with_numbers(
