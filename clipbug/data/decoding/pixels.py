@@ -17,3 +17,35 @@ def blend_on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def turn(picture: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
     """The picture (H, W, 3) turned clockwise by a multiple of 90 degrees."""
     return np.rot90(picture, -degrees // 90)
+
+
+def apply_exif_orientation(picture: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Return the picture (H, W, C) upright; EXIF 2.32, tag 0x0112. Values outside of 1 to 8 change nothing."""
+    match orientation:
+        case 2:
+            return picture[:, ::-1]
+        case 3:
+            return picture[::-1, ::-1]
+        case 4:
+            return picture[::-1]
+        case 5:
+            return picture.swapaxes(0, 1)
+        case 6:
+            return np.rot90(picture, -1)
+        case 7:
+            return picture[::-1, ::-1].swapaxes(0, 1)
+        case 8:
+            return np.rot90(picture)
+    return picture
+
+
+def to_8_bits(samples: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Samples of the full 16 bits, rounded to the nearest level of 8 bits."""
+    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def divide_by_alpha(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Colours of a picture whose last channel is alpha and whose others are multiplied with it."""
+    alpha = picture[..., -1:].astype(np.uint32)
+    colours = np.minimum((picture[..., :-1] * np.uint32(255) + alpha // 2) // np.maximum(alpha, 1), 255)
+    return np.concatenate([colours.astype(np.uint8), picture[..., -1:]], axis=-1)
