@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from clipbug.data.decoding.base import FrameBatch, InMemory, VideoDecoder, VideoMetadata
 from clipbug.data.decoding.changes import changes_between
 from clipbug.data.decoding.image import resize
-from clipbug.data.decoding.open import media_kind, open_media
-from clipbug.data.decoding.pyav import PyAvDecoder
+from clipbug.data.decoding.open import RecordingDecoder, media_kind, open_media
 from clipbug.data.media import MediaEntry, MediaKind, PacketTable
 from clipbug.data.probe import probe
 from clipbug.errors import DataError
@@ -107,7 +106,7 @@ class LooseMedia:
         if self._frames is not None:
             return FramesDecoder(self._frames, media_id=self.name, fps=self._fps)
         decoder = open_media(self._data, media_id=self.name, packets=self._packets)
-        if isinstance(decoder, PyAvDecoder):
+        if isinstance(decoder, RecordingDecoder):
             self._packets = decoder.packets
         return decoder
 

@@ -1,24 +1,33 @@
-"""Taking animated pictures apart: GIF, PNG, WebP and AVIF into parts that are still pictures by themselves."""
+"""Taking animated pictures (GIF, PNG, WebP, AVIF) apart into parts that are still pictures by themselves."""
 
-import io
 import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clipbug.data.decoding.content import avif_durations, colour_table_size, png_chunks, webp_chunks
-from clipbug.data.decoding.still import open_still, read_still
+from clipbug.data.decoding.content import (
+    avif_durations,
+    colour_table_size,
+    damaged_png_chunk,
+    png_chunks,
+    webp_chunks,
+)
+from clipbug.data.decoding.still import AvifSequence, open_still, orientation_in, read_still
 from clipbug.errors import DecodeError
 
 Disposal = Literal["keep", "clear", "restore"]
+Box = tuple[int, int, int, int]
 
 _SHORTEST_SECONDS = 0.01  # browsers show what is not longer for a tenth of a second
 _SECONDS_INSTEAD = 0.1
+_GIF_DISPOSALS: dict[int, Disposal] = {2: "clear", 3: "restore"}
+_WEBP_PICTURE = (b"ALPH", b"VP8 ", b"VP8L")
 _HINT = "If it plays, convert it to mp4: ffmpeg -i FILE NEW.mp4. If it does not play, leave it out."
 
 
@@ -35,7 +44,7 @@ class Part:
         read: gives its pixels (H, W, 3 or 4), in sRGB.
     """
 
-    box: tuple[int, int, int, int]
+    box: Box
     seconds: float
     disposal: Disposal
     is_blended: bool
@@ -45,11 +54,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Animation:
-    """The parts of an animated picture, in order, and the size of their canvas."""
+    """The parts of an animated picture, in order, the size of their canvas, and its EXIF orientation."""
 
     width: int
     height: int
     parts: tuple[Part, ...]
+    orientation: int = 1
 
 
 def take_apart(data: bytes, name: str, *, media_id: str) -> Animation:
@@ -108,13 +118,14 @@ def _take_gif(data: bytes, media_id: str) -> Animation:
         position += 1
         if data[start] == 0x21:
             continue
-        read = _GifPart(data, (body, position), box[2:], interlacing, table, transparent, media_id)
+        is_complete = len(table) >= 3 << data[body]  # a colour that is not in the table is transparent
+        read = partial(_read_gif_part, data[body:position], box, table, transparent, interlacing, media_id)
         parts.append(
             Part(
                 box,
                 _shown_seconds(delay / 100),
-                {2: "clear", 3: "restore"}.get(disposal, "keep"),
-                is_blended=True,
+                _GIF_DISPOSALS.get(disposal, "keep"),
+                is_blended=transparent >= 0 or not is_complete,
                 num_bytes=position - start,
                 read=read,
             )
@@ -124,3 +135,151 @@ def _take_gif(data: bytes, media_id: str) -> Animation:
         left, top, part_width, part_height = parts[0].box
         width, height = max(width, left + part_width), max(height, top + part_height)
     return Animation(width, height, tuple(parts))
+
+
+def _read_gif_part(
+    body: bytes, box: Box, table: bytes, transparent: int, interlacing: int, media_id: str
+) -> NDArray[np.uint8]:
+    """RGBA of one picture, decoded as a GIF of its own whose colours do not matter."""
+    if not table:
+        raise DecodeError(f"{media_id}: a picture of the GIF has no colour table", _HINT)
+    head = struct.pack("<6sHHBBB", b"GIF89a", *box[2:], 0xF7, 0, 0) + bytes(reversed(range(256))) * 3
+    picture = struct.pack("<c4HB", b",", 0, 0, *box[2:], interlacing)
+    with open_still(head + picture + body + b";", "gif", media_id=media_id) as image:
+        numbers = np.asarray(image)
+    colours = np.zeros((256, 4), np.uint8)
+    colours[: len(table) // 3, :3] = np.frombuffer(table, np.uint8).reshape(-1, 3)
+    colours[: len(table) // 3, 3] = 255
+    if transparent >= 0:
+        colours[transparent, 3] = 0
+    pixels: NDArray[np.uint8] = colours[numbers]
+    return pixels
+
+
+def _take_png(data: bytes, media_id: str) -> Animation:
+    if chunk := damaged_png_chunk(data):
+        raise DecodeError(f"{media_id}: the checksum of a chunk {chunk} of the PNG is wrong", _HINT)
+    shared: list[tuple[bytes, bytes]] = []
+    controls: list[bytes] = []
+    bodies: list[list[memoryview]] = []
+    header, num_announced, orientation = b"", 0, 1
+    for name, body in png_chunks(data):
+        match name:
+            case b"IHDR":
+                header = bytes(body)
+            case b"acTL":
+                num_announced = int.from_bytes(body[:4])
+            case b"fcTL":
+                controls.append(bytes(body))
+                bodies.append([])
+            case b"IDAT" | b"fdAT":
+                if bodies:  # else it is the picture for programs that show no animations
+                    bodies[-1].append(body[4:] if name == b"fdAT" else body)
+            case b"eXIf":
+                orientation = orientation_in(bytes(body))
+            case _ if not bodies or not bodies[-1]:
+                shared.append((name, bytes(body)))
+    if num_announced != len(controls):
+        raise DecodeError(
+            f"{media_id}: the animated PNG announces {num_announced} pictures and has {len(controls)}", _HINT
+        )
+    parts = []
+    for control, pieces in zip(controls, bodies, strict=True):
+        _, width, height, left, top, ticks, ticks_per_second, disposal, blending = struct.unpack(
+            ">5I2H2B", control
+        )
+        parts.append(
+            Part(
+                (left, top, width, height),
+                _shown_seconds(ticks / (ticks_per_second or 100)),
+                ("keep", "clear", "restore")[disposal],
+                is_blended=blending == 1,
+                num_bytes=sum(map(len, pieces)),
+                read=partial(_read_png_part, header, (width, height), shared, pieces, media_id),
+            )
+        )
+    width, height = struct.unpack_from(">II", header)
+    return Animation(width, height, tuple(parts), orientation)
+
+
+def _read_png_part(
+    header: bytes,
+    size: tuple[int, int],
+    shared: list[tuple[bytes, bytes]],
+    pieces: list[memoryview],
+    media_id: str,
+) -> NDArray[np.uint8]:
+    own = (b"IHDR", struct.pack(">II", *size) + header[8:])
+    chunks = [own, *shared, (b"IDAT", b"".join(pieces)), (b"IEND", b"")]
+    packed = (
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in chunks
+    )
+    return read_still(b"\x89PNG\r\n\x1a\n" + b"".join(packed), "png", media_id=media_id)
+
+
+def _take_webp(data: bytes, media_id: str) -> Animation:
+    width = height = 0
+    profile, orientation = b"", 1
+    parts = []
+    for name, body in webp_chunks(data):
+        match name:
+            case b"VP8X":
+                width, height = (1 + int.from_bytes(body[at : at + 3], "little") for at in (4, 7))
+            case b"ICCP":
+                profile = bytes(body)
+            case b"EXIF":
+                orientation = orientation_in(bytes(body))
+            case b"ANMF":
+                values = [int.from_bytes(body[at : at + 3], "little") for at in range(0, 15, 3)]
+                box = (2 * values[0], 2 * values[1], 1 + values[2], 1 + values[3])
+                parts.append(
+                    Part(
+                        box,
+                        _shown_seconds(values[4] / 1000),
+                        "clear" if body[15] & 1 else "keep",
+                        is_blended=not body[15] & 2,
+                        num_bytes=len(body),
+                        read=partial(_read_webp_part, body, box, profile, media_id),
+                    )
+                )
+    return Animation(width, height, tuple(parts), orientation)
+
+
+def _read_webp_part(body: memoryview, box: Box, profile: bytes, media_id: str) -> NDArray[np.uint8]:
+    chunks = [(name, bytes(chunk)) for name, chunk in webp_chunks(body, 16) if name in _WEBP_PICTURE]
+    has_alpha = any(name in (b"ALPH", b"VP8L") for name, _ in chunks)
+    flags = 0x10 * has_alpha | 0x20 * bool(profile)
+    sizes = b"".join(struct.pack("<I", side - 1)[:3] for side in box[2:])
+    chunks = [
+        (b"VP8X", struct.pack("<I", flags) + sizes),
+        *([(b"ICCP", profile)] if profile else []),
+        *chunks,
+    ]
+    packed = b"WEBP" + b"".join(
+        name + struct.pack("<I", len(chunk)) + chunk + bytes(len(chunk) % 2) for name, chunk in chunks
+    )
+    return read_still(b"RIFF" + struct.pack("<I", len(packed)) + packed, "webp", media_id=media_id)
+
+
+def _take_avif(data: bytes, media_id: str) -> Animation:
+    durations = avif_durations(data)
+    sequence = AvifSequence(data, media_id=media_id)
+    if sequence.num_pictures != len(durations):
+        raise DecodeError(
+            f"{media_id}: the AVIF sequence has {sequence.num_pictures} pictures and {len(durations)} times",
+            _HINT,
+        )
+    width, height = sequence.size
+    parts = [
+        Part(
+            (0, 0, width, height),
+            _shown_seconds(seconds),
+            "keep",
+            is_blended=False,
+            num_bytes=len(data) // len(durations),
+            read=partial(sequence.read, index),
+        )
+        for index, seconds in enumerate(durations)
+    ]
+    return Animation(width, height, tuple(parts), sequence.orientation)

@@ -10,8 +10,8 @@ from PIL import Image, ImageCms
 
 from clipbug.data.decoding.tone_mapping import Primaries, Transfer, to_srgb
 
-# ITU-T H.273; what is not listed is shown as sRGB. The curves of BT.709, BT.601 and BT.2020 count as sRGB's, as
-# image viewers treat them.
+# ITU-T H.273; what is not listed is shown as sRGB. The curves of BT.709, BT.601 and BT.2020 count as sRGB's,
+# as image viewers treat them.
 _TRANSFERS: dict[int, Transfer] = {4: "gamma22", 5: "gamma28", 8: "linear", 16: "pq", 18: "hlg"}
 _PRIMARIES: dict[int, Primaries] = {
     5: "bt470bg",
@@ -34,13 +34,12 @@ class CodePoints:
 
     def convert(self, picture: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
         """sRGB of a picture (H, W, 3 or 4); an alpha channel stays."""
-        alpha = picture[..., 3:]
-        alpha = alpha if alpha.dtype == np.uint8 else alpha >> 8
+        alpha = picture[..., 3:] if picture.dtype == np.uint8 else picture[..., 3:] >> 8
         colours = to_srgb(picture[..., :3], transfer=self.transfer, primaries=self.primaries)
         return np.concatenate([colours, alpha.astype(np.uint8)], axis=-1)
 
 
-def png_code_points(chunks: Iterator[tuple[bytes, bytes]]) -> CodePoints | None:
+def png_code_points(chunks: Iterator[tuple[bytes, memoryview]]) -> CodePoints | None:
     """Those of a PNG's cICP chunk, which counts before its profile."""
     for name, body in chunks:
         if name == b"cICP" and len(body) == 4:

@@ -1,6 +1,7 @@
 """What a file holds, by its bytes: its kind, and whether its own sizes say that the end is missing."""
 
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import Literal
 
@@ -121,14 +122,14 @@ def gif_picture_count(data: bytes) -> int | None:
     """Number of pictures in a GIF, or None if it ends before its end mark."""
     if len(data) < 13:
         return None
-    position, count = 13 + _colour_table_size(data[10]), 0
+    position, count = 13 + colour_table_size(data[10]), 0
     while position < len(data):
         mark = data[position]
         if mark == 0x3B:
             return count
         if mark == 0x2C and position + 9 < len(data):
             count += 1
-            position += 11 + _colour_table_size(data[position + 9])
+            position += 11 + colour_table_size(data[position + 9])
         elif mark == 0x21:
             position += 2
         else:
@@ -139,7 +140,8 @@ def gif_picture_count(data: bytes) -> int | None:
     return None
 
 
-def _colour_table_size(flags: int) -> int:
+def colour_table_size(flags: int) -> int:
+    """Bytes of a GIF's colour table, by the flags in front of it."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
@@ -159,13 +161,27 @@ def _missing(end: int, data: bytes) -> int:
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
     """Name and body of each chunk of a PNG that is there in full; stops behind IEND."""
+    return ((name, body) for name, body, _ in _png_chunks_with_checksums(data))
+
+
+def damaged_png_chunk(data: bytes) -> str | None:
+    """Name of the first chunk that is needed to show a PNG and has a wrong checksum."""
+    for name, body, checksum in _png_chunks_with_checksums(data):
+        is_needed = name[:1].isupper() or name in (b"fcTL", b"fdAT")
+        if is_needed and zlib.crc32(body, zlib.crc32(name)) != checksum:
+            return name.decode("latin-1")
+    return None
+
+
+def _png_chunks_with_checksums(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
     position, view = len(_PNG), memoryview(data)
     while position + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, position)
         position += 12 + length
         if position > len(data):
             return
-        yield name, view[position - 4 - length : position - 4]
+        body, checksum = view[position - 4 - length : position - 4], view[position - 4 : position]
+        yield name, body, int.from_bytes(checksum)
         if name == b"IEND":
             return
 
@@ -206,6 +222,18 @@ def _matroska_end(data: bytes) -> int:
     size = field & (1 << 7 * length) - 1
     is_unknown = size == (1 << 7 * length) - 1
     return 0 if is_unknown else start + 4 + length + size
+
+
+def jpeg_without_metadata(data: bytes) -> bytes:
+    """A JPEG without the segments in front of its first scan that do not concern its pixels."""
+    kept, position = [data[:2]], 2
+    while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != 0xDA:
+        marker = data[position + 1]
+        length = 0 if marker == 0xFF else 2 + int.from_bytes(data[position + 2 : position + 4])
+        if marker != 0xFF and not (0xE0 <= marker <= 0xEF and marker != 0xEE) and marker != 0xFE:
+            kept.append(data[position : position + length])
+        position += length or 1
+    return b"".join([*kept, data[position:]])
 
 
 def _has_jpeg_end(data: bytes) -> bool:

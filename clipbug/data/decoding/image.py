@@ -11,6 +11,7 @@ from clipbug.data.decoding.content import image_format
 from clipbug.data.decoding.pixels import blend_on_white
 from clipbug.data.decoding.still import read_still
 
+
 def decode_image(data: bytes, *, media_id: str) -> NDArray[np.uint8]:
     """RGB of a picture file as viewers show it: upright, in sRGB, transparency blended on white.
 

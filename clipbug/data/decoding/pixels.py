@@ -20,7 +20,7 @@ def turn(picture: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
 
 
 def apply_exif_orientation(picture: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Return the picture (H, W, C) upright; EXIF 2.32, tag 0x0112. Values outside of 1 to 8 change nothing."""
+    """Return the picture (H, W, C) upright, by EXIF tag 0x0112; a value outside of 1 to 8 changes nothing."""
     match orientation:
         case 2:
             return picture[:, ::-1]

@@ -11,7 +11,7 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from clipbug.data.decoding.bmp import read_bit_fields
 from clipbug.data.decoding.colour import (
@@ -21,16 +21,29 @@ from clipbug.data.decoding.colour import (
     lab_to_srgb,
     png_code_points,
 )
-from clipbug.data.decoding.content import count_missing_bytes, png_chunks
+from clipbug.data.decoding.content import (
+    count_missing_bytes,
+    damaged_png_chunk,
+    jpeg_without_metadata,
+    png_chunks,
+)
 from clipbug.data.decoding.pixels import apply_exif_orientation, divide_by_alpha, to_8_bits
 from clipbug.errors import DecodeError
 
 _HINT = "Open the picture to check it; if it shows, save it again as PNG or JPEG. If not, leave it out."
 _CONVERT_HINT = "Save it as PNG or JPEG: open it in a viewer and export it, or run: magick FILE NEW.png"
-_PLUGINS = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP", "bmp": "BMP", "tiff": "TIFF", "avif": "AVIF", "gif": "GIF"}
-_PHOTOMETRIC, _ORIENTATION, _SAMPLES, _EXTRA_SAMPLES, _PROFILE = 262, 274, 277, 338, 34675  # tags of TIFF
+_PLUGINS = {
+    "png": "PNG",
+    "jpeg": "JPEG",
+    "webp": "WEBP",
+    "bmp": "BMP",
+    "tiff": "TIFF",
+    "avif": "AVIF",
+    "gif": "GIF",
+}
+# Tags of TIFF
+_BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _EXTRA_SAMPLES, _PROFILE = 258, 262, 274, 277, 338, 34675
 _ASSOCIATED, _UNASSOCIATED = 1, 2
-_GREY_DEPTHS = {"1": 1, "L": 8, "I;16": 16}
 
 
 def read_still(data: bytes, name: str | None, *, media_id: str) -> NDArray[np.uint8]:
@@ -55,31 +68,60 @@ def read_still(data: bytes, name: str | None, *, media_id: str) -> NDArray[np.ui
         raise DecodeError(
             f"{media_id}: the picture is cut off, its end is missing", "Copy or record it again."
         )
+    if name == "png" and (chunk := damaged_png_chunk(data)):
+        raise DecodeError(f"{media_id}: the picture is damaged: the checksum of its {chunk} is wrong", _HINT)
     if name == "bmp" and (fields := read_bit_fields(data, media_id=media_id)) is not None:
         return fields
     if name == "tiff" and (grey := _tiff_grey_with_alpha(data, media_id)) is not None:
         return grey
-    with _opened(data, name, media_id) as image:
+    with open_still(data, name, media_id=media_id) as image:
         return _read(image, data, name, media_id)
 
 
+def check_jpeg(data: bytes, *, media_id: str) -> None:
+    """Decode a JPEG strictly: Pillow fills what is missing in its middle with grey.
+
+    Raises:
+        DecodeError: a part of the picture is damaged.
+    """
+    decoder = av.CodecContext.create("mjpeg", "r")
+    decoder.options = {"err_detect": "explode"}
+    try:
+        decoder.decode(av.Packet(jpeg_without_metadata(data)))
+    except av.InvalidDataError as error:
+        raise DecodeError(f"{media_id}: a part of the picture is damaged or missing", _HINT) from error
+    except av.FFmpegError:  # a kind of JPEG that only Pillow reads
+        return
+
+
 @contextmanager
-def _opened(data: bytes, name: str, media_id: str) -> Iterator[Image.Image]:
+def open_still(data: bytes, name: str, *, media_id: str) -> Iterator[Image.Image]:
     """Open a picture with Pillow; whatever goes wrong in the block becomes a DecodeError."""
+    with _picture_errors(name, media_id), Image.open(io.BytesIO(data), formats=[_PLUGINS[name]]) as image:
+        yield image
+
+
+@contextmanager
+def _picture_errors(name: str, media_id: str) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about tags, and sizes below Pillow's limit
-            with Image.open(io.BytesIO(data), formats=[_PLUGINS[name]]) as image:
-                yield image
+            yield
     except (DecodeError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
         raise DecodeError(
             f"{media_id}: the picture is too large: {error}", "Scale it down, or cut it into parts."
         ) from error
+    except UnidentifiedImageError as error:
+        raise DecodeError(
+            f"{media_id}: the picture (format {name}) is of a kind that cannot be read, or its header is damaged",
+            _HINT,
+        ) from error
     except Exception as error:  # Pillow's readers raise errors of any type on damaged files
         raise DecodeError(
-            f"{media_id}: the picture (format {name}) is damaged or of a kind that cannot be read: {error}", _HINT
+            f"{media_id}: the picture (format {name}) is damaged or of a kind that cannot be read: {error}",
+            _HINT,
         ) from error
 
 
@@ -108,12 +150,47 @@ def _finish(
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation; of AVIF what its irot and imir properties say. A damaged EXIF block counts as none."""
+    """EXIF orientation; of AVIF what irot and imir say. A damaged EXIF block counts as none."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except Exception:
         return 1
     return value if isinstance(value, int) else 1
+
+
+def orientation_in(exif: bytes) -> int:
+    """The orientation that a block of EXIF gives."""
+    try:
+        tags = Image.Exif()
+        tags.load(exif)
+        value = tags.get(_ORIENTATION, 1)
+    except Exception:  # damaged, which viewers ignore
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+class AvifSequence:
+    """The pictures of an AVIF image sequence, decoded one at a time.
+
+    Raises:
+        DecodeError: the file is damaged.
+    """
+
+    def __init__(self, data: bytes, *, media_id: str) -> None:
+        self._media_id = media_id
+        self._code_points = avif_code_points(data)
+        with _picture_errors("avif", media_id):  # it stays open: pictures are made from those before
+            self._image = Image.open(io.BytesIO(data), formats=[_PLUGINS["avif"]])
+            self.num_pictures: int = getattr(self._image, "n_frames", 1)
+            self.orientation = _orientation(self._image)
+        self.size = self._image.size
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """RGB or RGBA of a picture, in sRGB, not turned."""
+        with _picture_errors("avif", self._media_id):
+            self._image.seek(index)
+            self._image.load()
+            return _finish(self._image, self._image.info.get("icc_profile"), self._code_points, 1)
 
 
 def _deep_samples(data: bytes, name: str, *, is_needed: bool) -> NDArray[np.uint16] | None:
@@ -140,41 +217,54 @@ def _to_simple_mode(image: Image.Image, data: bytes, media_id: str) -> Image.Ima
     """The picture in one of the modes L, LA, RGB, RGBA, CMYK and LAB."""
     image.load()
     key = image.info.get("transparency")
-    if image.mode in _GREY_DEPTHS:
-        return _grey(image, key, depth=data[24] if image.format == "PNG" else _GREY_DEPTHS[image.mode])
+    if image.mode.startswith("I;16"):
+        return _deep_grey(image, key)
+    if image.mode in ("1", "L") and isinstance(key, int):
+        # Pillow stretches values of 2 and 4 bits, but not the key; those of 1 bit it stretches both
+        depth = data[24] if image.mode == "L" and image.format == "PNG" else 8
+        stored = image.convert("L")
+        return _with_key(stored, np.asarray(stored) == key * 255 // ((1 << depth) - 1))
     match image.mode:
         case "L" | "LA" | "RGBA" | "CMYK" | "LAB":
             return image
         case "RGB" if key is None:
             return image
-        case "I" | "F" | "I;16B" | "I;16N":
+        case "I" | "F":
             raise DecodeError(f"{media_id}: pictures with samples of type {image.mode} cannot be read", _HINT)
         case "La" | "PA" | "RGBa":
             return image.convert("LA" if image.mode == "La" else "RGBA")
     return image.convert("RGB" if key is None else "RGBA")
 
 
-def _grey(image: Image.Image, key: object, *, depth: int) -> Image.Image:
-    """Grey with 8 bits, and alpha 0 where the stored value is the key (tRNS of PNG)."""
-    stored = np.asarray(image if image.mode != "1" else image.convert("L"))
-    grey = to_8_bits(stored) if stored.dtype == np.uint16 else stored
-    if not isinstance(key, int):
-        return Image.fromarray(grey)
-    if image.mode == "L":  # Pillow stretches the values, but not the key; those of 1 bit it stretches both
-        key = key * 255 // ((1 << depth) - 1)
-    alpha = np.where(stored == key, 0, 255).astype(np.uint8)
-    return Image.merge("LA", [Image.fromarray(grey), Image.fromarray(alpha)])
+def _deep_grey(image: Image.Image, key: object) -> Image.Image:
+    """Grey of 12 or 16 bits with 8, and alpha where the key of a PNG is met."""
+    stored = np.asarray(image).astype(np.uint16)
+    samples = stored
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        bits = image.tag_v2.get(_BITS, (16,))[0]
+        samples = (stored.astype(np.uint32) * 65535 // ((1 << bits) - 1)).astype(np.uint16)
+        if image.tag_v2.get(_PHOTOMETRIC) == 0:
+            samples = ~samples
+    grey = Image.fromarray(to_8_bits(samples))
+    return _with_key(grey, stored == key) if isinstance(key, int) else grey
+
+
+def _with_key(grey: Image.Image, is_key: NDArray[np.bool_]) -> Image.Image:
+    """The picture with the pixels that are the transparent colour made transparent."""
+    return Image.merge("LA", [grey, Image.fromarray(np.where(is_key, 0, 255).astype(np.uint8))])
 
 
 def _tiff_grey_with_alpha(data: bytes, media_id: str) -> NDArray[np.uint8] | None:
-    """A TIFF with grey and alpha, which neither Pillow nor OpenCV read in all depths; None for other files."""
+    """A TIFF with grey and alpha, which Pillow and OpenCV do not read in all depths; None for other files."""
     try:
         tags = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
         file = io.BytesIO(data)
         file.seek(tags.next)
-        tags.load(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tags.load(file)
         is_grey_with_alpha = tags.get(_SAMPLES) == 2 and tags.get(_PHOTOMETRIC) in (0, 1)
-    except Exception:  # `_opened` says what is wrong with it
+    except Exception:  # `open_still` says what is wrong with it
         return None
     if not is_grey_with_alpha:
         return None
@@ -199,6 +289,6 @@ def _tiff_grey_with_alpha(data: bytes, media_id: str) -> NDArray[np.uint8] | Non
 def _grey_and_alpha(frame: VideoFrame) -> NDArray[np.unsignedinteger]:
     """(H, W, 2) of a frame of 8 or 16 bits."""
     dtype = {"ya8": "u1", "ya16le": "<u2", "ya16be": ">u2"}[frame.format.name]
-    plane = frame.planes[0]
-    rows = np.frombuffer(plane, dtype).reshape(frame.height, -1)[:, : 2 * frame.width]
-    return rows.reshape(frame.height, frame.width, 2).astype(np.uint8 if dtype == "u1" else np.uint16)
+    rows = np.frombuffer(bytes(frame.planes[0]), dtype).reshape(frame.height, -1)[:, : 2 * frame.width]
+    samples = rows.reshape(frame.height, frame.width, 2)
+    return samples.astype(np.uint8) if dtype == "u1" else samples.astype(np.uint16)
