@@ -367,6 +367,7 @@ def test_progress_and_report_say_what_was_done(
         "num_other_files": 0,
         "prepared": 0,
         "not_prepared": [],
+        "narrow": [],
     }
 
 

@@ -115,7 +115,7 @@ def _picture_errors(name: str, media_id: str) -> Iterator[None]:
         ) from error
     except UnidentifiedImageError as error:
         raise DecodeError(
-            f"{media_id}: the picture (format {name}) is of a kind that cannot be read, or its header is damaged",
+            f"{media_id}: the picture (format {name}) is of a kind that cannot be read, or its header damaged",
             _HINT,
         ) from error
     except Exception as error:  # Pillow's readers raise errors of any type on damaged files
