@@ -32,6 +32,6 @@ def describe_narrow(height: int, width: int, longer_side: int = _DEFAULT_LONGER_
     scaled = resized_size(height, width, longer_side)
     side = "width" if width < height else "height"
     return (
-        f"{width} x {height} pixels: scaled to {longer_side} pixels, {min(scaled)} pixels of its {side} are left;"
-        " cut it into parts"
+        f"{width} x {height} pixels: scaled to {longer_side} pixels, {min(scaled)} pixels of its {side}"
+        " are left; cut it into parts"
     )

@@ -100,13 +100,13 @@ class AnimationDecoder(InMemory):
     def _canvases(self, wanted: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """Index and RGBA of the wanted pictures; the canvas is drawn on after the caller has seen it."""
         parts = self._animation.parts
-        blank = np.zeros((self._animation.height, self._animation.width, 4), np.uint8)
-        canvas, before = blank, blank
+        canvas = np.zeros((self._animation.height, self._animation.width, 4), np.uint8)
+        before = canvas
         drawn = -1  # the last part on the canvas, not disposed of yet; -1 for none
         for index in wanted:
             first = drawn + 1
             if self._starts[index] > drawn:
-                canvas, drawn, first = blank.copy(), -1, self._starts[index]
+                canvas, drawn, first = np.zeros_like(canvas), -1, self._starts[index]
             for number in range(first, index + 1):
                 if drawn >= 0:
                     canvas = self._dispose(canvas, before, parts[drawn])

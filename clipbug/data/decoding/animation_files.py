@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from clipbug.data.decoding.content import (
     avif_durations,
@@ -28,6 +27,7 @@ _SHORTEST_SECONDS = 0.01  # browsers show what is not longer for a tenth of a se
 _SECONDS_INSTEAD = 0.1
 _GIF_DISPOSALS: dict[int, Disposal] = {2: "clear", 3: "restore"}
 _WEBP_PICTURE = (b"ALPH", b"VP8 ", b"VP8L")
+_MAX_PIXELS = 1 << 26  # of a canvas, which takes 4 bytes for each, and is held three times
 _HINT = "If it plays, convert it to mp4: ffmpeg -i FILE NEW.mp4. If it does not play, leave it out."
 
 
@@ -80,7 +80,7 @@ def take_apart(data: bytes, name: str, *, media_id: str) -> Animation:
         raise DecodeError(f"{media_id}: the animation (format {name}) is damaged", _HINT) from error
     if not animation.parts:
         raise DecodeError(f"{media_id}: the animation (format {name}) has no picture", _HINT)
-    if animation.width * animation.height > (Image.MAX_IMAGE_PIXELS or 0) * 2:
+    if animation.width * animation.height > _MAX_PIXELS:
         raise DecodeError(
             f"{media_id}: the canvas has {animation.width} x {animation.height} pixels, which is too large",
             "Scale it down.",

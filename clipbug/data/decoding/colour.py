@@ -22,6 +22,7 @@ _PRIMARIES: dict[int, Primaries] = {
     12: "p3",
     22: "ebu3213",
 }
+_ROWS_AT_ONCE = 256
 _MODES_OF_SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}
 
 
@@ -34,9 +35,13 @@ class CodePoints:
 
     def convert(self, picture: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
         """sRGB of a picture (H, W, 3 or 4); an alpha channel stays."""
-        alpha = picture[..., 3:] if picture.dtype == np.uint8 else picture[..., 3:] >> 8
-        colours = to_srgb(picture[..., :3], transfer=self.transfer, primaries=self.primaries)
-        return np.concatenate([colours, alpha.astype(np.uint8)], axis=-1)
+        converted = np.empty(picture.shape, np.uint8)
+        for start in range(0, len(picture), _ROWS_AT_ONCE):  # a large picture's light takes much memory
+            rows = picture[start : start + _ROWS_AT_ONCE]
+            alpha = rows[..., 3:] if rows.dtype == np.uint8 else rows[..., 3:] >> 8
+            colours = to_srgb(rows[..., :3], transfer=self.transfer, primaries=self.primaries)
+            converted[start : start + _ROWS_AT_ONCE] = np.concatenate([colours, alpha], axis=-1)
+        return converted
 
 
 def png_code_points(chunks: Iterator[tuple[bytes, memoryview]]) -> CodePoints | None:

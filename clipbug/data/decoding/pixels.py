@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+_ROWS_AT_ONCE = 256
+
 
 def blend_on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The colours that a viewer with a white background shows, rounded to the nearest.
@@ -10,8 +12,14 @@ def blend_on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Shape:
         rgba: (H, W, 4); returns (H, W, 3).
     """
-    alpha = rgba[..., 3:].astype(np.uint16)
-    return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    blended = rgba[..., :3].copy()
+    for start in range(0, len(rgba), _ROWS_AT_ONCE):  # large pictures would need several times their memory
+        rows = rgba[start : start + _ROWS_AT_ONCE]
+        alpha = rows[..., 3:].astype(np.uint16)
+        if alpha.min(initial=255) < 255:
+            over_white = (rows[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
+            blended[start : start + _ROWS_AT_ONCE] = over_white
+    return blended
 
 
 def turn(picture: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:

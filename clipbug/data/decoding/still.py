@@ -115,7 +115,7 @@ def _picture_errors(name: str, media_id: str) -> Iterator[None]:
         ) from error
     except UnidentifiedImageError as error:
         raise DecodeError(
-            f"{media_id}: the picture (format {name}) is of a kind that cannot be read, or its header damaged",
+            f"{media_id}: the picture (format {name}) has a damaged or unknown header",
             _HINT,
         ) from error
     except Exception as error:  # Pillow's readers raise errors of any type on damaged files
@@ -263,7 +263,7 @@ def _tiff_grey_with_alpha(data: bytes, media_id: str) -> NDArray[np.uint8] | Non
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tags.load(file)
-        is_grey_with_alpha = tags.get(_SAMPLES) == 2 and tags.get(_PHOTOMETRIC) in (0, 1)
+            is_grey_with_alpha = tags.get(_SAMPLES) == 2 and tags.get(_PHOTOMETRIC) in (0, 1)
     except Exception:  # `open_still` says what is wrong with it
         return None
     if not is_grey_with_alpha:
