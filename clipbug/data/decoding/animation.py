@@ -7,14 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipbug.data.decoding.animation_files import Part, take_apart
-from clipbug.data.decoding.base import FrameBatch, InMemory, VideoMetadata
+from clipbug.data.decoding.base import DeclaredTiming, FrameBatch, InMemory, VideoMetadata
 from clipbug.data.decoding.changes import changes_by_size
 from clipbug.data.decoding.image import resize
 from clipbug.data.decoding.pixels import apply_exif_orientation, blend_on_white
 from clipbug.data.media import PacketTable
 from clipbug.errors import DecodeError
 
-_TICKS_PER_SECOND = 100_000  # hundredths, milliseconds and most fractions of APNG are whole numbers of them
+_TICKS_PER_SECOND = 100_000  # milliseconds and most fractions of APNG are whole numbers of them
+_GIF_TICKS_PER_SECOND = 100
 _VARIABLE_SHARE = 0.05
 
 
@@ -34,13 +35,14 @@ class AnimationDecoder(InMemory):
         self._media_id = media_id
         self._animation = take_apart(data, name, media_id=media_id)
         parts = self._animation.parts
-        ticks = [0, *accumulate(round(part.seconds * _TICKS_PER_SECOND) for part in parts)]
-        self.pts_seconds: NDArray[np.float64] = np.array(ticks[:-1]) / _TICKS_PER_SECOND
+        rate = _GIF_TICKS_PER_SECOND if name == "gif" else _TICKS_PER_SECOND
+        ticks = [0, *accumulate(round(part.seconds * rate) for part in parts)]
+        self.pts_seconds: NDArray[np.float64] = np.array(ticks[:-1]) / rate
         self._starts = self._find_starts()
         is_start = [start == index for index, start in enumerate(self._starts)]
         changes = changes_by_size([part.num_bytes for part in parts], is_start)
         self.packets = PacketTable(
-            time_base=(1, _TICKS_PER_SECOND),
+            time_base=(1, rate),
             pts=tuple(ticks[:-1]),
             is_keyframe=tuple(is_start),
             is_shown=(True,) * len(parts),
@@ -58,11 +60,13 @@ class AnimationDecoder(InMemory):
             width=width,
             height=height,
             num_frames=len(parts),
-            duration_seconds=ticks[-1] / _TICKS_PER_SECOND,
-            average_fps=len(parts) * _TICKS_PER_SECOND / ticks[-1],
+            duration_seconds=ticks[-1] / rate,
+            average_fps=len(parts) * rate / ticks[-1],
             rotation_degrees=0,
             is_variable_rate=len(steps) > 1
             and bool(np.ptp(steps) > 2 + _VARIABLE_SHARE * float(np.median(steps))),
+            # ClipBERT takes what FFmpeg counts of a GIF for its header's word
+            declared=DeclaredTiming((1, rate), len(parts), ticks[-1]) if name == "gif" else None,
         )
 
     @property

@@ -80,10 +80,11 @@ def take_apart(data: bytes, name: str, *, media_id: str) -> Animation:
         raise DecodeError(f"{media_id}: the animation (format {name}) is damaged", _HINT) from error
     if not animation.parts:
         raise DecodeError(f"{media_id}: the animation (format {name}) has no picture", _HINT)
-    if animation.width * animation.height > _MAX_PIXELS:
+    if not 0 < animation.width * animation.height <= _MAX_PIXELS:
         raise DecodeError(
-            f"{media_id}: the canvas has {animation.width} x {animation.height} pixels, which is too large",
-            "Scale it down.",
+            f"{media_id}: the canvas has {animation.width} x {animation.height} pixels; from 1 to {_MAX_PIXELS}"
+            " can be read",
+            _HINT,
         )
     return animation
 

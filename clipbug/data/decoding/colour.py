@@ -28,10 +28,15 @@ _MODES_OF_SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}
 
 @dataclass(frozen=True, slots=True)
 class CodePoints:
-    """How the values of a picture are encoded, if that differs from sRGB."""
+    """How the values of a picture are encoded."""
 
     transfer: Transfer
     primaries: Primaries
+
+    @property
+    def is_srgb(self) -> bool:
+        """Whether there is nothing to convert."""
+        return self.transfer == "srgb" and self.primaries == "bt709"
 
     def convert(self, picture: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
         """sRGB of a picture (H, W, 3 or 4); an alpha channel stays."""
@@ -45,7 +50,7 @@ class CodePoints:
 
 
 def png_code_points(chunks: Iterator[tuple[bytes, memoryview]]) -> CodePoints | None:
-    """Those of a PNG's cICP chunk, which counts before its profile."""
+    """Those of a PNG's cICP chunk."""
     for name, body in chunks:
         if name == b"cICP" and len(body) == 4:
             return _code_points(body[0], body[1])
@@ -99,6 +104,5 @@ def lab_to_srgb(image: Image.Image) -> Image.Image:
     return converted
 
 
-def _code_points(primaries: int, transfer: int) -> CodePoints | None:
-    found = CodePoints(_TRANSFERS.get(transfer, "srgb"), _PRIMARIES.get(primaries, "bt709"))
-    return None if found == CodePoints("srgb", "bt709") else found
+def _code_points(primaries: int, transfer: int) -> CodePoints:
+    return CodePoints(_TRANSFERS.get(transfer, "srgb"), _PRIMARIES.get(primaries, "bt709"))

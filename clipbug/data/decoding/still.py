@@ -127,26 +127,40 @@ def _picture_errors(name: str, media_id: str) -> Iterator[None]:
 
 def _read(image: Image.Image, data: bytes, name: str, media_id: str) -> NDArray[np.uint8]:
     orientation = 1 if name == "tiff" else _orientation(image)  # Pillow turns TIFF itself
-    code_points = None
-    if name in ("png", "avif"):
-        code_points = png_code_points(png_chunks(data)) if name == "png" else avif_code_points(data)
-    deep = _deep_samples(data, name, is_needed=code_points is not None)
-    if deep is not None and code_points is not None:
-        return apply_exif_orientation(code_points.convert(deep), orientation)
+    space = _colour_space(image, data, name)
+    deep = _deep_samples(data, name, is_needed=isinstance(space, CodePoints))
+    if deep is not None and isinstance(space, CodePoints):
+        return apply_exif_orientation(space.convert(deep), orientation)
     simple = _to_simple_mode(image, data, media_id) if deep is None else Image.fromarray(to_8_bits(deep))
-    return _finish(simple, image.info.get("icc_profile"), code_points, orientation)
+    return _finish(simple, space, orientation)
 
 
-def _finish(
-    image: Image.Image, profile: bytes | None, code_points: CodePoints | None, orientation: int
-) -> NDArray[np.uint8]:
-    """RGB or RGBA of a picture in a simple mode, in sRGB and upright. Code points count before a profile."""
-    if profile and not code_points:
-        image = convert_profile(image, profile)
+def _colour_space(image: Image.Image, data: bytes, name: str) -> bytes | CodePoints | None:
+    """What a picture's colours have to be converted by; None for sRGB.
+
+    In PNG code points count before a profile, in AVIF behind it.
+    """
+    profile: bytes | None = image.info.get("icc_profile")
+    code_points = None
+    if name == "png":
+        code_points = png_code_points(png_chunks(data))
+    elif name == "avif" and not profile:
+        code_points = avif_code_points(data)
+    if code_points is None:
+        return profile
+    return None if code_points.is_srgb else code_points
+
+
+def _finish(image: Image.Image, space: bytes | CodePoints | None, orientation: int) -> NDArray[np.uint8]:
+    """RGB or RGBA of a picture in a simple mode, in sRGB and upright."""
+    if isinstance(space, bytes):
+        image = convert_profile(image, space)
     if image.mode == "LAB":
         image = lab_to_srgb(image)
     pixels = np.asarray(image.convert("RGBA" if image.mode in ("LA", "RGBA") else "RGB"))
-    return apply_exif_orientation(code_points.convert(pixels) if code_points else pixels, orientation)
+    if isinstance(space, CodePoints):
+        pixels = space.convert(pixels)
+    return apply_exif_orientation(pixels, orientation)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -178,11 +192,11 @@ class AvifSequence:
 
     def __init__(self, data: bytes, *, media_id: str) -> None:
         self._media_id = media_id
-        self._code_points = avif_code_points(data)
         with _picture_errors("avif", media_id):  # it stays open: pictures are made from those before
             self._image = Image.open(io.BytesIO(data), formats=[_PLUGINS["avif"]])
             self.num_pictures: int = getattr(self._image, "n_frames", 1)
             self.orientation = _orientation(self._image)
+            self._space = _colour_space(self._image, data, "avif")
         self.size = self._image.size
 
     def read(self, index: int) -> NDArray[np.uint8]:
@@ -190,7 +204,7 @@ class AvifSequence:
         with _picture_errors("avif", self._media_id):
             self._image.seek(index)
             self._image.load()
-            return _finish(self._image, self._image.info.get("icc_profile"), self._code_points, 1)
+            return _finish(self._image, self._space, 1)
 
 
 def _deep_samples(data: bytes, name: str, *, is_needed: bool) -> NDArray[np.uint16] | None:
@@ -283,7 +297,7 @@ def _tiff_grey_with_alpha(data: bytes, media_id: str) -> NDArray[np.uint8] | Non
     image = Image.merge("LA", [Image.fromarray(np.ascontiguousarray(grey[..., band])) for band in (0, 1)])
     if kind not in (_ASSOCIATED, _UNASSOCIATED):  # something else than alpha
         image = image.getchannel("L")
-    return _finish(image, tags.get(_PROFILE), None, tags.get(_ORIENTATION, 1))
+    return _finish(image, tags.get(_PROFILE), tags.get(_ORIENTATION, 1))
 
 
 def _grey_and_alpha(frame: VideoFrame) -> NDArray[np.unsignedinteger]:
