@@ -163,15 +163,19 @@ def test_transparent_colours_of_deep_png() -> None:
     assert only_picture(small)[0].tolist() == [[255] * 3, [1, 2, 4]]
 
 
-@pytest.mark.parametrize("file_format", ["PNG", "WEBP", "TIFF", "JPEG", "AVIF"])
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+@pytest.mark.parametrize(
+    ("file_format", "mode"),
+    [
+        *itertools.product(("PNG", "TIFF"), ("RGB", "RGBA", "P")),
+        *itertools.product(("WEBP", "AVIF"), ("RGB", "RGBA")),
+        ("JPEG", "RGB"),
+    ],
+)
 def test_profiles(file_format: str, mode: str) -> None:
     image = Image.new("RGB", (32, 32), P3_RED)
     if mode == "RGBA":
         image.putalpha(128)
     image = image.quantize(4) if mode == "P" else image
-    if (file_format, mode) in (("JPEG", "RGBA"), ("JPEG", "P"), ("WEBP", "P"), ("AVIF", "P")):
-        pytest.skip("the format has no such pictures")
     options = {"JPEG": {"quality": 100, "subsampling": 0}, **_LOSSLESS}.get(file_format, {})
     picture = only_picture(saved(image, file_format, icc_profile=display_p3(), **options))
     expected = (255, 127, 127) if mode == "RGBA" else RED
@@ -271,11 +275,7 @@ def test_unreadable_pictures_are_named(data: bytes, reason: str) -> None:
 
 def test_decompression_bomb() -> None:
     with pytest.raises(DecodeError, match="too large"):
-        only_picture(png(0, 1, 40_000, [bytes(5000)] * 5)[:16] + _bomb_header())
-
-
-def _bomb_header() -> bytes:
-    return png(0, 1, 1 << 20, [b""] * (1 << 10))[16:]
+        only_picture(png(0, 1, 1 << 20, [b""] * (1 << 10)))
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 95}])

@@ -82,8 +82,8 @@ def take_apart(data: bytes, name: str, *, media_id: str) -> Animation:
         raise DecodeError(f"{media_id}: the animation (format {name}) has no picture", _HINT)
     if not 0 < animation.width * animation.height <= _MAX_PIXELS:
         raise DecodeError(
-            f"{media_id}: the canvas has {animation.width} x {animation.height} pixels; from 1 to {_MAX_PIXELS}"
-            " can be read",
+            f"{media_id}: the canvas has {animation.width} x {animation.height} pixels;"
+            f" from 1 to {_MAX_PIXELS} can be read",
             _HINT,
         )
     return animation

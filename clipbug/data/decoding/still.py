@@ -8,8 +8,6 @@ from contextlib import contextmanager
 import av
 import cv2
 import numpy as np
-from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
@@ -27,7 +25,8 @@ from clipbug.data.decoding.content import (
     jpeg_without_metadata,
     png_chunks,
 )
-from clipbug.data.decoding.pixels import apply_exif_orientation, divide_by_alpha, to_8_bits
+from clipbug.data.decoding.pixels import apply_exif_orientation, to_8_bits
+from clipbug.data.decoding.tiff import read_grey_with_alpha
 from clipbug.errors import DecodeError
 
 _HINT = "Open the picture to check it; if it shows, save it again as PNG or JPEG. If not, leave it out."
@@ -42,8 +41,7 @@ _PLUGINS = {
     "gif": "GIF",
 }
 # Tags of TIFF
-_BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _EXTRA_SAMPLES, _PROFILE = 258, 262, 274, 277, 338, 34675
-_ASSOCIATED, _UNASSOCIATED = 1, 2
+_BITS, _PHOTOMETRIC, _ORIENTATION = 258, 262, 274
 
 
 def read_still(data: bytes, name: str | None, *, media_id: str) -> NDArray[np.uint8]:
@@ -72,8 +70,8 @@ def read_still(data: bytes, name: str | None, *, media_id: str) -> NDArray[np.ui
         raise DecodeError(f"{media_id}: the picture is damaged: the checksum of its {chunk} is wrong", _HINT)
     if name == "bmp" and (fields := read_bit_fields(data, media_id=media_id)) is not None:
         return fields
-    if name == "tiff" and (grey := _tiff_grey_with_alpha(data, media_id)) is not None:
-        return grey
+    if name == "tiff" and (parts := read_grey_with_alpha(data, media_id=media_id)) is not None:
+        return _finish(*parts)
     with open_still(data, name, media_id=media_id) as image:
         return _read(image, data, name, media_id)
 
@@ -266,43 +264,3 @@ def _deep_grey(image: Image.Image, key: object) -> Image.Image:
 def _with_key(grey: Image.Image, is_key: NDArray[np.bool_]) -> Image.Image:
     """The picture with the pixels that are the transparent colour made transparent."""
     return Image.merge("LA", [grey, Image.fromarray(np.where(is_key, 0, 255).astype(np.uint8))])
-
-
-def _tiff_grey_with_alpha(data: bytes, media_id: str) -> NDArray[np.uint8] | None:
-    """A TIFF with grey and alpha, which Pillow and OpenCV do not read in all depths; None for other files."""
-    try:
-        tags = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
-        file = io.BytesIO(data)
-        file.seek(tags.next)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tags.load(file)
-            is_grey_with_alpha = tags.get(_SAMPLES) == 2 and tags.get(_PHOTOMETRIC) in (0, 1)
-    except Exception:  # `open_still` says what is wrong with it
-        return None
-    if not is_grey_with_alpha:
-        return None
-    try:
-        decoder = av.CodecContext.create("tiff", "r")
-        assert isinstance(decoder, VideoCodecContext)
-        samples = _grey_and_alpha(decoder.decode(av.Packet(data))[0])
-    except (av.FFmpegError, IndexError, ValueError, KeyError) as error:
-        raise DecodeError(f"{media_id}: the picture (format tiff) is damaged: {error}", _HINT) from error
-    if tags[_PHOTOMETRIC] == 0:
-        samples[..., 1] = ~samples[..., 1]  # FFmpeg inverts alpha too
-    kind = (*tags.get(_EXTRA_SAMPLES, ()), _UNASSOCIATED)[0]
-    grey = to_8_bits(samples) if samples.dtype == np.uint16 else samples.astype(np.uint8)
-    if kind == _ASSOCIATED:
-        grey = divide_by_alpha(grey)
-    image = Image.merge("LA", [Image.fromarray(np.ascontiguousarray(grey[..., band])) for band in (0, 1)])
-    if kind not in (_ASSOCIATED, _UNASSOCIATED):  # something else than alpha
-        image = image.getchannel("L")
-    return _finish(image, tags.get(_PROFILE), tags.get(_ORIENTATION, 1))
-
-
-def _grey_and_alpha(frame: VideoFrame) -> NDArray[np.unsignedinteger]:
-    """(H, W, 2) of a frame of 8 or 16 bits."""
-    dtype = {"ya8": "u1", "ya16le": "<u2", "ya16be": ">u2"}[frame.format.name]
-    rows = np.frombuffer(bytes(frame.planes[0]), dtype).reshape(frame.height, -1)[:, : 2 * frame.width]
-    samples = rows.reshape(frame.height, frame.width, 2)
-    return samples.astype(np.uint8) if dtype == "u1" else samples.astype(np.uint16)
