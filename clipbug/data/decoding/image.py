@@ -22,7 +22,7 @@ def decode_image(data: bytes, *, media_id: str) -> NDArray[np.uint8]:
         DecodeError: the file is cut off, damaged, too large or of a format that cannot be read.
     """
     picture = read_still(data, image_format(data), media_id=media_id)
-    return blend_on_white(picture) if picture.shape[2] == 4 else picture
+    return blend_on_white(picture) if picture.shape[2] == 4 else np.ascontiguousarray(picture)
 
 
 def resize(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

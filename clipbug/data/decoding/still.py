@@ -40,7 +40,6 @@ _PLUGINS = {
     "avif": "AVIF",
     "gif": "GIF",
 }
-# Tags of TIFF
 _BITS, _PHOTOMETRIC, _ORIENTATION = 258, 262, 274
 
 
