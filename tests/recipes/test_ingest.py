@@ -524,3 +524,19 @@ def test_shards(tmp_path: Path, video: bytes, other_video: bytes) -> None:
     run(folder, store=tmp_path / "one")
     with pytest.raises(DataError, match="is one store, not 2 shards"):
         run(folder, store=tmp_path / "one", num_shards=2)
+
+
+def test_pictures_and_recordings_too_narrow_to_read_are_named(tmp_path: Path) -> None:
+    page = cv2.imencode(".png", cv2.resize(draw_index(1), (100, 1200)))[1].tobytes()
+    strip = make_video(tmp_path / "strip.mp4", num_frames=2, size=(32, 320)).read_bytes()
+    folder = fill(tmp_path / "in", {"page.png": page, "strip.mp4": strip, "screen.png": picture(1)})
+    for _ in range(2):  # they are named again by a run that finds them stored
+        report = run(folder, store=tmp_path / "s")
+        assert [file.path.name for file in report.narrow] == ["page.png", "strip.mp4"]
+    assert report.narrow[0].reason.startswith(
+        "100 x 1200 pixels: scaled to 448 pixels, 37 pixels of its width"
+    )
+    assert report.narrow[1].reason.startswith(
+        "320 x 32 pixels: scaled to 448 pixels, 44 pixels of its height"
+    )
+    assert sorted(contents(tmp_path / "s")) == ["page", "screen", "strip"]
