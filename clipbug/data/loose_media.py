@@ -12,7 +12,7 @@ from clipbug.data.decoding.changes import changes_between
 from clipbug.data.decoding.content import image_format
 from clipbug.data.decoding.image import ImageDecoder, resize
 from clipbug.data.decoding.open import RecordingDecoder, media_kind, open_media
-from clipbug.data.decoding.still import check_jpeg
+from clipbug.data.decoding.still import check_still
 from clipbug.data.media import MediaEntry, MediaKind, PacketTable
 from clipbug.data.probe import probe
 from clipbug.errors import DataError
@@ -110,8 +110,7 @@ class LooseMedia:
             return FramesDecoder(self._frames, media_id=self.name, fps=self._fps)
         if self._still is not None:
             return self._still
-        if image_format(self._data) == "jpeg":
-            check_jpeg(self._data, media_id=self.name)
+        check_still(self._data, image_format(self._data), media_id=self.name)
         decoder = open_media(self._data, media_id=self.name, packets=self._packets)
         if isinstance(decoder, ImageDecoder):
             self._still = decoder

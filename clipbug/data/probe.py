@@ -7,7 +7,7 @@ from clipbug.data.decoding.content import count_missing_bytes, image_format
 from clipbug.data.decoding.open import RecordingDecoder, media_kind, open_media
 from clipbug.data.decoding.packets import table_by_decoding
 from clipbug.data.decoding.pyav import PyAvDecoder
-from clipbug.data.decoding.still import check_jpeg
+from clipbug.data.decoding.still import check_still
 from clipbug.data.media import MediaEntry, PacketTable
 from clipbug.errors import DecodeError
 
@@ -26,9 +26,8 @@ def probe(data: bytes, *, media_id: str, file_name: str) -> MediaEntry:
             f"{media_id}: the file is cut off: of its end {missing} or more bytes are missing",
             "Copy or record it again.",
         )
-    if image_format(data) == "jpeg":
-        check_jpeg(data, media_id=media_id)
     metadata, packets = _look(data, media_id)
+    check_still(data, image_format(data), media_id=media_id)
     return MediaEntry(
         media_id=media_id,
         kind=media_kind(data),

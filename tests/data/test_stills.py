@@ -3,6 +3,7 @@
 import io
 import itertools
 import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image, ImageCms, ImageOps
 from clipbug.data.decoding.open import open_media
 from clipbug.data.probe import probe
 from clipbug.errors import DecodeError
-from tests.picture_files import bmp, on_white, png, saved, tiff
+from tests.picture_files import PNG_START, bmp, on_white, png, png_chunk, saved, tiff
 
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 160, 0), (0, 0, 255), (255, 255, 0)
 P3_RED = (234, 51, 35)  # of Display P3: what sRGB's red is in it
@@ -286,6 +287,44 @@ def test_jpeg_with_a_hole_is_refused(options: dict[str, int | bool]) -> None:
     scan = whole.rindex(b"\xff\xda")
     with pytest.raises(DecodeError, match=r"^login: .*damaged or missing"):
         probe(whole[: (scan + len(whole)) // 2] + b"\xff\xd9", media_id="login", file_name="login.jpg")
+
+
+@pytest.mark.parametrize("is_interlaced", [False, True])
+@pytest.mark.parametrize(("color_type", "depth"), [(0, 1), (0, 16), (2, 8), (3, 4), (4, 8), (6, 16)])
+def test_png_with_too_few_rows_is_refused(color_type: int, depth: int, is_interlaced: bool) -> None:
+    """Its stream of packed rows ends, well-formed, in the middle of the picture."""
+    stride = -(-13 * depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[color_type] // 8)
+    palette = [(b"PLTE", bytes(48))] if color_type == 3 else []
+    data = png(color_type, depth, 13, [bytes(stride)] * 11, *palette)
+    if not is_interlaced:
+        assert probe(data, media_id="shot", file_name="shot.png").height == 11
+    # The same rows are too few for a taller picture; as passes of an interlaced one they are, too.
+    header = data[16:24] + data[24:28] + bytes([is_interlaced])
+    taller = struct.pack(">II", 13, 22) + header[8:]
+    data = data.replace(data[12:33], b"IHDR" + taller + struct.pack(">I", zlib.crc32(b"IHDR" + taller)))
+    with pytest.raises(DecodeError, match=r"^login: .*(damaged|missing)"):
+        probe(data, media_id="login", file_name="login.png")
+
+
+def test_interlaced_png_is_whole() -> None:
+    for width, height in ((1, 1), (2, 3), (5, 5), (8, 8), (13, 9)):
+        passes = (
+            (0, 0, 8, 8),
+            (4, 0, 8, 8),
+            (0, 4, 4, 8),
+            (2, 0, 4, 4),
+            (0, 2, 2, 4),
+            (1, 0, 2, 2),
+            (0, 1, 1, 2),
+        )
+        pixels = np.arange(width * height, dtype=np.uint8).reshape(height, width)
+        parts = [pixels[top::row_step, left::step] for left, top, step, row_step in passes]
+        rows = b"".join(b"\0" + row.tobytes() for part in parts for row in part if row.size)
+        header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 1)
+        chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+        data = PNG_START + b"".join(png_chunk(name, body) for name, body in chunks)
+        assert probe(data, media_id="shot", file_name="shot.png").width == width
+        assert np.array_equal(only_picture(data)[..., 0], pixels)
 
 
 def test_jpeg_with_odd_metadata_is_whole() -> None:

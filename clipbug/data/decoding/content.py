@@ -30,6 +30,16 @@ _IMAGE_STARTS = {
 }
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_INTERLACED_PASSES = (  # left, top, and the distances of columns and rows
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
 _JPEG_MARKERS_WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD9))
 
 
@@ -171,6 +181,24 @@ def damaged_png_chunk(data: bytes) -> str | None:
         if is_needed and zlib.crc32(body, zlib.crc32(name)) != checksum:
             return name.decode("latin-1")
     return None
+
+
+def has_all_png_rows(data: bytes) -> bool:
+    """Whether the packed pixels of a PNG are as many as its header says."""
+    chunks = list(png_chunks(data))
+    width, height, depth, color_type, _, _, is_interlaced = struct.unpack(">IIBBBBB", chunks[0][1])
+    bits = depth * _PNG_CHANNELS[color_type]
+    passes = _INTERLACED_PASSES if is_interlaced else ((0, 0, 1, 1),)
+    expected = 0
+    for left, top, step, row_step in passes:
+        columns, rows = -(-(width - left) // step), -(-(height - top) // row_step)
+        expected += max(rows, 0) * (1 + (columns * bits + 7) // 8) if columns > 0 else 0
+    unpacker, count = zlib.decompressobj(), 0
+    for name, body in chunks:
+        for start in range(0, len(body) if name == b"IDAT" else 0, 1 << 16):
+            if count < expected:
+                count += len(unpacker.decompress(body[start : start + (1 << 16)]))
+    return count + len(unpacker.flush()) >= expected
 
 
 def _png_chunks_with_checksums(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:

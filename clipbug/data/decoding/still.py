@@ -1,7 +1,9 @@
 """Reading one still picture: Pillow for most, with what viewers do about orientation, colours and keys."""
 
 import io
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,6 +24,7 @@ from clipbug.data.decoding.colour import (
 from clipbug.data.decoding.content import (
     count_missing_bytes,
     damaged_png_chunk,
+    has_all_png_rows,
     jpeg_without_metadata,
     png_chunks,
 )
@@ -75,12 +78,28 @@ def read_still(data: bytes, name: str | None, *, media_id: str) -> NDArray[np.ui
         return _read(image, data, name, media_id)
 
 
-def check_jpeg(data: bytes, *, media_id: str) -> None:
-    """Decode a JPEG strictly: Pillow fills what is missing in its middle with grey.
+def check_still(data: bytes, name: str | None, *, media_id: str) -> None:
+    """Look for parts of a picture that are missing: Pillow fills some of them with grey or black.
+
+    Args:
+        data: the file.
+        name: its format, by `image_format`; there is more to look for in JPEG and PNG only.
+        media_id: for messages.
 
     Raises:
-        DecodeError: a part of the picture is damaged.
+        DecodeError: a part of the picture is damaged or missing.
     """
+    if name == "jpeg":
+        _check_jpeg(data, media_id)
+    try:
+        is_whole = name != "png" or has_all_png_rows(data)
+    except (struct.error, KeyError, IndexError, zlib.error):
+        is_whole = False
+    if not is_whole:
+        raise DecodeError(f"{media_id}: a part of the picture is damaged or missing", _HINT)
+
+
+def _check_jpeg(data: bytes, media_id: str) -> None:
     decoder = av.CodecContext.create("mjpeg", "r")
     decoder.options = {"err_detect": "explode"}
     try:
