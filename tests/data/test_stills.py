@@ -55,6 +55,24 @@ def display_p3() -> bytes:
     return bytes(profile)
 
 
+def linear_grey() -> bytes:
+    """An ICC profile of grey values that are light itself."""
+    tags = {
+        b"wtpt": b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061),  # D50
+        b"kTRC": b"curv\0\0\0\0" + struct.pack(">I", 0),
+    }
+    body, table = b"", struct.pack(">I", len(tags))
+    for name, data in tags.items():
+        table += struct.pack(">4sII", name, 128 + 4 + 12 * len(tags) + len(body), len(data))
+        body += data + bytes(-len(data) % 4)
+    size = 128 + len(table) + len(body)
+    header = struct.pack(
+        ">I4sI4s4s4s12s4s", size, b"lcms", 0x02100000, b"mntr", b"GRAY", b"XYZ ", b"", b"acsp"
+    )
+    header = header.ljust(68, b"\0") + struct.pack(">3i", 63190, 65536, 54061)
+    return header.ljust(128, b"\0") + table + body
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize(
     ("file_format", "mode"),
@@ -182,6 +200,18 @@ def test_profiles(file_format: str, mode: str) -> None:
     expected = (255, 127, 127) if mode == "RGBA" else RED
     # the profile's numbers have five digits; JPEG and AVIF are off by a level or two, which P3 enlarges
     assert np.abs(picture - expected).max() <= (6 if file_format in ("JPEG", "AVIF") else 2)
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF", "JPEG"])
+def test_grey_profiles(file_format: str) -> None:
+    light = Image.new("L", (16, 16), 55)  # 0.2159 of white, sRGB's middle grey
+    picture = only_picture(saved(light, file_format, icc_profile=linear_grey()))
+    assert np.abs(picture - 128).max() <= 2  # eight bits of light are coarse
+    if file_format != "JPEG":
+        light.putalpha(0)
+        assert only_picture(saved(light, file_format, icc_profile=linear_grey())).min() == 255
+    coloured = only_picture(saved(corners("RGB"), "PNG", icc_profile=linear_grey()))
+    assert np.array_equal(coloured, on_white(corners("RGB")))  # made for another kind of picture
 
 
 def test_profiles_of_other_kinds() -> None:
