@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from clipbug.data.decoding.base import FrameBatch, InMemory, VideoDecoder, VideoMetadata
 from clipbug.data.decoding.changes import changes_between
-from clipbug.data.decoding.image import resize
-from clipbug.data.decoding.open import media_kind, open_media
-from clipbug.data.decoding.pyav import PyAvDecoder
+from clipbug.data.decoding.content import image_format
+from clipbug.data.decoding.image import ImageDecoder, resize
+from clipbug.data.decoding.open import RecordingDecoder, media_kind, open_media
+from clipbug.data.decoding.still import check_still
 from clipbug.data.media import MediaEntry, MediaKind, PacketTable
 from clipbug.data.probe import probe
 from clipbug.errors import DataError
@@ -66,6 +67,7 @@ class LooseMedia:
         self._frames = frames
         self._fps = fps
         self._packets: PacketTable | None = None
+        self._still: ImageDecoder | None = None
 
     def __contains__(self, media_id: object) -> bool:
         return media_id == self.name
@@ -106,8 +108,13 @@ class LooseMedia:
         """A decoder; there is no smaller form of a loose file. Raises DecodeError."""
         if self._frames is not None:
             return FramesDecoder(self._frames, media_id=self.name, fps=self._fps)
+        if self._still is not None:
+            return self._still
+        check_still(self._data, image_format(self._data), media_id=self.name)
         decoder = open_media(self._data, media_id=self.name, packets=self._packets)
-        if isinstance(decoder, PyAvDecoder):
+        if isinstance(decoder, ImageDecoder):
+            self._still = decoder
+        if isinstance(decoder, RecordingDecoder):
             self._packets = decoder.packets
         return decoder
 

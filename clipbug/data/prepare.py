@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipbug.data.decoding.changes import change_between
+from clipbug.data.decoding.open import RecordingDecoder, open_media
 from clipbug.data.decoding.prepared import Picture, decode_picture, encode_picture, join_form
-from clipbug.data.decoding.pyav import PyAvDecoder
 from clipbug.data.frame_size import resized_size
 from clipbug.data.media import MediaEntry, PreparedInfo
 
@@ -52,7 +52,8 @@ def prepare(data: bytes, entry: MediaEntry, settings: PrepareSettings) -> tuple[
     Raises:
         DecodeError: a picture cannot be decoded.
     """
-    with PyAvDecoder(data, media_id=entry.media_id, packets=entry.packets) as decoder:
+    with open_media(data, media_id=entry.media_id, packets=entry.packets) as decoder:
+        assert isinstance(decoder, RecordingDecoder), "a still is not prepared"
         keeper = _Keeper(settings)
         checked = _checked(decoder.pts_seconds, settings.checks_per_second)
         for index, picture in decoder.pictures(checked, size=settings.size_of(entry)):

@@ -3,10 +3,11 @@
 import hashlib
 
 from clipbug.data.decoding.base import VideoMetadata
-from clipbug.data.decoding.content import count_missing_bytes
-from clipbug.data.decoding.open import media_kind, open_media
+from clipbug.data.decoding.content import count_missing_bytes, image_format
+from clipbug.data.decoding.open import RecordingDecoder, media_kind, open_media
 from clipbug.data.decoding.packets import table_by_decoding
 from clipbug.data.decoding.pyav import PyAvDecoder
+from clipbug.data.decoding.still import check_still
 from clipbug.data.media import MediaEntry, PacketTable
 from clipbug.errors import DecodeError
 
@@ -26,6 +27,7 @@ def probe(data: bytes, *, media_id: str, file_name: str) -> MediaEntry:
             "Copy or record it again.",
         )
     metadata, packets = _look(data, media_id)
+    check_still(data, image_format(data), media_id=media_id)
     return MediaEntry(
         media_id=media_id,
         kind=media_kind(data),
@@ -46,12 +48,12 @@ def probe(data: bytes, *, media_id: str, file_name: str) -> MediaEntry:
 
 def _look(data: bytes, media_id: str) -> tuple[VideoMetadata, PacketTable | None]:
     with open_media(data, media_id=media_id) as decoder:
-        if not isinstance(decoder, PyAvDecoder):  # a still is decoded when it is opened
+        if not isinstance(decoder, RecordingDecoder):  # a still is decoded when it is opened
             return decoder.metadata, None
         try:
             _decode_ends(decoder)
         except DecodeError:
-            if not decoder.packets.has_container_times:
+            if not isinstance(decoder, PyAvDecoder) or not decoder.packets.has_container_times:
                 raise
         else:
             return decoder.metadata, decoder.packets
@@ -62,5 +64,5 @@ def _look(data: bytes, media_id: str) -> tuple[VideoMetadata, PacketTable | None
         return exact.metadata, table
 
 
-def _decode_ends(decoder: PyAvDecoder) -> None:
+def _decode_ends(decoder: RecordingDecoder) -> None:
     decoder.frames_at((0, decoder.metadata.num_frames - 1), size=_PROBE_SIZE)

@@ -193,24 +193,25 @@ class StoreGroup:
         previous = None
         for media_id in heapq.merge(*(store.ids() for store in self.stores), key=os.fsencode):
             if media_id == previous:
-                self._store_of(media_id)
+                self.store_of(media_id)
                 continue
             yield media_id
             previous = media_id
 
     def entry(self, media_id: str) -> MediaEntry:
         """The manifest entry. Raises DataError if no store holds the id, or two hold different files."""
-        return self._store_of(media_id).entry(media_id)
+        return self.store_of(media_id).entry(media_id)
 
     def read(self, media_id: str) -> bytes:
         """The original bytes. Raises DataError if no store holds the id, or two hold different files."""
-        return self._store_of(media_id).read(media_id)
+        return self.store_of(media_id).read(media_id)
 
     def open(self, media_id: str, *, longer_side: int | None = None) -> VideoDecoder:
         """See `MediaSource.open`. Raises DataError also if two stores hold different files of this id."""
-        return self._store_of(media_id).open(media_id, longer_side=longer_side)
+        return self.store_of(media_id).open(media_id, longer_side=longer_side)
 
-    def _store_of(self, media_id: str) -> MediaStore:
+    def store_of(self, media_id: str) -> MediaStore:
+        """The store that holds an id. Raises DataError if none does, or two hold different files."""
         holders = [store for store in self.stores if media_id in store]
         if not holders:
             raise _missing(media_id, self.stores)
@@ -229,6 +230,13 @@ def open_stores(paths: Sequence[Path]) -> MediaSource:
         raise ValueError("no store named")
     stores = [MediaStore(path) for path in distinct.values()]
     return stores[0] if len(stores) == 1 else StoreGroup(stores)
+
+
+def known_entry(media: MediaSource, media_id: str) -> MediaEntry | None:
+    """The manifest entry of an item; None where there is none, so that nothing is decoded for it."""
+    if isinstance(media, StoreGroup):
+        return known_entry(media.store_of(media_id), media_id)
+    return media.stored_entry(media_id) if isinstance(media, MediaStore) else media.entry(media_id)
 
 
 def _content(store: MediaStore, media_id: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clipbug.data.decoding.open import media_kind
+from clipbug.data.frame_size import describe_narrow
 from clipbug.data.media import MediaEntry, MediaKind
 from clipbug.data.prepare import PrepareSettings
 from clipbug.data.store import StoreWriter
@@ -104,6 +105,7 @@ class _Run:
         self._kinds: dict[MediaKind, KindTotals] = {}
         self._bad: list[BadFile] = []
         self._not_prepared: list[BadFile] = []
+        self._narrow: list[BadFile] = []
 
     def find_new(self, files: Sequence[Path]) -> None:
         """Find out which of the files there is something to do about.
@@ -206,10 +208,13 @@ class _Run:
             num_other_files=num_other_files,
             prepared=self._prepared,
             not_prepared=tuple(self._not_prepared),
+            narrow=tuple(self._narrow),
         )
 
     def _count(self, entry: MediaEntry | None, data: bytes | None) -> None:
         """Count a file by its entry, or by its bytes if there is none."""
+        if entry and (reason := describe_narrow(entry.height, entry.width)):
+            self._narrow.append(BadFile(Path(entry.file_name), reason))
         kind = entry.kind if entry else media_kind(data or b"")
         num_bytes, seconds = (entry.num_bytes, entry.duration_seconds) if entry else (len(data or b""), 0.0)
         self._kinds[kind] = self._kinds.get(kind, KindTotals()).plus(num_bytes, seconds)

@@ -42,6 +42,7 @@ class IngestReport:
         num_other_files: files passed by because of their extension.
         prepared: recordings of which a prepared form was made now.
         not_prepared: recordings of which none could be made; their originals are stored.
+        narrow: files that are stored, but so long or so wide that scaling leaves nothing to read.
     """
 
     store: Path
@@ -54,6 +55,7 @@ class IngestReport:
     num_other_files: int
     prepared: int = 0
     not_prepared: tuple[BadFile, ...] = ()
+    narrow: tuple[BadFile, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """For --json."""
@@ -72,6 +74,7 @@ class IngestReport:
             "num_other_files": self.num_other_files,
             "prepared": self.prepared,
             "not_prepared": [_bad_row(file) for file in self.not_prepared],
+            "narrow": [_bad_row(file) for file in self.narrow],
         }
 
 

@@ -1,5 +1,6 @@
 """The Python interface: a trained model in memory, asked about files or frames, without stores."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from clipbug.data.batch import Batch
 from clipbug.data.collate import canvas_size
+from clipbug.data.frame_size import describe_narrow
 from clipbug.data.loose_media import LooseMedia, LooseVisual, loose_media
 from clipbug.data.media import MediaKind
 from clipbug.data.records import QuestionRecord
@@ -25,6 +27,8 @@ from clipbug.runtime.precision import autocast
 from clipbug.tasks.base import Prediction
 from clipbug.tasks.counting import Counting
 from clipbug.tasks.question_answering import QuestionAnswering
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +90,15 @@ class LoadedModel:
         """
         media = loose_media(visual, fps=fps)
         read = self._read(media, num_clips or self.config.eval.num_clips)
+        entry = media.entry(media.name)
+        if reason := describe_narrow(entry.height, entry.width, self.config.max_frame_size):
+            logger.warning("%s is too long or too wide to be read: %s", media.name, reason)
         frames = self._padded(read.frames)
         with inference(self.task), autocast(self._precision, self.device):
             grid = self.model.encode_frames(frames[None])[0]
         return EncodedVisual(
             name=media.name,
-            kind=media.entry(media.name).kind,
+            kind=entry.kind,
             grid=grid,
             frames=frames if frames.dtype == torch.uint8 else frames.round().to(torch.uint8),
             frame_size=(read.frames.shape[-2], read.frames.shape[-1]),

@@ -18,9 +18,10 @@ from clipbug.data.annotations import (
 )
 from clipbug.data.counts import with_number
 from clipbug.data.duplicates import is_duplicates_file
+from clipbug.data.frame_size import describe_narrow
 from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
-from clipbug.data.store import open_stores
+from clipbug.data.store import known_entry, open_stores
 from clipbug.errors import ConfigError, DataError
 from clipbug.recipes.storage import FAMILY_OF_TASK, Storage
 
@@ -127,7 +128,23 @@ def join_media(records: Sequence[Record], config: RunConfig, media: MediaSource)
     if match.renamed:
         shown = ", ".join(f"{name} = {store_id}" for name, store_id in list(match.renamed.items())[:5])
         logger.info("%d media are stored under another name: %s ...", len(match.renamed), shown)
+    _warn_of_narrow(match.found, config, media)
     return match
+
+
+def _warn_of_narrow(records: Sequence[Record], config: RunConfig, media: MediaSource) -> None:
+    """Name the media of which scaling leaves nothing to read."""
+    narrow = []
+    for media_id in dict.fromkeys(record.media_id for record in records):
+        entry = known_entry(media, media_id)
+        reason = entry and describe_narrow(entry.height, entry.width, config.max_frame_size)
+        if reason:
+            narrow.append(f"{media_id} ({reason})")
+    if narrow:
+        more = f" and {len(narrow) - 5} more; `clipbug data check` names them" if len(narrow) > 5 else ""
+        logger.warning(
+            "%d media are too long or too wide to be read: %s%s", len(narrow), ", ".join(narrow[:5]), more
+        )
 
 
 def records_with_media(paths: Sequence[str | Path], config: RunConfig, media: MediaSource) -> list[Record]:

@@ -307,7 +307,7 @@ def test_size_that_changes_in_the_middle(tmp_path: Path) -> None:
         (b"<html><body>404 not found</body></html>", "text file.*404"),
         (b"\x00\x01\x02\x03" * 1000, "not a recording"),
         (b"\x00\x00\x00\x18ftypisom" + bytes(40), "not a recording"),
-        (b"RIFF\x00\x01\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00", "animated WebP"),
+        (b"RIFF\x00\x01\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00", "cut off"),
         (b"ffconcat version 1.0\nfile /etc/hostname\n", "text file"),
         (b"\xffffconcat version 1.0\nfile /etc/hostname\n", "not a recording"),
     ],

@@ -186,6 +186,19 @@ def test_missing_renamed_and_unused_media(tmp_path: Path, monkeypatch: pytest.Mo
     assert report.findings[0] is missing  # the worst come first
 
 
+def test_media_too_narrow_to_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {"video0": (500, 100), "video1": (510, 100), "video2": (40, 400)}
+    stored = FakeMedia({name: fake_image(size=size) for name, size in sizes.items()})
+    monkeypatch.setattr(data_check, "open_stores", lambda paths: stored)
+    path = write(tmp_path / "train.jsonl", *({**VIDEO, "video_id": name} for name in sizes))
+    narrow = found(check_data([path], media=[Path("store")]), "narrow-media")
+    assert narrow.severity == "warning"
+    assert narrow.items == (
+        "video1: 100 x 510 pixels: scaled to 448 pixels, 87 pixels of its width are left; cut it into parts",
+        "video2: 400 x 40 pixels: scaled to 448 pixels, 44 pixels of its height are left; cut it into parts",
+    )
+
+
 def test_families_are_not_mixed(tmp_path: Path) -> None:
     files = [
         write(tmp_path / "qa_train.jsonl", VIDEO),

@@ -368,6 +368,7 @@ def test_progress_and_report_say_what_was_done(
         "num_other_files": 0,
         "prepared": 0,
         "not_prepared": [],
+        "narrow": [],
     }
 
 
@@ -504,3 +505,19 @@ def test_killed_at_fifty_moments(tmp_path: Path, video: bytes) -> None:
     report = run(folder, store=store)
     assert report.added + report.already_there == 3000
     assert contents(store) == {name.removesuffix(".mp4"): data for name, data in files.items()}
+
+
+def test_pictures_and_recordings_too_narrow_to_read_are_named(tmp_path: Path) -> None:
+    page = cv2.imencode(".png", cv2.resize(draw_index(1), (100, 1200)))[1].tobytes()
+    strip = make_video(tmp_path / "strip.mp4", num_frames=2, size=(32, 320)).read_bytes()
+    folder = fill(tmp_path / "in", {"page.png": page, "strip.mp4": strip, "screen.png": picture(1)})
+    for _ in range(2):  # they are named again by a run that finds them stored
+        report = run(folder, store=tmp_path / "s")
+        assert [file.path.name for file in report.narrow] == ["page.png", "strip.mp4"]
+    assert report.narrow[0].reason.startswith(
+        "100 x 1200 pixels: scaled to 448 pixels, 37 pixels of its width"
+    )
+    assert report.narrow[1].reason.startswith(
+        "320 x 32 pixels: scaled to 448 pixels, 44 pixels of its height"
+    )
+    assert sorted(contents(tmp_path / "s")) == ["page", "screen", "strip"]

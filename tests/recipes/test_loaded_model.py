@@ -97,6 +97,14 @@ def test_one_frame_and_an_image_file_are_the_same_image(model: LoadedModel, tmp_
     assert torch.equal(from_array.grid, from_file.grid)
 
 
+def test_a_page_too_long_to_read_is_named(
+    model: LoadedModel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert cv2.imwrite(str(tmp_path / "page.png"), np.zeros((600, 60, 3), np.uint8))
+    model.encode(tmp_path / "page.png")
+    assert "page.png is too long or too wide to be read: 60 x 600 pixels" in caplog.text
+
+
 def test_embedding_is_a_unit_vector_that_tells_recordings_apart(model: LoadedModel) -> None:
     bright, dark = np.full((64, 36, 3), 250, np.uint8), random_frames(1)[0]
     vectors = [model.embed(bright), model.embed(dark), model.embed(model.encode(dark))]

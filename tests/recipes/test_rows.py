@@ -85,3 +85,11 @@ def test_test_files_of_another_family_beside_the_training_file_are_passed_by(tmp
     test = write(tmp_path / "tango" / "test.jsonl", VIDEO)
     write(tmp_path / "tango" / "OB_1_test.jsonl", CAPTION)
     assert default_data(config_with(train=[str(train)])) == (test,)
+
+
+def test_media_too_narrow_to_read_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    media = FakeMedia({"1": fake_image(size=(640, 64)), "2": fake_image(size=(64, 64))})
+    rows = [{"video_id": name, "question": "what?", "answer": "a"} for name in ("1", "2", "1")]
+    records_with_media([write(tmp_path / "train.jsonl", *rows)], config_with(), media)
+    (warning,) = [row.getMessage() for row in caplog.records if row.levelno == logging.WARNING]
+    assert warning.startswith("1 media are too long or too wide to be read: 1 (64 x 640 pixels: ")

@@ -1,6 +1,7 @@
 """What a file holds, by its bytes: its kind, and whether its own sizes say that the end is missing."""
 
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import Literal
 
@@ -16,8 +17,29 @@ _IMAGE_STARTS = {
     b"\xff\xd8\xff": "jpeg",
     b"II*\0": "tiff",
     b"MM\0*": "tiff",
+    b"II+\0": "tiff",
+    b"MM\0+": "tiff",
+    b"\xff\x0a": "jxl",
+    b"\0\0\0\x0cJXL \r\n\x87\n": "jxl",
+    b"\0\0\0\x0cjP  \r\n\x87\n": "jp2",
+    b"\xff\x4f\xff\x51": "jp2",
+    b"II\xbc\x01": "jxr",
+    b"8BPS": "psd",
+    b"\0\0\1\0": "ico",
+    b"\x76\x2f\x31\x01": "exr",
 }
-_IMAGE_BRANDS = {b"avif": "avif", b"heic": "heic", b"heix": "heic", b"mif1": "heic"}
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_INTERLACED_PASSES = (  # left, top, and the distances of columns and rows
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
 _JPEG_MARKERS_WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD9))
 
 
@@ -26,10 +48,19 @@ def image_format(data: bytes) -> str | None:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp"
     if data[4:8] == b"ftyp":
-        return _IMAGE_BRANDS.get(data[8:12])
+        return _heif_format(data)
     if data[:2] == b"BM" and data[6:10] == bytes(4):
         return "bmp"
     return next((name for start, name in _IMAGE_STARTS.items() if data.startswith(start)), None)
+
+
+def _heif_format(data: bytes) -> str | None:
+    """The picture format of a file in boxes, by its brands."""
+    end = min(int.from_bytes(data[:4]), len(data), 256)
+    brands = [data[8:12], *(data[start : start + 4] for start in range(16, end - 3, 4))]
+    if brands[0] not in _AVIF_BRANDS | _HEIF_BRANDS:
+        return None
+    return "avif" if _AVIF_BRANDS.intersection(brands) else "heic"
 
 
 def detect_content(data: bytes) -> Content:
@@ -40,12 +71,40 @@ def detect_content(data: bytes) -> Content:
     name = image_format(data)
     if name is None:
         return "text" if _is_text(data[:1024]) else "video"
-    is_animation = (
-        (name == "gif" and gif_picture_count(data) != 1)
-        or (name == "png" and any(chunk == b"acTL" for chunk, _ in _png_chunks(data)))
-        or (name == "webp" and data[12:16] == b"VP8X" and len(data) > 20 and bool(data[20] & 2))
-    )
-    return "animation" if is_animation else "image"
+    return "image" if _picture_count(data, name) == 1 else "animation"
+
+
+def _picture_count(data: bytes, name: str) -> int | None:
+    """Number of pictures in a file, or None for a GIF that is cut off."""
+    match name:
+        case "gif":
+            return gif_picture_count(data)
+        case "png":
+            names = [chunk for chunk, _ in png_chunks(data)]
+            is_animated = b"acTL" in names[: names.index(b"IDAT") if b"IDAT" in names else 0]
+            return max(names.count(b"fcTL"), 1) if is_animated else 1
+        case "webp":
+            return max(sum(chunk == b"ANMF" for chunk, _ in webp_chunks(data)), 1)
+        case "avif":
+            return max(len(avif_durations(data)), 1)
+    return 1
+
+
+def avif_durations(data: bytes) -> list[float]:
+    """Seconds that each picture of an AVIF image sequence is shown; empty for a still."""
+    scale, steps = data.find(b"mdhd") + 4, data.find(b"stts") + 8
+    if data[8:12] != b"avis" or scale < 4 or steps < 8 or steps + 4 > len(data):
+        return []
+    scale += 20 if data[scale] else 12  # version 1 has longer times in front
+    ticks_per_second = int.from_bytes(data[scale : scale + 4]) or 1
+    durations: list[float] = []
+    for entry in range(int.from_bytes(data[steps : steps + 4])):
+        position = steps + 4 + 8 * entry
+        if position + 8 > len(data) or len(durations) > len(data):  # each picture takes a byte at least
+            return []
+        count, ticks = struct.unpack_from(">II", data, position)
+        durations += [ticks / ticks_per_second] * min(count, len(data))
+    return durations
 
 
 def count_missing_bytes(data: bytes) -> int:
@@ -56,7 +115,7 @@ def count_missing_bytes(data: bytes) -> int:
     if data[:4] == b"RIFF":
         return _missing(8 + int.from_bytes(data[4:8], "little"), data)
     if data.startswith(_PNG):
-        return int(not any(name == b"IEND" for name, is_whole in _png_chunks(data) if is_whole))
+        return int(not any(name == b"IEND" for name, _ in png_chunks(data)))
     if data.startswith(b"GIF8"):
         return int(gif_picture_count(data) is None)
     if data.startswith(b"\xff\xd8\xff"):
@@ -73,14 +132,14 @@ def gif_picture_count(data: bytes) -> int | None:
     """Number of pictures in a GIF, or None if it ends before its end mark."""
     if len(data) < 13:
         return None
-    position, count = 13 + _colour_table_size(data[10]), 0
+    position, count = 13 + colour_table_size(data[10]), 0
     while position < len(data):
         mark = data[position]
         if mark == 0x3B:
             return count
         if mark == 0x2C and position + 9 < len(data):
             count += 1
-            position += 11 + _colour_table_size(data[position + 9])
+            position += 11 + colour_table_size(data[position + 9])
         elif mark == 0x21:
             position += 2
         else:
@@ -91,7 +150,8 @@ def gif_picture_count(data: bytes) -> int | None:
     return None
 
 
-def _colour_table_size(flags: int) -> int:
+def colour_table_size(flags: int) -> int:
+    """Bytes of a GIF's colour table, by the flags in front of it."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
@@ -109,15 +169,60 @@ def _missing(end: int, data: bytes) -> int:
     return max(end - len(data), 0)
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bool]]:
-    """Name of each chunk, and whether all of it is there; stops behind IEND."""
-    position = len(_PNG)
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """Name and body of each chunk of a PNG that is there in full; stops behind IEND."""
+    return ((name, body) for name, body, _ in _png_chunks_with_checksums(data))
+
+
+def damaged_png_chunk(data: bytes) -> str | None:
+    """Name of the first chunk that is needed to show a PNG and has a wrong checksum."""
+    for name, body, checksum in _png_chunks_with_checksums(data):
+        is_needed = name[:1].isupper() or name in (b"fcTL", b"fdAT")
+        if is_needed and zlib.crc32(body, zlib.crc32(name)) != checksum:
+            return name.decode("latin-1")
+    return None
+
+
+def has_all_png_rows(data: bytes) -> bool:
+    """Whether the packed pixels of a PNG are as many as its header says."""
+    chunks = list(png_chunks(data))
+    width, height, depth, color_type, _, _, is_interlaced = struct.unpack(">IIBBBBB", chunks[0][1])
+    bits = depth * _PNG_CHANNELS[color_type]
+    passes = _INTERLACED_PASSES if is_interlaced else ((0, 0, 1, 1),)
+    expected = 0
+    for left, top, step, row_step in passes:
+        columns, rows = -(-(width - left) // step), -(-(height - top) // row_step)
+        expected += max(rows, 0) * (1 + (columns * bits + 7) // 8) if columns > 0 else 0
+    unpacker, count = zlib.decompressobj(), 0
+    for name, body in chunks:
+        for start in range(0, len(body) if name == b"IDAT" else 0, 1 << 16):
+            if count < expected:
+                count += len(unpacker.decompress(body[start : start + (1 << 16)]))
+    return count + len(unpacker.flush()) >= expected
+
+
+def _png_chunks_with_checksums(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
+    position, view = len(_PNG), memoryview(data)
     while position + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, position)
         position += 12 + length
-        yield name, position <= len(data)
+        if position > len(data):
+            return
+        body, checksum = view[position - 4 - length : position - 4], view[position - 4 : position]
+        yield name, body, int.from_bytes(checksum)
         if name == b"IEND":
             return
+
+
+def webp_chunks(data: bytes | memoryview, start: int = 12) -> Iterator[tuple[bytes, memoryview]]:
+    """Name and body of each chunk of a WebP, or of one of its frames, that is there in full."""
+    position, view = start, memoryview(data)
+    while position + 8 <= len(view):
+        name, length = struct.unpack_from("<4sI", view, position)
+        if position + 8 + length > len(view):
+            return
+        yield name, view[position + 8 : position + 8 + length]
+        position += 8 + length + length % 2
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, int]]:
@@ -145,6 +250,18 @@ def _matroska_end(data: bytes) -> int:
     size = field & (1 << 7 * length) - 1
     is_unknown = size == (1 << 7 * length) - 1
     return 0 if is_unknown else start + 4 + length + size
+
+
+def jpeg_without_metadata(data: bytes) -> bytes:
+    """A JPEG without the segments in front of its first scan that do not concern its pixels."""
+    kept, position = [data[:2]], 2
+    while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != 0xDA:
+        marker = data[position + 1]
+        length = 0 if marker == 0xFF else 2 + int.from_bytes(data[position + 2 : position + 4])
+        if marker != 0xFF and not (0xE0 <= marker <= 0xEF and marker != 0xEE) and marker != 0xFE:
+            kept.append(data[position : position + length])
+        position += length or 1
+    return b"".join([*kept, data[position:]])
 
 
 def _has_jpeg_end(data: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Still pictures through OpenCV, and the decoder that serves any picture already in memory."""
+"""Still pictures, and the decoder that serves any picture already in memory."""
 
 from collections.abc import Sequence
 
@@ -7,45 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipbug.data.decoding.base import FrameBatch, InMemory, VideoMetadata
-from clipbug.data.decoding.content import count_missing_bytes, image_format
+from clipbug.data.decoding.content import image_format
 from clipbug.data.decoding.pixels import blend_on_white
-from clipbug.errors import DecodeError
-
-_HINT = "Open the picture to check it; if it shows, save it again as PNG or JPEG. If not, leave it out."
+from clipbug.data.decoding.still import read_still
 
 
 def decode_image(data: bytes, *, media_id: str) -> NDArray[np.uint8]:
-    """RGB of a JPEG, PNG, WebP, BMP, TIFF or AVIF file, transparency blended on white.
-
-    EXIF orientation is applied, except to pictures with transparency.
+    """RGB of a picture file as viewers show it: upright, in sRGB, transparency blended on white.
 
     Shape:
         returns (H, W, 3).
 
     Raises:
-        DecodeError: the file is cut off, damaged or of a format that OpenCV cannot read.
+        DecodeError: the file is cut off, damaged, too large or of a format that cannot be read.
     """
-    if count_missing_bytes(data):  # some versions of OpenCV fill up with grey
-        raise DecodeError(
-            f"{media_id}: the picture is cut off, its end is missing", "Copy or record it again."
-        )
-    encoded = np.frombuffer(data, np.uint8)
-    try:
-        stored = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
-        if stored is not None and stored.ndim == 3 and stored.shape[2] == 4:
-            bgra = stored if stored.dtype == np.uint8 else (stored // 257).astype(np.uint8)
-            return blend_on_white(cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGBA).astype(np.uint8))
-        colour = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise DecodeError(
-            f"{media_id}: the picture cannot be decoded: {error.err or error}", _HINT
-        ) from error
-    if colour is None:
-        name = image_format(data) or "unknown"
-        raise DecodeError(
-            f"{media_id}: the picture (format {name}) is damaged or of a kind that cannot be read", _HINT
-        )
-    return cv2.cvtColor(colour, cv2.COLOR_BGR2RGB).astype(np.uint8)
+    picture = read_still(data, image_format(data), media_id=media_id)
+    return blend_on_white(picture) if picture.shape[2] == 4 else np.ascontiguousarray(picture)
 
 
 def resize(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -1,11 +1,15 @@
 """Opening any stored file: what it holds decides how, never its name."""
 
+from clipbug.data.decoding.animation import AnimationDecoder
 from clipbug.data.decoding.base import VideoDecoder
 from clipbug.data.decoding.content import detect_content, image_format
 from clipbug.data.decoding.image import ImageDecoder, decode_image
 from clipbug.data.decoding.pyav import PyAvDecoder
 from clipbug.data.media import MediaKind, PacketTable
 from clipbug.errors import DecodeError
+
+RecordingDecoder = AnimationDecoder | PyAvDecoder
+"""What opens a file of several pictures."""
 
 
 def media_kind(data: bytes) -> MediaKind:
@@ -19,7 +23,8 @@ def open_media(data: bytes, *, media_id: str, packets: PacketTable | None = None
     Args:
         data: the file.
         media_id: for messages.
-        packets: the packet table of a recording, if it is known; read from the file otherwise.
+        packets: the packet table of a recording, if it is known; read from the file otherwise. Animated
+            pictures are always read from the file.
 
     Raises:
         DecodeError: it is empty, text, or no picture and no recording of a known format.
@@ -33,11 +38,11 @@ def open_media(data: bytes, *, media_id: str, packets: PacketTable | None = None
             f"{media_id}: this is a text file, it begins with {start!r}",
             "Download or copy the recording again.",
         )
-    if content == "animation" and name == "webp":
-        raise DecodeError(f"{media_id}: animated WebP cannot be read", "Convert it to GIF or mp4.")
-    if content != "image":
+    if content == "video":
         return PyAvDecoder(data, media_id=media_id, packets=packets)
-    if name != "gif":
+    if content == "image" and name != "gif":
         return ImageDecoder(decode_image(data, media_id=media_id), media_id=media_id, codec=name or "unknown")
-    with PyAvDecoder(data, media_id=media_id) as gif:
-        return ImageDecoder(gif.frames_at([0]).data[0], media_id=media_id, codec=name)
+    animation = AnimationDecoder(data, name or "unknown", media_id=media_id)
+    if content == "animation":
+        return animation
+    return ImageDecoder(animation.frames_at([0]).data[0], media_id=media_id, codec="gif")

@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from clipbug.data.annotations import match_media
+from clipbug.data.frame_size import describe_narrow
 from clipbug.data.media import MediaSource
+from clipbug.data.store import known_entry
 from clipbug.recipes.checks.findings import Finding, Part
 
 
@@ -25,7 +27,19 @@ def check_media(
             text = f"{part.name}: {len(match.renamed)} media are stored under another name"
             items = tuple(f"{name} = {store_id}" for name, store_id in match.renamed.items())
             yield Finding("info", "renamed-media", text, items)
+    yield from _narrow(sorted(used), media)
     unused = [media_id for media_id in media.ids() if media_id not in used]
     if unused:
         text = f"{len(unused)} of {len(media)} media in the stores are in no row"
         yield Finding("info", "unused-media", text, tuple(unused))
+
+
+def _narrow(media_ids: Sequence[str], media: MediaSource) -> Iterator[Finding]:
+    items = []
+    for media_id in media_ids:
+        entry = known_entry(media, media_id)
+        if entry and (reason := describe_narrow(entry.height, entry.width)):
+            items.append(f"{media_id}: {reason}")
+    if items:
+        text = f"{len(items)} media are so long or so wide that scaling leaves nothing to read"
+        yield Finding("warning", "narrow-media", text, tuple(items))
