@@ -37,7 +37,7 @@ class EncodedVisual:
         grid: (N, h, w, D) features of every clip, on the model's device.
         frames: (N, T, 3, H, W) uint8 RGB as the model saw them: scaled, and padded at the right and bottom.
         frame_size: (height, width) of the picture inside the padded frame.
-        frame_seconds: (N, T) float64, seconds from the first picture.
+        frame_seconds: (N, T) float64, seconds on a player's clock.
         clip_spans: (N, 2) float64, start and end of each clip in the same seconds.
         clip_positions: (N,) float32, place of each clip in the recording in [0, 1].
     """

@@ -1,0 +1,152 @@
+"""Read all packets of a recording once: those of its pictures, and what its clock and its length depend on."""
+
+from __future__ import annotations  # Packet takes no index at run time
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import av.logging
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from clipbug.data.decoding.content import count_missing_bytes
+
+# Their clock starts at 0 whatever comes first; that of the others starts with the first packet.
+_FORMATS_FROM_ZERO = {"mov", "matroska", "avi", "gif", "apng"}
+# Their headers give the length of the whole recording, counted from 0.
+_FORMATS_WITH_LENGTH = {"mov", "matroska", "avi", "flv", "asf"}
+_TRANSPORT_PACKET_SIZES = (188, 192, 204)
+_LARGEST_STEP_TICKS = 2**32  # half of the range of a 33-bit clock
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The packets of a recording.
+
+    Attributes:
+        formats: names of the container.
+        packets: of the video stream, in decoding order.
+        pts, dts: times of the packets, continuous where the clock of the file jumps; None where it gives none.
+        has_jumps: whether the times of the file had to be corrected.
+        zero_seconds: the time at which a player's clock shows 0.
+        end_seconds: when the last other stream, or the recording by its header, ends; 0 if that is unknown.
+        lost_before: indices of packets in front of which the container is damaged.
+        missing: what of the file is missing, for people; empty if nothing is known to be.
+    """
+
+    formats: frozenset[str]
+    packets: list[Packet[VideoStream]]
+    pts: list[int | None]
+    dts: list[int | None]
+    has_jumps: bool
+    zero_seconds: Fraction
+    end_seconds: Fraction
+    lost_before: frozenset[int]
+    missing: str
+
+
+def read_contents(container: InputContainer, stream: VideoStream, data: bytes) -> Contents:
+    """Read all packets; stop where the container cannot be read any further, and say so in `missing`."""
+    packets: list[Packet[VideoStream]] = []
+    first_seconds: list[Fraction] = []
+    others_end = Fraction(0)
+    lost_before: set[int] = set()
+    missing = _missing_end(container, data)
+    with _counted_errors() as errors:
+        streams = [stream, *container.streams.audio]
+        try:
+            for packet in container.demux(streams):
+                if errors:
+                    lost_before.add(len(packets))
+                    errors.clear()
+                if not packet.size:  # PyAV's mark of the end, or a dropped frame of AVI
+                    continue
+                if packet.stream_index == stream.index:
+                    packets.append(packet)
+                    start = packet.pts
+                else:
+                    start = packet.pts
+                    others_end = max(others_end, _end_of(packet))
+                if start is not None and not packet.is_discard:
+                    first_seconds.append(start * packet.time_base)
+        except av.FFmpegError as error:
+            missing = missing or f"the container cannot be read to its end: {error.strerror}"
+    formats = frozenset(container.format.name.split(","))
+    pts, dts, has_jumps = _continuous(packets, is_fixed=bool(formats & _FORMATS_FROM_ZERO))
+    header_end = Fraction(0)
+    if formats & _FORMATS_WITH_LENGTH and container.duration and not missing:
+        header_end = Fraction(container.duration, av.time_base)
+    return Contents(
+        formats=formats,
+        packets=packets,
+        pts=pts,
+        dts=dts,
+        has_jumps=has_jumps,
+        zero_seconds=_zero(formats, stream, first_seconds),
+        end_seconds=max(others_end, header_end),
+        lost_before=frozenset(lost_before),
+        missing=missing,
+    )
+
+
+@contextmanager
+def _counted_errors() -> Iterator[list[tuple[int, str, str]]]:
+    """Collect what FFmpeg logs as errors in this thread; damage of a Matroska file is told nowhere else."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture() as errors:
+            yield errors
+    finally:
+        av.logging.set_level(level)
+
+
+def _end_of(packet: Packet) -> Fraction:
+    if packet.pts is None:
+        return Fraction(0)
+    return (packet.pts + (packet.duration or 0)) * packet.time_base
+
+
+def _zero(formats: frozenset[str], stream: VideoStream, first_seconds: list[Fraction]) -> Fraction:
+    """Fragments of mp4 may come out of the middle of a stream, so their clock starts with the first packet."""
+    is_fragmented = "mov" in formats and not stream.frames
+    if formats & _FORMATS_FROM_ZERO and not is_fragmented:
+        return Fraction(0)
+    return min(first_seconds, default=Fraction(0))
+
+
+def _continuous(
+    packets: list[Packet[VideoStream]], *, is_fixed: bool
+) -> tuple[list[int | None], list[int | None], bool]:
+    """Times whose decoding times rise: where the clock jumps back (or wraps), it goes on from there.
+
+    Recordings that were put together from several ones, or cut out of a broadcast, have such clocks.
+    """
+    pts, dts = [packet.pts for packet in packets], [packet.dts for packet in packets]
+    if is_fixed:
+        return pts, dts, False
+    shift, before, step = 0, None, 0
+    has_jumps = False
+    for place, packet in enumerate(packets):
+        if packet.dts is None:
+            continue
+        if before is not None and not 0 <= packet.dts + shift - before < _LARGEST_STEP_TICKS:
+            shift, has_jumps = before + step - packet.dts, True
+        elif before is not None:
+            step = packet.dts + shift - before
+        before = packet.dts + shift
+        dts[place] = before
+        pts[place] = None if packet.pts is None else packet.pts + shift
+    return pts, dts, has_jumps
+
+
+def _missing_end(container: InputContainer, data: bytes) -> str:
+    missing = count_missing_bytes(data)
+    if container.format.name.startswith("mpegts"):
+        size = next((n for n in _TRANSPORT_PACKET_SIZES if data[n % 188 :: n][:8] == b"G" * 8), None)
+        missing = (size - len(data) % size) % size if size else 0
+    return f"{missing} or more bytes of its end are missing" if missing else ""
