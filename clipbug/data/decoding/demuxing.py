@@ -20,6 +20,7 @@ _FORMATS_FROM_ZERO = {"mov", "matroska", "avi", "gif", "apng"}
 # Their headers give the length of the whole recording, counted from 0.
 _FORMATS_WITH_LENGTH = {"mov", "matroska", "avi", "flv", "asf"}
 _TRANSPORT_PACKET_SIZES = (188, 192, 204)
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _LARGEST_STEP_TICKS = 2**32  # half of the range of a 33-bit clock
 
 
@@ -60,19 +61,17 @@ def read_contents(container: InputContainer, stream: VideoStream, data: bytes) -
         streams = [stream, *container.streams.audio]
         try:
             for packet in container.demux(streams):
-                if errors:
+                if errors and packet.size:
                     lost_before.add(len(packets))
                     errors.clear()
                 if not packet.size:  # PyAV's mark of the end, or a dropped frame of AVI
                     continue
                 if packet.stream_index == stream.index:
                     packets.append(packet)
-                    start = packet.pts
                 else:
-                    start = packet.pts
                     others_end = max(others_end, _end_of(packet))
-                if start is not None and not packet.is_discard:
-                    first_seconds.append(start * packet.time_base)
+                if packet.pts is not None and not packet.is_discard:
+                    first_seconds.append(packet.pts * packet.time_base)
         except av.FFmpegError as error:
             missing = missing or f"the container cannot be read to its end: {error.strerror}"
     formats = frozenset(container.format.name.split(","))
@@ -96,13 +95,15 @@ def read_contents(container: InputContainer, stream: VideoStream, data: bytes) -
 @contextmanager
 def _counted_errors() -> Iterator[list[tuple[int, str, str]]]:
     """Collect what FFmpeg logs as errors in this thread; damage of a Matroska file is told nowhere else."""
-    level = av.logging.get_level()
+    level, skips = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)
     try:
         with av.logging.Capture() as errors:
             yield errors
     finally:
         av.logging.set_level(level)
+        av.logging.set_skip_repeated(skips)
 
 
 def _end_of(packet: Packet) -> Fraction:
@@ -146,7 +147,20 @@ def _continuous(
 
 def _missing_end(container: InputContainer, data: bytes) -> str:
     missing = count_missing_bytes(data)
-    if container.format.name.startswith("mpegts"):
-        size = next((n for n in _TRANSPORT_PACKET_SIZES if data[n % 188 :: n][:8] == b"G" * 8), None)
-        missing = (size - len(data) % size) % size if size else 0
+    if container.format.name == "mpegts":
+        size = next((n for n in _TRANSPORT_PACKET_SIZES if data[n % 188 :: n][:4] == b"G" * 4), None)
+        missing = -len(data) % size if size else 0
+    elif container.format.name == "flv":
+        missing = _missing_of_flv(data)
+    elif container.format.name == "asf":
+        start = data.find(_ASF_PROPERTIES) + 40
+        missing = max(int.from_bytes(data[start : start + 8], "little") - len(data), 0)
     return f"{missing} or more bytes of its end are missing" if missing else ""
+
+
+def _missing_of_flv(data: bytes) -> int:
+    """How much the last tag lacks: 11 bytes of header, the content, and 4 bytes that repeat its length."""
+    position = int.from_bytes(data[5:9], "big") + 4
+    while position < len(data):
+        position += 15 + int.from_bytes(data[position + 1 : position + 4], "big")
+    return position - len(data)

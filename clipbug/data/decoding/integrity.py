@@ -16,6 +16,8 @@ from clipbug.data.decoding.demuxing import Contents
 # Pictures in them that need no other need not be pictures from which others can be decoded.
 _CODECS_WITH_OTHER_INTRA_PICTURES = {"h264", "hevc", "vvc", "vp9", "av1", "libdav1d"}
 _CODECS_WITHOUT_OWN_KEYFRAMES = {"apng"}  # its decoder calls all pictures keyframes
+# Their decoders tell when a part of a picture is missing.
+_CODECS_THAT_NOTICE = {"h264", "mpeg1video", "mpeg2video", "mpeg4"}
 # Their bytes never hold so many zeros in a row, unless a block was never written to the disk or fetched.
 _HOLES = {
     "h264": re.compile(rb"\0{16,}[^\0]"),
@@ -67,7 +69,7 @@ def decode_all(context: VideoCodecContext, contents: Contents) -> Decoded:
     if contents.missing and contents.packets and not contents.formats & {"mov", "matroska", "avi"}:
         decoded.damaged.add(len(contents.packets) - 1)  # the others leave out a packet that is cut off
     for place, packet in enumerate(contents.packets):
-        if packet.is_corrupt or (hole and hole.search(bytes(packet))):
+        if hole and hole.search(bytes(packet)):
             decoded.damaged.add(place)
         try:
             frames = context.decode(_with_place(packet, place))
@@ -79,6 +81,11 @@ def decode_all(context: VideoCodecContext, contents: Contents) -> Decoded:
         _note(context.decode(None), contents, codec, decoded)
     except av.FFmpegError:
         pass  # what is still missing then is missing
+    for place, packet in enumerate(contents.packets):
+        # Where recordings were joined, a clock of the container that starts again looks like a loss.
+        is_join = codec in _CODECS_THAT_NOTICE and bool(decoded.starts & {place + 1, place + 2})
+        if packet.is_corrupt and not is_join:
+            decoded.damaged.add(place)
     decoded.starts -= decoded.damaged
     return decoded
 

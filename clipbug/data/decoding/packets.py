@@ -70,18 +70,19 @@ def table_by_decoding(data: bytes, *, media_id: str) -> PacketTable:
         codec = stream.codec_context.codec.canonical_name
         contents = read_contents(container, stream, data)
         decoded = decode_all(stream.codec_context, contents)
-    right = right_places(decoded, len(contents.packets), codec=codec)
-    hidden = {place for place, packet in enumerate(contents.packets) if packet.is_discard}
-    shown = [place for place in decoded.order if place in right and place not in hidden]
-    if not shown or decoded.first is None:
-        raise _no_picture_error(media_id, contents, has_start=bool(decoded.starts))
-    has_own = _are_times_exact(contents, codec, shown) and not contents.lost_before and not contents.missing
-    times = _times_in_order(contents, shown, stream)
-    if times is None:
-        raise DecodeError(f"{media_id}: the file gives neither times nor a frame rate", HINT)
-    pictures = _Pictures(dict(zip(shown, times, strict=True)), decoded.starts, decoded.first)
+        right = right_places(decoded, len(contents.packets), codec=codec)
+        hidden = {place for place, packet in enumerate(contents.packets) if packet.is_discard}
+        shown = [place for place in decoded.order if place in right and place not in hidden]
+        if not shown or decoded.first is None:
+            raise _no_picture_error(media_id, contents, has_start=bool(decoded.starts))
+        times = _times_in_order(contents, shown, stream)
+        if times is None:
+            raise DecodeError(f"{media_id}: the file gives neither times nor a frame rate", HINT)
+        is_whole = not contents.missing and not contents.lost_before
+        has_own = is_whole and _are_times_exact(contents, codec, shown)
+        pictures = _Pictures(dict(zip(shown, times, strict=True)), decoded.starts, decoded.first)
+        table = _table(contents, stream, pictures, has_container_times=has_own)
     wrong = (set(decoded.order) | decoded.damaged) - right - hidden
-    table = _table(contents, stream, pictures, has_container_times=has_own)
     return replace(table, damage=_damage(table, contents, wrong))
 
 

@@ -150,8 +150,6 @@ class PyAvDecoder:
                 continue
             self._reader.context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
             packet.pts = place
-            if packet.is_corrupt:
-                damaged.add(place)
             try:
                 frames = self._reader.context.decode(packet)
             except av.FFmpegError:
