@@ -109,6 +109,7 @@ class _Run:
         self._kinds: dict[MediaKind, KindTotals] = {}
         self._bad: list[BadFile] = []
         self._not_prepared: list[BadFile] = []
+        self._notes: list[tuple[Path, str]] = []
 
     def find_new(self, files: Sequence[Path]) -> None:
         """Find out which of the files there is something to do about.
@@ -169,6 +170,7 @@ class _Run:
         if result.not_prepared:
             self._not_prepared.append(BadFile(result.path, result.not_prepared))
         self._prepared += result.form is not None
+        self._notes += [(result.path, note) for note in (result.entry.notes if result.entry else ())]
         self._put(result, result.path.stem)
         self._count(result.entry, result.data)
         if self._batch.is_full() or time.monotonic() - self._last_commit >= _MAX_BATCH_SECONDS:
@@ -212,6 +214,7 @@ class _Run:
             num_other_files=0,
             prepared=self._prepared,
             not_prepared=tuple(self._not_prepared),
+            notes=tuple(self._notes),
         )
 
     def _count(self, entry: MediaEntry | None, data: bytes | None) -> None:

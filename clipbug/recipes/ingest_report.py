@@ -43,6 +43,7 @@ class IngestReport:
         num_other_files: files passed by because of their extension.
         prepared: recordings of which a prepared form was made now.
         not_prepared: recordings of which none could be made; their originals are stored.
+        notes: stored files with what people should know of them, such as which part cannot be read.
     """
 
     store: Path
@@ -55,6 +56,7 @@ class IngestReport:
     num_other_files: int
     prepared: int = 0
     not_prepared: tuple[BadFile, ...] = ()
+    notes: tuple[tuple[Path, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """For --json."""
@@ -73,6 +75,7 @@ class IngestReport:
             "num_other_files": self.num_other_files,
             "prepared": self.prepared,
             "not_prepared": [_bad_row(file) for file in self.not_prepared],
+            "notes": [{"file": str(path), "note": note} for path, note in self.notes],
         }
 
 
@@ -93,6 +96,7 @@ def joined_report(store: Path, reports: Sequence[IngestReport], *, num_other_fil
         num_other_files=num_other_files,
         prepared=sum(report.prepared for report in reports),
         not_prepared=tuple(file for report in reports for file in report.not_prepared),
+        notes=tuple(note for report in reports for note in report.notes),
     )
 
 
