@@ -2,6 +2,8 @@
 
 from __future__ import annotations  # Packet takes no index at run time
 
+import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ _FORMATS_FROM_ZERO = {"mov", "matroska", "avi", "gif", "apng"}
 # Their headers give the length of the whole recording, counted from 0.
 _FORMATS_WITH_LENGTH = {"mov", "matroska", "avi", "flv", "asf"}
 _TRANSPORT_PACKET_SIZES = (188, 192, 204)
+_FLV_TAGS = (8, 9, 18)  # sound, picture, data
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _LARGEST_STEP_TICKS = 2**32  # half of the range of a 33-bit clock
 
@@ -61,7 +64,7 @@ def read_contents(container: InputContainer, stream: VideoStream, data: bytes) -
         streams = [stream, *container.streams.audio]
         try:
             for packet in container.demux(streams):
-                if errors and packet.size:
+                if errors and (packet.size or not missing):
                     lost_before.add(len(packets))
                     errors.clear()
                 if not packet.size:  # PyAV's mark of the end, or a dropped frame of AVI
@@ -75,6 +78,7 @@ def read_contents(container: InputContainer, stream: VideoStream, data: bytes) -
         except av.FFmpegError as error:
             missing = missing or f"the container cannot be read to its end: {error.strerror}"
     formats = frozenset(container.format.name.split(","))
+    lost_before |= _places_behind(_broken_at(container.format.name, data), packets)
     pts, dts, has_jumps = _continuous(packets, is_fixed=bool(formats & _FORMATS_FROM_ZERO))
     header_end = Fraction(0)
     if formats & _FORMATS_WITH_LENGTH and container.duration and not missing:
@@ -148,19 +152,61 @@ def _continuous(
 def _missing_end(container: InputContainer, data: bytes) -> str:
     missing = count_missing_bytes(data)
     if container.format.name == "mpegts":
-        size = next((n for n in _TRANSPORT_PACKET_SIZES if data[n % 188 :: n][:4] == b"G" * 4), None)
-        missing = -len(data) % size if size else 0
+        size = _transport_packet_size(data)
+        missing = -(len(data) - data.find(b"G")) % size if size else 0
     elif container.format.name == "flv":
-        missing = _missing_of_flv(data)
+        missing = max(0, _walk_flv(data)[0] - len(data))
     elif container.format.name == "asf":
         start = data.find(_ASF_PROPERTIES) + 40
         missing = max(int.from_bytes(data[start : start + 8], "little") - len(data), 0)
     return f"{missing} or more bytes of its end are missing" if missing else ""
 
 
-def _missing_of_flv(data: bytes) -> int:
-    """How much the last tag lacks: 11 bytes of header, the content, and 4 bytes that repeat its length."""
+def _broken_at(name: str, data: bytes) -> list[int]:
+    """Where the structure of a container is broken, in bytes."""
+    if name == "mpegts":
+        size = _transport_packet_size(data)
+        start = data.find(b"G")
+        return [at for at in range(start, len(data), size) if data[at] != data[start]] if size else []
+    if name == "avi":
+        return _walk_avi(data)
+    if name == "flv":
+        end, is_broken = _walk_flv(data)
+        return [end] if is_broken else []
+    return []
+
+
+def _places_behind(positions: list[int], packets: list[Packet[VideoStream]]) -> set[int]:
+    """The places that follow the packets in which the file is broken."""
+    starts = [-1 if packet.pos is None else packet.pos for packet in packets]
+    return {bisect_right(starts, position) for position in positions}
+
+
+def _transport_packet_size(data: bytes) -> int:
+    start = data.find(b"G")
+    sizes = (size for size in _TRANSPORT_PACKET_SIZES if data[start : start + 4 * size : size] == b"G" * 4)
+    return next(sizes, 0)
+
+
+def _walk_flv(data: bytes) -> tuple[int, bool]:
+    """Where the last tag ends, and whether that is before something that is no tag.
+
+    A tag has 11 bytes of header, its content, and 4 bytes that repeat the length.
+    """
     position = int.from_bytes(data[5:9], "big") + 4
     while position < len(data):
+        if data[position] not in _FLV_TAGS:
+            return position, True
         position += 15 + int.from_bytes(data[position + 1 : position + 4], "big")
-    return position - len(data)
+    return position, False
+
+
+def _walk_avi(data: bytes) -> list[int]:
+    """Where a chunk should begin, but none does."""
+    position = 12
+    while position + 8 <= len(data):
+        name, size = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
+        if not re.fullmatch(rb"[A-Za-z0-9_ ]{4}", name):
+            return [position]
+        position += 12 if name in (b"LIST", b"RIFF") else 8 + size + size % 2
+    return []

@@ -20,12 +20,12 @@ _CODECS_WITHOUT_OWN_KEYFRAMES = {"apng"}  # its decoder calls all pictures keyfr
 _CODECS_THAT_NOTICE = {"h264", "mpeg1video", "mpeg2video", "mpeg4"}
 # Their bytes never hold so many zeros in a row, unless a block was never written to the disk or fetched.
 _HOLES = {
-    "h264": re.compile(rb"\0{16,}[^\0]"),
-    "hevc": re.compile(rb"\0{16,}[^\0]"),
-    "mpeg4": re.compile(rb"\0{64,}"),
-    "vp8": re.compile(rb"\0{512,}"),
-    "vp9": re.compile(rb"\0{512,}"),
-    "av1": re.compile(rb"\0{512,}"),
+    "h264": re.compile(rb"\0{16,}[^\0]|\0{128,}"),
+    "hevc": re.compile(rb"\0{16,}[^\0]|\0{128,}"),
+    "mpeg4": re.compile(rb"\0{48,}"),
+    "vp8": re.compile(rb"\0{48,}"),
+    "vp9": re.compile(rb"\0{48,}"),
+    "av1": re.compile(rb"\0{48,}"),
 }
 
 
@@ -87,22 +87,28 @@ def decode_all(context: VideoCodecContext, contents: Contents) -> Decoded:
         if packet.is_corrupt and not is_join:
             decoded.damaged.add(place)
     decoded.starts -= decoded.damaged
+    if codec == "h264" and (recovered := _first_recovered(decoded, contents)) is not None:
+        decoded.starts.add(recovered)
     return decoded
 
 
-def right_places(decoded: Decoded, num_packets: int, *, codec: str) -> set[int]:
+def right_places(decoded: Decoded, contents: Contents) -> set[int]:
     """Places of the pictures that are as they were encoded: nothing that they are made from is damaged.
 
-    Damage reaches up to the next keyframe, and to the pictures that are decoded after it but shown before.
+    Damage reaches up to the next keyframe, and to the pictures that are decoded after it but shown before. In
+    AVI, which counts pictures instead of storing times, nothing behind a loss has a known time.
     """
+    is_avi, num_known = "avi" in contents.formats, len(contents.packets)
+    if is_avi and contents.lost_before:
+        num_known = max(min(contents.lost_before) - 1, 0)
     rank = {place: number for number, place in enumerate(decoded.order)}
     right: set[int] = set()
     starts: list[int] = []
     last_damaged = -1
-    for place in range(num_packets):
+    for place in range(num_known):
         is_good = place in rank and place not in decoded.damaged
-        if place in decoded.starts or (not starts and is_good and codec == "h264"):
-            starts.append(place)  # pictures of H.264 come out from the first recovery point on only
+        if place in decoded.starts:
+            starts.append(place)
         if place in decoded.damaged:
             last_damaged = place
         if is_good and starts:
@@ -110,7 +116,19 @@ def right_places(decoded: Decoded, num_packets: int, *, codec: str) -> set[int]:
             start = starts[-2] if is_leading and len(starts) > 1 else starts[-1]
             if last_damaged < start and not (is_leading and len(starts) == 1):
                 right.add(place)
+    if is_avi and (contents.missing or contents.lost_before) and any(rank[place] != place for place in right):
+        right -= {max(right, key=rank.__getitem__)}  # pictures that are shown before it may be lost
     return right
+
+
+def _first_recovered(decoded: Decoded, contents: Contents) -> int | None:
+    """The first picture of an H.264 stream that begins in the middle of a refresh without keyframes.
+
+    Its decoder holds back what comes before the recovery point, unless it has seen a keyframe.
+    """
+    recovered = min(set(decoded.order) - decoded.damaged, default=None)
+    is_lost = any(contents.packets[place].is_keyframe for place in decoded.damaged if place < (recovered or 0))
+    return None if is_lost else recovered
 
 
 def _note(frames: list[VideoFrame], contents: Contents, codec: str, decoded: Decoded) -> None:

@@ -70,19 +70,22 @@ def table_by_decoding(data: bytes, *, media_id: str) -> PacketTable:
         codec = stream.codec_context.codec.canonical_name
         contents = read_contents(container, stream, data)
         decoded = decode_all(stream.codec_context, contents)
-        right = right_places(decoded, len(contents.packets), codec=codec)
+        right = right_places(decoded, contents)
         hidden = {place for place, packet in enumerate(contents.packets) if packet.is_discard}
         shown = [place for place in decoded.order if place in right and place not in hidden]
         if not shown or decoded.first is None:
             raise _no_picture_error(media_id, contents, has_start=bool(decoded.starts))
-        times = _times_in_order(contents, shown, stream)
+        visible = [place for place in decoded.order if place not in hidden]
+        times = _times_in_order(contents, visible, stream)
         if times is None:
             raise DecodeError(f"{media_id}: the file gives neither times nor a frame rate", HINT)
         is_whole = not contents.missing and not contents.lost_before
+        time_of = {place: time for place, time in zip(visible, times, strict=True) if place in right}
         has_own = is_whole and _are_times_exact(contents, codec, shown)
-        pictures = _Pictures(dict(zip(shown, times, strict=True)), decoded.starts, decoded.first)
+        has_own = has_own and all(time_of[place] == contents.pts[place] for place in shown)
+        pictures = _Pictures(time_of, decoded.starts, decoded.first)
         table = _table(contents, stream, pictures, has_container_times=has_own)
-    wrong = (set(decoded.order) | decoded.damaged) - right - hidden
+        wrong = (set(decoded.order) | decoded.damaged) - right - hidden
     return replace(table, damage=_damage(table, contents, wrong))
 
 
@@ -193,13 +196,15 @@ def _damage(table: PacketTable, contents: Contents, wrong: set[int]) -> str:
     parts = []
     if contents.missing:
         last = max(time for time, shown in zip(table.pts, table.is_shown, strict=True) if shown)
-        seconds = (last - zero) * numerator / denominator
-        parts.append(f"the file is cut off: {contents.missing}; its last picture is that of {seconds:.3f} s")
-    times = [contents.pts[place] for place in sorted(wrong)]
-    known = [(time - zero) * numerator / denominator for time in times if time is not None]
+        end = (last - zero) * numerator / denominator
+        parts.append(f"the file is cut off: {contents.missing}; its last picture is that of {end:.3f} s")
+    known = [contents.pts[place] for place in wrong]
+    seconds = sorted((time - zero) * numerator / denominator for time in known if time is not None)
     if wrong:
-        between = f" between {max(min(known), 0):.3f} s and {max(known):.3f} s" if known else ""
+        between = f" between {max(seconds[0], 0):.3f} s and {seconds[-1]:.3f} s" if seconds else ""
         parts.append(f"{len(wrong)} of {len(contents.packets)} pictures{between} are damaged and left out")
+    if contents.lost_before and not contents.missing:
+        parts.append("others are lost there" if wrong else "the container is damaged, pictures may be lost")
     return "; ".join(parts)
 
 
