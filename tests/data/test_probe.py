@@ -158,14 +158,6 @@ def test_animated_png_is_a_recording(tmp_path: Path) -> None:
     ("name", "arguments"),
     [
         ("r.mp4", {"options": {"g": "8", "bf": "2"}}),
-        ("front.mp4", {"options": {"g": "8"}, "container_options": {"movflags": "faststart"}}),
-        (
-            "fragments.mp4",
-            {"options": {"g": "8"}, "container_options": {"movflags": "frag_keyframe+empty_moov"}},
-        ),
-        ("r.mkv", {"options": {"g": "8"}}),
-        ("r.webm", {"codec": "libvpx-vp9", "options": {"g": "8"}}),
-        ("r.avi", {"codec": "mpeg4", "options": {"g": "8"}}),
         ("r.gif", {"codec": "gif"}),
     ],
 )

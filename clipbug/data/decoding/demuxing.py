@@ -22,9 +22,13 @@ _FORMATS_FROM_ZERO = {"mov", "matroska", "avi", "gif", "apng"}
 # Their headers give the length of the whole recording, counted from 0.
 _FORMATS_WITH_LENGTH = {"mov", "matroska", "avi", "flv", "asf"}
 _TRANSPORT_PACKET_SIZES = (188, 192, 204)
+_SYNC = 0x47
+_M2TS_PREFIX = 4
 _FLV_TAGS = (8, 9, 18)  # sound, picture, data
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-_LARGEST_STEP_TICKS = 2**32  # half of the range of a 33-bit clock
+_LONGEST_GAP_TICKS = 10 * 90_000  # more than that over a wrap is taken for two recordings
+_CLOCK_TICKS = 2**33
+_LARGEST_STEP_TICKS = _CLOCK_TICKS // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Contents:
         pts, dts: times of the packets, continuous where the clock of the file jumps; None where it gives none.
         has_jumps: whether the times of the file had to be corrected.
         zero_seconds: the time at which a player's clock shows 0.
-        end_seconds: when the last other stream, or the recording by its header, ends; 0 if that is unknown.
+        end_seconds: when the last other stream, or the recording by its header, ends; None if that is unknown.
         lost_before: indices of packets in front of which the container is damaged.
         missing: what of the file is missing, for people; empty if nothing is known to be.
     """
@@ -48,7 +52,7 @@ class Contents:
     dts: list[int | None]
     has_jumps: bool
     zero_seconds: Fraction
-    end_seconds: Fraction
+    end_seconds: Fraction | None
     lost_before: frozenset[int]
     missing: str
 
@@ -57,7 +61,7 @@ def read_contents(container: InputContainer, stream: VideoStream, data: bytes) -
     """Read all packets; stop where the container cannot be read any further, and say so in `missing`."""
     packets: list[Packet[VideoStream]] = []
     first_seconds: list[Fraction] = []
-    others_end = Fraction(0)
+    ends: list[Fraction] = []
     lost_before: set[int] = set()
     missing = _missing_end(container, data)
     with _counted_errors() as errors:
@@ -71,8 +75,8 @@ def read_contents(container: InputContainer, stream: VideoStream, data: bytes) -
                     continue
                 if packet.stream_index == stream.index:
                     packets.append(packet)
-                else:
-                    others_end = max(others_end, _end_of(packet))
+                elif packet.pts is not None:
+                    ends.append((packet.pts + (packet.duration or 0)) * packet.time_base)
                 if packet.pts is not None and not packet.is_discard:
                     first_seconds.append(packet.pts * packet.time_base)
         except av.FFmpegError as error:
@@ -80,9 +84,8 @@ def read_contents(container: InputContainer, stream: VideoStream, data: bytes) -
     formats = frozenset(container.format.name.split(","))
     lost_before |= _places_behind(_broken_at(container.format.name, data), packets)
     pts, dts, has_jumps = _continuous(packets, is_fixed=bool(formats & _FORMATS_FROM_ZERO))
-    header_end = Fraction(0)
-    if formats & _FORMATS_WITH_LENGTH and container.duration and not missing:
-        header_end = Fraction(container.duration, av.time_base)
+    if formats & _FORMATS_WITH_LENGTH and container.duration:
+        ends.append(Fraction(container.duration, av.time_base))
     return Contents(
         formats=formats,
         packets=packets,
@@ -90,7 +93,7 @@ def read_contents(container: InputContainer, stream: VideoStream, data: bytes) -
         dts=dts,
         has_jumps=has_jumps,
         zero_seconds=_zero(formats, stream, first_seconds),
-        end_seconds=max(others_end, header_end),
+        end_seconds=max(ends, default=None),
         lost_before=frozenset(lost_before),
         missing=missing,
     )
@@ -108,12 +111,6 @@ def _counted_errors() -> Iterator[list[tuple[int, str, str]]]:
     finally:
         av.logging.set_level(level)
         av.logging.set_skip_repeated(skips)
-
-
-def _end_of(packet: Packet) -> Fraction:
-    if packet.pts is None:
-        return Fraction(0)
-    return (packet.pts + (packet.duration or 0)) * packet.time_base
 
 
 def _zero(formats: frozenset[str], stream: VideoStream, first_seconds: list[Fraction]) -> Fraction:
@@ -134,15 +131,19 @@ def _continuous(
     pts, dts = [packet.pts for packet in packets], [packet.dts for packet in packets]
     if is_fixed:
         return pts, dts, False
-    shift, before, step = 0, None, 0
+    shift, step = 0, 0
+    before: int | None = None
     has_jumps = False
     for place, packet in enumerate(packets):
         if packet.dts is None:
             continue
-        if before is not None and not 0 <= packet.dts + shift - before < _LARGEST_STEP_TICKS:
-            shift, has_jumps = before + step - packet.dts, True
-        elif before is not None:
-            step = packet.dts + shift - before
+        change = 0 if before is None else packet.dts + shift - before
+        if 0 <= change < _LARGEST_STEP_TICKS:
+            step = change or step
+        else:
+            has_jumps = True
+            wrapped = change % _CLOCK_TICKS
+            shift += wrapped - change if wrapped < _LONGEST_GAP_TICKS else step - change
         before = packet.dts + shift
         dts[place] = before
         pts[place] = None if packet.pts is None else packet.pts + shift
@@ -152,8 +153,9 @@ def _continuous(
 def _missing_end(container: InputContainer, data: bytes) -> str:
     missing = count_missing_bytes(data)
     if container.format.name == "mpegts":
-        size = _transport_packet_size(data)
-        missing = -(len(data) - data.find(b"G")) % size if size else 0
+        size, start = _transport_packets(data)
+        start -= _M2TS_PREFIX if size == _M2TS_PREFIX + _TRANSPORT_PACKET_SIZES[0] else 0
+        missing = -(len(data) - start) % size if size else 0
     elif container.format.name == "flv":
         missing = max(0, _walk_flv(data)[0] - len(data))
     elif container.format.name == "asf":
@@ -165,9 +167,8 @@ def _missing_end(container: InputContainer, data: bytes) -> str:
 def _broken_at(name: str, data: bytes) -> list[int]:
     """Where the structure of a container is broken, in bytes."""
     if name == "mpegts":
-        size = _transport_packet_size(data)
-        start = data.find(b"G")
-        return [at for at in range(start, len(data), size) if data[at] != data[start]] if size else []
+        size, start = _transport_packets(data)
+        return [at for at in range(start, len(data), size) if data[at] != _SYNC] if size else []
     if name == "avi":
         return _walk_avi(data)
     if name == "flv":
@@ -182,10 +183,13 @@ def _places_behind(positions: list[int], packets: list[Packet[VideoStream]]) -> 
     return {bisect_right(starts, position) for position in positions}
 
 
-def _transport_packet_size(data: bytes) -> int:
-    start = data.find(b"G")
-    sizes = (size for size in _TRANSPORT_PACKET_SIZES if data[start : start + 4 * size : size] == b"G" * 4)
-    return next(sizes, 0)
+def _transport_packets(data: bytes) -> tuple[int, int]:
+    """Size of the packets of a transport stream, and where the first of them begins; 0 if that is unknown."""
+    for size in _TRANSPORT_PACKET_SIZES:
+        for start in range(size):
+            if data[start : start + 4 * size : size] == bytes([_SYNC]) * 4:
+                return size, start
+    return 0, 0
 
 
 def _walk_flv(data: bytes) -> tuple[int, bool]:
@@ -205,7 +209,10 @@ def _walk_avi(data: bytes) -> list[int]:
     """Where a chunk should begin, but none does."""
     position = 12
     while position + 8 <= len(data):
-        name, size = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
+        name, size = (
+            data[position : position + 4],
+            int.from_bytes(data[position + 4 : position + 8], "little"),
+        )
         if not re.fullmatch(rb"[A-Za-z0-9_ ]{4}", name):
             return [position]
         position += 12 if name in (b"LIST", b"RIFF") else 8 + size + size % 2

@@ -20,8 +20,8 @@ _CODECS_WITHOUT_OWN_KEYFRAMES = {"apng"}  # its decoder calls all pictures keyfr
 _CODECS_THAT_NOTICE = {"h264", "mpeg1video", "mpeg2video", "mpeg4"}
 # Their bytes never hold so many zeros in a row, unless a block was never written to the disk or fetched.
 _HOLES = {
-    "h264": re.compile(rb"\0{16,}[^\0]|\0{128,}"),
-    "hevc": re.compile(rb"\0{16,}[^\0]|\0{128,}"),
+    "h264": re.compile(rb"\0{16,}[^\0]|\0{32,}"),
+    "hevc": re.compile(rb"\0{16,}[^\0]|\0{32,}"),
     "mpeg4": re.compile(rb"\0{48,}"),
     "vp8": re.compile(rb"\0{48,}"),
     "vp9": re.compile(rb"\0{48,}"),
@@ -127,7 +127,9 @@ def _first_recovered(decoded: Decoded, contents: Contents) -> int | None:
     Its decoder holds back what comes before the recovery point, unless it has seen a keyframe.
     """
     recovered = min(set(decoded.order) - decoded.damaged, default=None)
-    is_lost = any(contents.packets[place].is_keyframe for place in decoded.damaged if place < (recovered or 0))
+    is_lost = any(
+        contents.packets[place].is_keyframe for place in decoded.damaged if place < (recovered or 0)
+    )
     return None if is_lost else recovered
 
 

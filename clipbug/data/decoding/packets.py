@@ -85,7 +85,8 @@ def table_by_decoding(data: bytes, *, media_id: str) -> PacketTable:
         has_own = has_own and all(time_of[place] == contents.pts[place] for place in shown)
         pictures = _Pictures(time_of, decoded.starts, decoded.first)
         table = _table(contents, stream, pictures, has_container_times=has_own)
-        wrong = (set(decoded.order) | decoded.damaged) - right - hidden
+        before_start = range(min(decoded.starts, default=0))
+        wrong = {*decoded.order, *decoded.damaged, *before_start} - right - hidden
     return replace(table, damage=_damage(table, contents, wrong))
 
 
@@ -135,8 +136,10 @@ def _table(
     times = sorted(pictures.times.values())
     last = max(pictures.times, key=pts.__getitem__)
     end = _end_of_last(times, contents.packets[last].duration, time_base, stream.average_rate)
-    if not contents.missing and contents.end_seconds > end * time_base + _ROUNDING_SECONDS:
-        end = round(contents.end_seconds / time_base)  # the last picture is held
+    others_end = contents.end_seconds
+    if others_end is not None and not contents.missing and not contents.has_jumps:
+        if others_end > end * time_base + _ROUNDING_SECONDS:
+            end = round(others_end / time_base)  # the last picture is held
     return PacketTable(
         time_base=(time_base.numerator, time_base.denominator),
         pts=tuple(pts),

@@ -156,7 +156,9 @@ class PyAvDecoder:
                 damaged.add(place)
                 continue
             yield from ((frame.pts, frame) for frame in frames if frame.pts is not None)
-        yield from ((frame.pts, frame) for frame in self._reader.context.decode(None) if frame.pts is not None)
+        yield from (
+            (frame.pts, frame) for frame in self._reader.context.decode(None) if frame.pts is not None
+        )
 
     def _convert(self, frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
         """RGB at the shown size, one pass of swscale."""
@@ -192,7 +194,11 @@ def _describe(table: PacketTable, reader: PacketReader) -> VideoMetadata:
         height=height,
         num_frames=len(times),
         duration_seconds=duration,
-        average_fps=float((len(times) - 1) / picture_seconds) if picture_seconds else 1 / duration if duration else 0.0,
+        average_fps=float((len(times) - 1) / picture_seconds)
+        if picture_seconds
+        else 1 / duration
+        if duration
+        else 0.0,
         rotation_degrees=table.rotation_degrees,
         is_variable_rate=_is_variable(np.diff(times)),
         declared=reader.declared,
