@@ -22,8 +22,8 @@ class PacketTable:
         is_keyframe: whether decoding may start at this packet.
         is_shown: whether the packet gives a picture of the recording; false for what an edit list hides, and
             for packets that only help to decode others.
-        end_pts: when the last picture stops being shown, in ticks; a player holds it as long as there is sound,
-            or up to the length that the header gives.
+        end_pts: when the last picture stops being shown, in ticks; a player holds it as long as there is
+            sound, or up to the length that the header gives.
         rotation_degrees: how far a player turns the pictures, clockwise.
         has_container_times: whether `pts` are the container's own. If not (AVI stores none), they were learnt
             by decoding, and a packet is known by its place in the stream.

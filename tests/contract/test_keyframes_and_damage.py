@@ -1,4 +1,4 @@
-"""A picture that comes out wrong is never given out: keyframes that are none, damage, and files that are cut off."""
+"""A wrong picture is never given out: keyframes that are none, damage, and files that are cut off."""
 
 import io
 import random
@@ -135,7 +135,7 @@ DAMAGED: dict[str, dict[str, Any]] = {
 
 
 def check_what_is_left(data: bytes, whole: bytes) -> tuple[int, str]:
-    """All pictures that are given out are those of the whole file at their times; their number, and the note."""
+    """Pictures that are given out are those of the whole file at their times; their number, and the note."""
     entry = probe(data, media_id="r", file_name="r")
     with open_media(whole, media_id="r") as decoder:
         times = [round(seconds, 3) for seconds in decoder.pts_seconds.tolist()]
@@ -225,7 +225,7 @@ def test_cut_off_before_the_first_picture(
 def test_a_recording_without_its_keyframe(name: str, arguments: dict[str, Any], tmp_path: Path) -> None:
     path = make_video(tmp_path / f"whole_{name}", num_frames=20, **arguments)
     without_first(path, tmp_path / name, 2)
-    with pytest.raises(DecodeError, match="^login: .*no keyframe"):
+    with pytest.raises(DecodeError, match=r"^login: .*no keyframe"):
         probe((tmp_path / name).read_bytes(), media_id="login", file_name=name)
 
 

@@ -57,7 +57,7 @@ def with_sound(
 
 
 def with_empty_chunks(data: bytes, counts: dict[int, int]) -> bytes:
-    """An AVI with so many empty chunks, which repeat the picture before, behind the pictures of these numbers."""
+    """An AVI with so many empty chunks, which repeat the picture before, behind pictures by number."""
     start, index = data.index(b"movi") + 4, data.rindex(b"idx1")
     chunks = []
     while data[start : start + 4] == b"00dc" and start < index:
@@ -142,7 +142,7 @@ def test_sound_that_begins_before_the_pictures_and_goes_on_behind_them(
 ) -> None:
     data = with_sound(tmp_path / name, start=5.0, sound_seconds=9.0, **codecs)
     entry = probe(data, media_id="r", file_name=name)
-    # Priming of AAC and Opus: up to 1024 samples come before the sound's first one, and as many behind the last.
+    # Priming of AAC and Opus: up to 1024 samples before the first one, and as many behind the last.
     assert entry.duration_seconds == pytest.approx(9.0, abs=0.05)
     with open_media(data, media_id="r", packets=entry.packets) as decoder:
         assert decoder.pts_seconds == pytest.approx([5 + n / 10 for n in range(10)], abs=0.03)

@@ -86,7 +86,7 @@ def test_a_sample_holds_the_sampled_pictures_and_their_times(
         [question(0, "late"), question(1, "late", answer="other")], fake_media, tiny_tokenizer
     )
     sample = dataset.sample(0, 0)
-    # 50 pictures at 10 per second from 2 s on a player's clock; clips 0, 2.2 and 4.4 s after the first picture.
+    # 50 pictures at 10 per second, the first one at 2 s; clips 0, 2.2 and 4.4 s after it.
     expected = np.array([[0, 5], [22, 27], [44, 49]])
     assert sample.frame_seconds.dtype == torch.float64
     np.testing.assert_allclose(sample.frame_seconds.numpy(), 2 + expected / 10, atol=1e-9)

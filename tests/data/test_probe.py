@@ -203,12 +203,10 @@ def test_damaged_end_is_found(tmp_path: Path) -> None:
         tmp_path / "r.mp4", num_frames=40, options={"g": "8"}, container_options={"movflags": "faststart"}
     )
     data = path.read_bytes()
-    with pytest.raises(DecodeError, match=r"^login: .*(3\.900|decod)"):
-        probe(
-            data[: len(data) * 3 // 4] + bytes(len(data) - len(data) * 3 // 4),
-            media_id="login",
-            file_name="r",
-        )
+    cut = len(data) * 3 // 4
+    entry = probe(data[:cut] + bytes(len(data) - cut), media_id="login", file_name="r")
+    assert 8 <= entry.num_frames < 30
+    assert "damaged" in entry.notes[0]
 
 
 def test_picture_that_never_comes_out(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Read all packets of a recording once: those of its pictures, and what its clock and its length depend on."""
+"""Read all packets of a recording: those of its pictures, and what its clock and length depend on."""
 
 from __future__ import annotations  # Packet takes no index at run time
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import cast
 
 import av
 import av.logging
@@ -38,10 +39,10 @@ class Contents:
     Attributes:
         formats: names of the container.
         packets: of the video stream, in decoding order.
-        pts, dts: times of the packets, continuous where the clock of the file jumps; None where it gives none.
+        pts, dts: times of the packets, continuous where the file's clock jumps; None where it gives none.
         has_jumps: whether the times of the file had to be corrected.
         zero_seconds: the time at which a player's clock shows 0.
-        end_seconds: when the last other stream, or the recording by its header, ends; None if that is unknown.
+        end_seconds: when the sound, or the recording by its header, ends; None if that is unknown.
         lost_before: indices of packets in front of which the container is damaged.
         missing: what of the file is missing, for people; empty if nothing is known to be.
     """
@@ -74,7 +75,7 @@ def read_contents(container: InputContainer, stream: VideoStream, data: bytes) -
                 if not packet.size:  # PyAV's mark of the end, or a dropped frame of AVI
                     continue
                 if packet.stream_index == stream.index:
-                    packets.append(packet)
+                    packets.append(cast("Packet[VideoStream]", packet))
                 elif packet.pts is not None:
                     ends.append((packet.pts + (packet.duration or 0)) * packet.time_base)
                 if packet.pts is not None and not packet.is_discard:
@@ -168,7 +169,8 @@ def _broken_at(name: str, data: bytes) -> list[int]:
     """Where the structure of a container is broken, in bytes."""
     if name == "mpegts":
         size, start = _transport_packets(data)
-        return [at for at in range(start, len(data), size) if data[at] != _SYNC] if size else []
+        syncs = data[start::size] if size else b""
+        return [start + number * size for number, byte in enumerate(syncs) if byte != _SYNC]
     if name == "avi":
         return _walk_avi(data)
     if name == "flv":

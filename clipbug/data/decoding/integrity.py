@@ -3,7 +3,9 @@
 from __future__ import annotations  # Packet takes no index at run time
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import cast
 
 import av
 from av.packet import Packet
@@ -77,10 +79,8 @@ def decode_all(context: VideoCodecContext, contents: Contents) -> Decoded:
             decoded.damaged.add(place)
             continue
         _note(frames, contents, codec, decoded)
-    try:
+    with suppress(av.FFmpegError):  # what is still missing then is missing
         _note(context.decode(None), contents, codec, decoded)
-    except av.FFmpegError:
-        pass  # what is still missing then is missing
     for place, packet in enumerate(contents.packets):
         # Where recordings were joined, a clock of the container that starts again looks like a loss.
         is_join = codec in _CODECS_THAT_NOTICE and bool(decoded.starts & {place + 1, place + 2})
@@ -148,7 +148,6 @@ def _note(frames: list[VideoFrame], contents: Contents, codec: str, decoded: Dec
 
 def _with_place(packet: Packet[VideoStream], place: int) -> Packet[VideoStream]:
     """The packet with its place as its time; one that an edit list hides gives its picture too."""
-    if packet.is_discard:
-        packet = Packet(bytes(packet))
-    packet.pts = place
-    return packet
+    copy = cast("Packet[VideoStream]", Packet(bytes(packet))) if packet.is_discard else packet
+    copy.pts = place
+    return copy

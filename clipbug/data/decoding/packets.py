@@ -5,7 +5,6 @@ from __future__ import annotations  # Packet takes no index at run time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
 
 import av
 import numpy as np
@@ -137,9 +136,9 @@ def _table(
     last = max(pictures.times, key=pts.__getitem__)
     end = _end_of_last(times, contents.packets[last].duration, time_base, stream.average_rate)
     others_end = contents.end_seconds
-    if others_end is not None and not contents.missing and not contents.has_jumps:
-        if others_end > end * time_base + _ROUNDING_SECONDS:
-            end = round(others_end / time_base)  # the last picture is held
+    is_known = not contents.missing and not contents.has_jumps
+    if others_end is not None and is_known and others_end > end * time_base + _ROUNDING_SECONDS:
+        end = round(others_end / time_base)  # the last picture is held
     return PacketTable(
         time_base=(time_base.numerator, time_base.denominator),
         pts=tuple(pts),
