@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from clipbug.data.decoding.container import is_without_index
 from clipbug.data.decoding.content import count_missing_bytes, detect_content
 from clipbug.data.media import MediaEntry
 from clipbug.data.prepare import PrepareSettings, prepare
@@ -101,6 +102,8 @@ def load_raw(file: Path) -> LoadedFile | BadFile:
         return BadFile(file, "the file is empty (0 bytes)")
     if detect_content(data) == "text":
         return BadFile(file, "this is a text file")
+    if is_without_index(data):
+        return BadFile(file, "its index (moov) is missing")
     if (missing := count_missing_bytes(data)) and detect_content(data) != "video":
         return BadFile(file, f"the file is cut off: of its end {missing} or more bytes are missing")
     return LoadedFile(file, None, data)

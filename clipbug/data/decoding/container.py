@@ -22,8 +22,8 @@ _HINT_WITHOUT_INDEX = (
     " rebuild the index from a whole recording of the same recorder: untrunc WHOLE.mp4 FILE"
 )
 _HINT_OTHER_CODEC = (
-    "Convert it with a program that plays it: in VLC, Media > Convert / Save, or with an ffmpeg that knows the"
-    " compression: ffmpeg -i FILE -c:v libx264 NEW.mp4"
+    "Convert it with a program that plays it: in VLC, Media > Convert / Save, or with an ffmpeg that knows"
+    " it: ffmpeg -i FILE -c:v libx264 NEW.mp4"
 )
 HINT = "If it plays, convert it: ffmpeg -i FILE -c:v libx264 NEW.mp4. If it does not play, leave it out."
 

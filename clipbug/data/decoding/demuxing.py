@@ -115,7 +115,7 @@ def _counted_errors() -> Iterator[list[tuple[int, str, str]]]:
 
 
 def _zero(formats: frozenset[str], stream: VideoStream, first_seconds: list[Fraction]) -> Fraction:
-    """Fragments of mp4 may come out of the middle of a stream, so their clock starts with the first packet."""
+    """Fragments of mp4 may come out of the middle of a stream: their clock starts with the first packet."""
     is_fragmented = "mov" in formats and not stream.frames
     if formats & _FORMATS_FROM_ZERO and not is_fragmented:
         return Fraction(0)
