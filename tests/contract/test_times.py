@@ -207,3 +207,54 @@ def test_two_pictures_at_one_time(tmp_path: Path) -> None:
     assert struct.unpack_from(">h", data, at - 3)[0] == 301
     struct.pack_into(">h", data, at - 3, 300)
     check(bytes(data), numbers=list(range(6)), seconds=[0, 0.1, 0.2, 0.3, 0.3, 0.4], duration=0.5)
+
+
+def with_edits(data: bytes, edits: list[tuple[int, int, int]]) -> bytes:
+    """An mp4, pictures in front, with an edit list of (length in 1/1000 s, picture or -1, rate)."""
+    at = data.index(b"elst") - 4
+    assert data.index(b"mdat") < data.index(b"moov")
+    offset = struct.unpack_from(">i", data, at + 20)[0]  # the first picture's time
+    rows = [
+        struct.pack(">IiHH", length, number if number < 0 else offset + number * 1024, rate, 0)
+        for length, number, rate in edits
+    ]
+    table = struct.pack(">I4sII", 16 + 12 * len(rows), b"elst", 0, len(rows)) + b"".join(rows)
+    size = struct.unpack_from(">I", data, at)[0]
+    changed = bytearray(data[:at] + table + data[at + size :])
+    for name in (b"edts", b"trak", b"moov"):
+        box = changed.index(name) - 4
+        struct.pack_into(">I", changed, box, struct.unpack_from(">I", changed, box)[0] + len(table) - size)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    ("edits", "numbers", "times", "duration"),
+    [
+        ([(2000, -1, 1), (4000, 0, 1)], [*range(40)], [2 + n / 10 for n in range(40)], 6),
+        ([(2700, 13, 1)], [*range(13, 40)], [n / 10 for n in range(27)], 2.7),
+        ([(2000, 0, 1)], [*range(20)], [n / 10 for n in range(20)], 2),
+        ([(1000, 0, 1), (1000, 25, 1)], [*range(10), *range(25, 35)], [n / 10 for n in range(20)], 2),
+        (  # picture 10 is held for 3 s
+            [(1000, 0, 1), (3000, 10, 0), (3000, 10, 1)],
+            [*range(40)],
+            [n / 10 if n <= 10 else 3 + n / 10 for n in range(40)],
+            7,
+        ),
+        ([(4000, 0, 1), (3000, 39, 0)], [*range(40)], [n / 10 for n in range(40)], 7),
+        (  # nothing new for 2 s
+            [(1000, 0, 1), (2000, -1, 1), (3000, 10, 1)],
+            [*range(40)],
+            [n / 10 if n < 10 else 2 + n / 10 for n in range(40)],
+            6,
+        ),
+    ],
+)
+def test_edit_lists(
+    edits: list[tuple[int, int, int]],
+    numbers: list[int],
+    times: list[float],
+    duration: float,
+    tmp_path: Path,
+) -> None:
+    path = make_video(tmp_path / "r.mp4", num_frames=40, options={"g": "8", "bf": "2"})
+    check(with_edits(path.read_bytes(), edits), numbers=numbers, seconds=times, duration=duration)

@@ -13,6 +13,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from clipbug.data.decoding.content import count_missing_bytes
+from clipbug.data.decoding.edits import unusual_edits
 from clipbug.errors import DecodeError
 
 # Without this list a text file could make FFmpeg open the files and addresses that it names.
@@ -61,9 +62,10 @@ def open_stream(data: bytes, media_id: str) -> tuple[InputContainer, VideoStream
     if is_without_index(data):
         raise DecodeError(f"{media_id}: {cut}its index (moov) is missing", _HINT_WITHOUT_INDEX)
     with decode_errors(media_id, f"{cut}this is not a recording of a known format, or its index is damaged"):
-        container = av.open(
-            io.BytesIO(data), "r", options={"format_whitelist": _FORMATS}, metadata_errors="ignore"
-        )
+        options = {"format_whitelist": _FORMATS}
+        if unusual_edits(data):
+            options["ignore_editlist"] = "1"
+        container = av.open(io.BytesIO(data), "r", options=options, metadata_errors="ignore")
     stream = container.streams.best("video")
     if not isinstance(stream, VideoStream) or stream.time_base is None:
         container.close()

@@ -17,6 +17,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from clipbug.data.decoding.content import count_missing_bytes
+from clipbug.data.decoding.edits import Edit, unusual_edits
 
 # Their clock starts at 0 whatever comes first; that of the others starts with the first packet.
 _FORMATS_FROM_ZERO = {"mov", "matroska", "avi", "gif", "apng"}
@@ -41,6 +42,7 @@ class Contents:
         packets: of the video stream, in decoding order.
         pts, dts: times of the packets, continuous where the file's clock jumps; None where it gives none.
         has_jumps: whether the times of the file had to be corrected.
+        hidden: places of packets whose pictures are not shown, by an edit list.
         zero_seconds: the time at which a player's clock shows 0.
         end_seconds: when the sound, or the recording by its header, ends; None if that is unknown.
         lost_before: indices of packets in front of which the container is damaged.
@@ -52,6 +54,7 @@ class Contents:
     pts: list[int | None]
     dts: list[int | None]
     has_jumps: bool
+    hidden: frozenset[int]
     zero_seconds: Fraction
     end_seconds: Fraction | None
     lost_before: frozenset[int]
@@ -85,7 +88,13 @@ def read_contents(container: InputContainer, stream: VideoStream, data: bytes) -
     formats = frozenset(container.format.name.split(","))
     lost_before |= _places_behind(_broken_at(container.format.name, data), packets)
     pts, dts, has_jumps = _continuous(packets, is_fixed=bool(formats & _FORMATS_FROM_ZERO))
-    if formats & _FORMATS_WITH_LENGTH and container.duration:
+    hidden = {place for place, packet in enumerate(packets) if packet.is_discard}
+    if edits := unusual_edits(data):
+        pts, has_jumps, ends = _edited(packets, edits), True, [edits[-1].start_seconds + edits[-1].seconds]
+        hidden = {place for place, time in enumerate(pts) if time is None}
+    elif has_jumps:
+        ends = []
+    elif formats & _FORMATS_WITH_LENGTH and container.duration:
         ends.append(Fraction(container.duration, av.time_base))
     return Contents(
         formats=formats,
@@ -93,6 +102,7 @@ def read_contents(container: InputContainer, stream: VideoStream, data: bytes) -
         pts=pts,
         dts=dts,
         has_jumps=has_jumps,
+        hidden=frozenset(hidden),
         zero_seconds=_zero(formats, stream, first_seconds),
         end_seconds=max(ends, default=None),
         lost_before=frozenset(lost_before),
@@ -112,6 +122,16 @@ def _counted_errors() -> Iterator[list[tuple[int, str, str]]]:
     finally:
         av.logging.set_level(level)
         av.logging.set_skip_repeated(skips)
+
+
+def _edited(packets: list[Packet[VideoStream]], edits: list[Edit]) -> list[int | None]:
+    """Times by the edit list, in ticks of the stream; None for what it does not show."""
+    times: list[int | None] = []
+    for packet in packets:
+        starts = (edit.shown_at(packet.pts or 0, packet.duration or 1) for edit in edits)
+        shown = next((start for start in starts if start is not None), None)
+        times.append(None if shown is None else round(shown / packet.time_base))
+    return times
 
 
 def _zero(formats: frozenset[str], stream: VideoStream, first_seconds: list[Fraction]) -> Fraction:

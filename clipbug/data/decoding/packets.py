@@ -70,7 +70,7 @@ def table_by_decoding(data: bytes, *, media_id: str) -> PacketTable:
         contents = read_contents(container, stream, data)
         decoded = decode_all(stream.codec_context, contents)
         right = right_places(decoded, contents)
-        hidden = {place for place, packet in enumerate(contents.packets) if packet.is_discard}
+        hidden = contents.hidden
         shown = [place for place in decoded.order if place in right and place not in hidden]
         if not shown or decoded.first is None:
             raise _no_picture_error(media_id, contents, has_start=bool(decoded.starts))
@@ -92,7 +92,7 @@ def table_by_decoding(data: bytes, *, media_id: str) -> PacketTable:
 def _pictures_by_container(contents: Contents, stream: VideoStream) -> _Pictures | None:
     """The pictures by the container's times, or None where they may differ from what decoding gives."""
     context, packets = stream.codec_context, contents.packets
-    shown = [place for place, packet in enumerate(packets) if not packet.is_discard]
+    shown = [place for place in range(len(packets)) if place not in contents.hidden]
     codec = context.codec.canonical_name
     is_whole = not contents.missing and not contents.lost_before
     if not is_whole or not shown or not _are_times_exact(contents, codec, shown):
@@ -136,8 +136,7 @@ def _table(
     last = max(pictures.times, key=pts.__getitem__)
     end = _end_of_last(times, contents.packets[last].duration, time_base, stream.average_rate)
     others_end = contents.end_seconds
-    is_known = not contents.missing and not contents.has_jumps
-    if others_end is not None and is_known and others_end > end * time_base + _ROUNDING_SECONDS:
+    if others_end is not None and not contents.missing and others_end > end * time_base + _ROUNDING_SECONDS:
         end = round(others_end / time_base)  # the last picture is held
     return PacketTable(
         time_base=(time_base.numerator, time_base.denominator),
