@@ -74,19 +74,21 @@ def table_by_decoding(data: bytes, *, media_id: str) -> PacketTable:
         shown = [place for place in decoded.order if place in right and place not in hidden]
         if not shown or decoded.first is None:
             raise _no_picture_error(media_id, contents, has_start=bool(decoded.starts))
-        visible = [place for place in decoded.order if place not in hidden]
-        times = _times_in_order(contents, visible, stream)
-        if times is None:
-            raise DecodeError(f"{media_id}: the file gives neither times nor a frame rate", HINT)
+        time_of = _own_times(contents, shown)
+        if time_of is None:
+            visible = [place for place in decoded.order if place not in hidden]
+            times = _times_in_order(contents, visible, stream)
+            if times is None:
+                raise DecodeError(f"{media_id}: the file gives neither times nor a frame rate", HINT)
+            time_of = {place: time for place, time in zip(visible, times, strict=True) if place in right}
         is_whole = not contents.missing and not contents.lost_before
-        time_of = {place: time for place, time in zip(visible, times, strict=True) if place in right}
         has_own = is_whole and _are_times_exact(contents, codec, shown)
         has_own = has_own and all(time_of[place] == contents.pts[place] for place in shown)
         pictures = _Pictures(time_of, decoded.starts, decoded.first)
         table = _table(contents, stream, pictures, has_container_times=has_own)
-        before_start = range(min(decoded.starts, default=0))
-        wrong = {*decoded.order, *decoded.damaged, *before_start} - right - hidden
-    return replace(table, damage=_damage(table, contents, wrong))
+        before_start = min(decoded.starts, default=0)
+        wrong = {*decoded.order, *decoded.damaged, *range(before_start)} - right - hidden
+    return replace(table, damage=_damage(table, contents, wrong, before_start))
 
 
 def _pictures_by_container(contents: Contents, stream: VideoStream) -> _Pictures | None:
@@ -152,10 +154,18 @@ def _table(
     )
 
 
-def _times_in_order(contents: Contents, shown: Sequence[int], stream: VideoStream) -> list[int] | None:
-    """Times of pictures in the order of showing: their own, else those of decoding, else by rate."""
-    own = [pts for place in shown if (pts := contents.pts[place]) is not None]
+def _own_times(contents: Contents, shown: Sequence[int]) -> dict[int, int] | None:
+    """Times of pictures by the container; None if it gives none, or they do not rise."""
+    times = [pts for place in shown if (pts := contents.pts[place]) is not None]
     # libavformat guesses times for AVI, which stores none
+    if "avi" in contents.formats or len(times) != len(shown) or times != sorted(times):
+        return None
+    return dict(zip(shown, times, strict=True))
+
+
+def _times_in_order(contents: Contents, shown: Sequence[int], stream: VideoStream) -> list[int] | None:
+    """Times of pictures in the order of showing: their own sorted, else those of decoding, else by rate."""
+    own = [pts for place in shown if (pts := contents.pts[place]) is not None]
     if len(own) == len(shown) and "avi" not in contents.formats:
         return sorted(own)  # where they do not rise, a writer has mixed up times of decoding and of showing
     decoding = sorted(dts for place in shown if (dts := contents.dts[place]) is not None)
@@ -192,7 +202,7 @@ def _rotation(frame: VideoFrame) -> int:
     return round(-frame.rotation / 90) * 90 % 360
 
 
-def _damage(table: PacketTable, contents: Contents, wrong: set[int]) -> str:
+def _damage(table: PacketTable, contents: Contents, wrong: set[int], before_start: int) -> str:
     """What of a recording cannot be read, for people; empty if all of it can be."""
     zero, (numerator, denominator) = table.zero_pts or 0, table.time_base
     parts = []
@@ -200,6 +210,9 @@ def _damage(table: PacketTable, contents: Contents, wrong: set[int]) -> str:
         last = max(time for time, shown in zip(table.pts, table.is_shown, strict=True) if shown)
         end = (last - zero) * numerator / denominator
         parts.append(f"the file is cut off: {contents.missing}; its last picture is that of {end:.3f} s")
+    if before_start and not any(packet.is_keyframe for packet in contents.packets[:before_start]):
+        parts.append(f"its first {before_start} pictures come before the first keyframe and are left out")
+        wrong = {place for place in wrong if place >= before_start}
     known = [contents.pts[place] for place in wrong]
     seconds = sorted((time - zero) * numerator / denominator for time in known if time is not None)
     if wrong:
