@@ -10,8 +10,8 @@ from typing import Any
 from clipbug.data.media import MediaEntry, PacketTable, PreparedInfo
 from clipbug.errors import DataError
 
-_VERSION = 2
-_READ_VERSIONS = (1, 2)
+_VERSION = 3
+_READ_VERSIONS = (1, 2, 3)
 
 
 def encode_entry(entry: MediaEntry) -> bytes:

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from clipbug.data.decoding.base import VideoDecoder
 
 MediaKind = Literal["image", "video"]
@@ -19,12 +22,16 @@ class PacketTable:
         is_keyframe: whether decoding may start at this packet.
         is_shown: whether the packet gives a picture of the recording; false for what an edit list hides, and
             for packets that only help to decode others.
-        end_pts: when the last picture stops being shown, in ticks.
+        end_pts: when the last picture stops being shown, in ticks; a player holds it as long as there is
+            sound, or up to the length that the header gives.
         rotation_degrees: how far a player turns the pictures, clockwise.
         has_container_times: whether `pts` are the container's own. If not (AVI stores none), they were learnt
             by decoding, and a packet is known by its place in the stream.
         changes: how much each packet's picture differs from the one shown before (`decoding.changes`); empty
             in manifests of older versions.
+        zero_pts: when a player's clock shows 0, in ticks; None in manifests of older versions, which count
+            from the first picture.
+        damage: what of the recording cannot be read, for people; empty if all of it can be.
     """
 
     time_base: tuple[int, int]
@@ -35,6 +42,23 @@ class PacketTable:
     rotation_degrees: int
     has_container_times: bool
     changes: tuple[int, ...] = ()
+    zero_pts: int | None = None
+    damage: str = ""
+
+    def seconds_of(self, ticks: int) -> float:
+        """What a player's clock shows at a time of the table."""
+        zero = self.zero_pts
+        if zero is None:
+            zero = min(pts for pts, shown in zip(self.pts, self.is_shown, strict=True) if shown)
+        return (ticks - zero) * self.time_base[0] / self.time_base[1]
+
+    def seconds_shown(self) -> NDArray[np.float64]:
+        """(num_frames,) what a player's clock shows at each picture, in the order of showing."""
+        places = self.places_shown()
+        ticks = np.array([self.pts[place] for place in places], np.int64)
+        zero = self.pts[places[0]] if self.zero_pts is None else self.zero_pts
+        seconds: NDArray[np.float64] = (ticks - zero) * self.time_base[0] / self.time_base[1]
+        return seconds
 
     def places_shown(self) -> list[int]:
         """Places of the packets that give a picture, in the order of showing."""
@@ -73,6 +97,7 @@ class MediaEntry:
 
     Attributes:
         width, height: pixels as shown (rotation applied).
+        duration_seconds: as a player shows it: from 0 on its clock until the last picture or sound ends.
         num_bytes, sha256: of the original file, whether it is kept or not.
         packets: None for images and for stores without a manifest.
         prepared: None without a prepared form.
@@ -95,6 +120,11 @@ class MediaEntry:
     packets: PacketTable | None = None
     prepared: PreparedInfo | None = None
     has_original: bool = True
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What people should know of the item, such as which part of it cannot be read."""
+        return (self.packets.damage,) if self.packets and self.packets.damage else ()
 
     def is_prepared_for(self, longer_side: int) -> bool:
         """Whether there is a prepared form that loses nothing against the original at this size."""

@@ -2,8 +2,9 @@
 
 import hashlib
 
+from clipbug.data.decoding.animation import AnimationDecoder
 from clipbug.data.decoding.base import VideoMetadata
-from clipbug.data.decoding.content import count_missing_bytes, image_format
+from clipbug.data.decoding.content import count_missing_bytes, detect_content, image_format
 from clipbug.data.decoding.open import RecordingDecoder, media_kind, open_media
 from clipbug.data.decoding.packets import table_by_decoding
 from clipbug.data.decoding.pyav import PyAvDecoder
@@ -15,13 +16,17 @@ _PROBE_SIZE = (16, 16)
 
 
 def probe(data: bytes, *, media_id: str, file_name: str) -> MediaEntry:
-    """The manifest entry of a file, after its first and its last picture have been decoded.
+    """The manifest entry of a file, after all of it has been decoded.
+
+    Of a recording that is cut off or damaged the pictures that come out right are kept; the entry's notes say
+    what is missing.
 
     Raises:
-        DecodeError: it is empty, cut off, damaged, or no picture and no recording; the message says which.
+        DecodeError: it is empty, no picture and no recording, or nothing of it can be decoded; the message
+            says which.
     """
     missing = count_missing_bytes(data)
-    if missing:
+    if missing and detect_content(data) != "video":
         raise DecodeError(
             f"{media_id}: the file is cut off: of its end {missing} or more bytes are missing",
             "Copy or record it again.",
@@ -47,21 +52,16 @@ def probe(data: bytes, *, media_id: str, file_name: str) -> MediaEntry:
 
 
 def _look(data: bytes, media_id: str) -> tuple[VideoMetadata, PacketTable | None]:
+    if detect_content(data) == "video":
+        table = table_by_decoding(data, media_id=media_id)
+        with PyAvDecoder(data, media_id=media_id, packets=table) as exact:
+            _decode_ends(exact)
+            return exact.metadata, table
     with open_media(data, media_id=media_id) as decoder:
-        if not isinstance(decoder, RecordingDecoder):  # a still is decoded when it is opened
+        if not isinstance(decoder, AnimationDecoder):  # a still is decoded when it is opened
             return decoder.metadata, None
-        try:
-            _decode_ends(decoder)
-        except DecodeError:
-            if not isinstance(decoder, PyAvDecoder) or not decoder.packets.has_container_times:
-                raise
-        else:
-            return decoder.metadata, decoder.packets
-    # The container's times are not those of the pictures that come out; decoding all tells which are there.
-    table = table_by_decoding(data, media_id=media_id)
-    with PyAvDecoder(data, media_id=media_id, packets=table) as exact:
-        _decode_ends(exact)
-        return exact.metadata, table
+        _decode_ends(decoder)
+        return decoder.metadata, decoder.packets
 
 
 def _decode_ends(decoder: RecordingDecoder) -> None:

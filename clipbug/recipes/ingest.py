@@ -106,6 +106,7 @@ class _Run:
         self._bad: list[BadFile] = []
         self._not_prepared: list[BadFile] = []
         self._narrow: list[BadFile] = []
+        self._notes: list[tuple[Path, str]] = []
 
     def find_new(self, files: Sequence[Path]) -> None:
         """Find out which of the files there is something to do about.
@@ -151,7 +152,7 @@ class _Run:
             if not self._settings.are_met_by(entry):
                 self._stored.add(file.stem)
                 return False
-            if self._drop_original:
+            if self._drop_original and not entry.notes:
                 self._to_drop.append(file.stem)
         self._count(entry, stored)
         return True
@@ -165,6 +166,7 @@ class _Run:
         if result.not_prepared:
             self._not_prepared.append(BadFile(result.path, result.not_prepared))
         self._prepared += result.form is not None
+        self._notes += [(result.path, note) for note in (result.entry.notes if result.entry else ())]
         self._put(result, result.path.stem)
         self._count(result.entry, result.data)
         if self._batch.is_full() or time.monotonic() - self._last_commit >= _MAX_BATCH_SECONDS:
@@ -172,6 +174,7 @@ class _Run:
 
     def _put(self, result: LoadedFile, media_id: str) -> None:
         entry, is_dropped = result.entry, self._drop_original and result.form is not None
+        is_dropped = is_dropped and entry is not None and not entry.notes  # what is damaged may be mended yet
         self._batch.num_bytes += len(result.data) + len(result.form or b"")
         if entry is None:
             self._batch.raw.append((media_id, result.data))
@@ -209,6 +212,7 @@ class _Run:
             prepared=self._prepared,
             not_prepared=tuple(self._not_prepared),
             narrow=tuple(self._narrow),
+            notes=tuple(self._notes),
         )
 
     def _count(self, entry: MediaEntry | None, data: bytes | None) -> None:

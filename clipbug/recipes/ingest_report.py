@@ -43,6 +43,7 @@ class IngestReport:
         prepared: recordings of which a prepared form was made now.
         not_prepared: recordings of which none could be made; their originals are stored.
         narrow: files that are stored, but so long or so wide that scaling leaves nothing to read.
+        notes: stored files with what people should know of them, such as which part cannot be read.
     """
 
     store: Path
@@ -56,6 +57,7 @@ class IngestReport:
     prepared: int = 0
     not_prepared: tuple[BadFile, ...] = ()
     narrow: tuple[BadFile, ...] = ()
+    notes: tuple[tuple[Path, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """For --json."""
@@ -75,6 +77,7 @@ class IngestReport:
             "prepared": self.prepared,
             "not_prepared": [_bad_row(file) for file in self.not_prepared],
             "narrow": [_bad_row(file) for file in self.narrow],
+            "notes": [{"file": str(path), "note": note} for path, note in self.notes],
         }
 
 
