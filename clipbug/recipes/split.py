@@ -14,6 +14,7 @@ from clipbug.data.records import Record
 from clipbug.errors import DataError
 from clipbug.metrics.text import fold
 from clipbug.runtime.files import atomic_write
+from clipbug.runtime.json_text import JsonError, read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,8 @@ def _named_groups(path: Path | None) -> list[list[str]]:
     if path is None:
         return []
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+        tree = read_json(path)
+    except (OSError, JsonError) as error:
         raise DataError(
             f"{path} cannot be read as JSON: {error}", "give a file such as {app: {bug: [media ids]}}"
         ) from error

@@ -35,6 +35,7 @@ from clipbug.runtime.distributed import (
     joined_processes,
 )
 from clipbug.runtime.files import atomic_folder, atomic_write, remove_temporaries_of
+from clipbug.runtime.json_text import read_note
 from clipbug.runtime.seeding import seed_everything
 from clipbug.tasks.base import Task
 
@@ -107,7 +108,7 @@ def train(
         )
         if place.is_begun and place.folder.summary.exists() and not place.changes:
             logger.info("%s is complete already", place.folder.path)
-            return TrainingReport(**json.loads(place.folder.summary.read_text(encoding="utf-8")))
+            return TrainingReport(**read_note(place.folder.summary))
         data = read_training_data(config, place_of_data)
         if not data.val:
             logger.warning(
