@@ -23,7 +23,7 @@ from clipbug.config.legacy_flags import (
 )
 from clipbug.config.problems import nearest
 from clipbug.errors import ConfigError
-from clipbug.runtime.json_text import JsonError, read_json
+from clipbug.runtime.json_reading import JsonError, read_json
 
 _RULES_OF_TASK: Mapping[str, Mapping[str, Rule]] = {
     "pretraining": PRETRAINING,

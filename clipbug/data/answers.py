@@ -9,7 +9,7 @@ from typing import Any, Self
 from clipbug.data.records import QuestionRecord
 from clipbug.errors import DataError
 from clipbug.runtime.files import atomic_write
-from clipbug.runtime.json_text import read_json
+from clipbug.runtime.json_reading import read_json
 
 _HINT = 'it holds one JSON object {"answer": index, ...} with each of 0, 1, 2 ... once'
 

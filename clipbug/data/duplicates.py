@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clipbug.errors import DataError
-from clipbug.runtime.json_text import JsonError, decode_text, parse_whole, read_json
+from clipbug.runtime.json_reading import JsonError, decode_text, parse_whole, read_json
 
 _HINT = 'an object {"app": {"bug": ["recording", "recording"]}} is expected'
 

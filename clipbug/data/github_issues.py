@@ -8,7 +8,7 @@ from typing import Any
 
 from clipbug.data.issue_names import issue_of_name
 from clipbug.errors import DataError
-from clipbug.runtime.json_text import JsonError, decode_text, parse_whole, problem_of
+from clipbug.runtime.json_reading import JsonError, decode_text, parse_whole, problem_of
 
 _REPOSITORY = re.compile(r"https://(?:api\.)?github\.com/(?:repos/)?([^/\s]+)/([^/\s]+)(?:$|/)")
 _LINK = re.compile(r"https?://[^\s)>\]\"']+")

@@ -26,11 +26,18 @@ def whole_number(text: str) -> str:
 
 def fold_id(media_id: str) -> str:
     """What the forms of one id have in common, for comparing ids of several files."""
-    return whole_number(_composed(media_id))
+    return whole_number(composed(media_id))
 
 
-def _composed(text: str) -> str:
+def composed(text: str) -> str:
+    """The text in composed Unicode (NFC), for comparing."""
     return unicodedata.normalize("NFC", text)
+
+
+def other_forms(media_id: str) -> list[str]:
+    """The composed and the decomposed form of an id, as far as they differ from it."""
+    forms = dict.fromkeys(unicodedata.normalize(form, media_id) for form in ("NFC", "NFD"))
+    return [form for form in forms if form != media_id]
 
 
 def file_stem(name: str) -> str:
@@ -62,8 +69,12 @@ class IdFinder:
         """
         names = list(dict.fromkeys(self._names(media_id)))
         exact = next((name for name in names if name in self._media), None)
-        fold = _composed if file_stem(media_id) != media_id else fold_id  # the file 3.0.png is not 3.png
+        fold = composed if file_stem(media_id) != media_id else fold_id  # the file 3.0.png is not 3.png
         return exact or next(filter(None, (self._in_other_form(name, fold(name)) for name in names)), None)
+
+    def find_form(self, media_id: str) -> str | None:
+        """The store's id: as it is, or in another Unicode form; None without one."""
+        return media_id if media_id in self._media else self._in_other_form(media_id, composed(media_id))
 
     def _names(self, media_id: str) -> Iterator[str]:
         windows = PureWindowsPath(media_id)
@@ -87,5 +98,5 @@ class IdFinder:
         by_folded: defaultdict[str, list[str]] = defaultdict(list)
         for media_id in self._media.ids():
             if not media_id.isascii():
-                by_folded[_composed(media_id)].append(media_id)
+                by_folded[composed(media_id)].append(media_id)
         return by_folded

@@ -15,6 +15,7 @@ from clipbug.models.frame_encoder import FrameEncoder
 from clipbug.recipes.answer_check import AnswerCheck, check_answers
 from clipbug.recipes.assembly import model_of
 from clipbug.recipes.batches import BatchBuilder
+from clipbug.recipes.cut_texts import warn_of_cut_texts
 from clipbug.recipes.inference_inputs import PATIENCE, InferenceInputs, find_inputs, result_settings
 from clipbug.recipes.inference_job import InferenceJob
 from clipbug.recipes.inference_model import InferenceModel, InferencePrecision, load_inference_model
@@ -153,6 +154,8 @@ def infer(
         model = load_inference_model(
             inputs.folder, step=step, device=processes.device, precision=precision, compiles=compiles
         )
+        if processes.is_main:
+            warn_of_cut_texts(rows.found, model.text.tokenizer, inputs.config)
         encoder = FrameEncoder(model_of(model.task), near_duplicates=near_duplicates)
         resumed = _answer_what_is_left(job, inputs, rows.found, model, encoder, processes)
         counts = all_reduce_sums({"all": encoder.num_frames, "encoded": encoder.num_encoded}, processes)

@@ -11,7 +11,7 @@ from clipbug.errors import DataError
 from clipbug.recipes.infer import infer
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.storage import FAMILY_OF_TASK
-from clipbug.runtime.json_text import read_note
+from clipbug.runtime.json_reading import read_note
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from clipbug.errors import CheckpointError
 from clipbug.metrics.baselines import TrainingAnswers
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.files import atomic_write
-from clipbug.runtime.json_text import read_note
+from clipbug.runtime.json_reading import read_note
 
 WITHOUT_EFFECT = {
     "data.num_workers",

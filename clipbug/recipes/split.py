@@ -10,11 +10,12 @@ from typing import Any
 from clipbug.data.annotations import read_annotations, scan_annotations
 from clipbug.data.annotations.fields import Row
 from clipbug.data.issue_names import issue_of_name
+from clipbug.data.media_ids import fold_id
 from clipbug.data.records import Record
 from clipbug.errors import DataError
 from clipbug.metrics.text import fold
 from clipbug.runtime.files import atomic_write
-from clipbug.runtime.json_text import JsonError, read_json
+from clipbug.runtime.json_reading import JsonError, decode_text, parse_whole, read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def split_annotations(
     `issue`, or by names such as `repo_issue_7_video_1`.
 
     Args:
-        path: annotation file of any family.
+        path: annotation file of any family and kind; JSON lines are written as they are.
         output: folder of the two files.
         groups: JSON whose innermost lists name the media of one group, e.g. {app: {bug: [ids]}}. Media in no
             list are a group of their own.
@@ -64,11 +65,11 @@ def split_annotations(
     """
     if not 0 < share < 1:
         raise ValueError(f"share must lie between 0 and 1, got {share}")
+    read_annotations(path)  # raises where a row cannot be used
     rows = scan_annotations(path).rows
-    media_of_line = [record.media_id for record in read_annotations(path)]
-    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
-    if len(lines) != len(media_of_line):
-        raise DataError(f"{path} does not hold one object per line", "give a .jsonl file")
+    _refuse_unknown_fields(path, rows, group_by)
+    media_of_line = [fold_id(record.media_id) for _, record in rows]
+    lines = _lines_of(path, [fields for fields, _ in rows])
     group_of = _groups([*_named_groups(groups), *_groups_of_rows(rows, ("issue", *group_by))], media_of_line)
     held_out = _choose(sorted(set(group_of.values())), share, seed, path)
     parts: dict[str, list[str]] = {"train": [], "test": []}
@@ -88,6 +89,29 @@ def split_annotations(
         test_media=len(media["test"]),
         groups=len(set(group_of.values())),
     )
+
+
+def _lines_of(path: Path, rows: Sequence[Row]) -> list[str]:
+    """A JSON line for each row: as the file has it, or made of the row where the file has other forms."""
+    lines = [line.strip() for line in decode_text(path.read_bytes()).split("\n") if line.strip()]
+    if len(lines) == len(rows) and all(map(_is_value, lines)):
+        return lines
+    return [json.dumps(row, ensure_ascii=False) for row in rows]
+
+
+def _is_value(line: str) -> bool:
+    try:
+        parse_whole(line)
+    except JsonError:
+        return False
+    return True
+
+
+def _refuse_unknown_fields(path: Path, rows: Sequence[tuple[Row, Record]], names: Sequence[str]) -> None:
+    unknown = [name for name in names if all(name not in fields for fields, _ in rows)]
+    if unknown:
+        known = ", ".join(dict.fromkeys(name for fields, _ in rows for name in fields))
+        raise DataError(f"no row of {path} has a field {unknown[0]!r}", f"fields there: {known}")
 
 
 def _groups(groups: Iterable[Sequence[str]], media_ids: Iterable[str]) -> dict[str, str]:
@@ -117,19 +141,20 @@ def _named_groups(path: Path | None) -> list[list[str]]:
         raise DataError(
             f"{path} cannot be read as JSON: {error}", "give a file such as {app: {bug: [media ids]}}"
         ) from error
-    return [list(map(str, members)) for members in _lists(tree)]
+    return [[fold_id(str(member)) for member in members] for members in _lists(tree)]
 
 
 def _groups_of_rows(rows: Sequence[tuple[Row, Record]], names: Sequence[str]) -> list[list[str]]:
     """Media whose rows are equal in a field, or whose names say the same issue."""
     groups: dict[tuple[str, Any], list[str]] = {}
     for fields, record in rows:
+        media_id = fold_id(record.media_id)
         for name in names:
             if fields.get(name) is not None:
-                groups.setdefault((name, fold(json.dumps(fields[name]))), []).append(record.media_id)
+                groups.setdefault((name, fold(json.dumps(fields[name]))), []).append(media_id)
         issue = issue_of_name(record.media_id)
         if issue is not None:
-            groups.setdefault(("name", issue), []).append(record.media_id)
+            groups.setdefault(("name", issue), []).append(media_id)
     return list(groups.values())
 
 

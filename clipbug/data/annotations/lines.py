@@ -8,7 +8,7 @@ from typing import Any
 
 from clipbug.data.annotations.tables import is_table, iter_cells
 from clipbug.errors import DataError
-from clipbug.runtime.json_text import (
+from clipbug.runtime.json_reading import (
     JsonError,
     decode_text,
     encoding_of,

@@ -10,7 +10,7 @@ from clipbug.data.media import MediaSource
 from clipbug.data.media_ids import IdFinder
 from clipbug.data.records import Record
 from clipbug.errors import DataError
-from clipbug.runtime.json_text import JsonError, read_json
+from clipbug.runtime.json_reading import JsonError, read_json
 
 _NUM_SHOWN = 5
 _NUM_NEAREST = 3

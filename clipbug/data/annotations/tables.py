@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from clipbug.data.annotations.fields import is_used
-from clipbug.runtime.json_text import JsonError, decode_text, problem_of_text
+from clipbug.runtime.json_reading import JsonError, decode_text, problem_of_text
 
 _LARGEST_CELL = 1_000_000  # the csv module's own limit of 131,072 characters is below some OCR texts
 _SEPARATORS = ",;\t|"  # Excel writes ; where a comma is the decimal sign; TGIF-QA's .csv files have tabs
@@ -58,10 +58,11 @@ def iter_cells(path: Path) -> Iterator[tuple[int, Cells, str]]:
             if not any(cell.strip() for cell in row):
                 continue
             if not header:
-                header = [name.strip() for name in row]
-                if problem := _problem_of_header(header):
+                names = [name.strip() for name in row]
+                if problem := _problem_of_header(names):
                     yield line, [], problem
                     return
+                header = _each_once(names)
                 continue
             yield line, *_named(header, _joined(header, row, separator), separator)
     except csv.Error as error:
@@ -81,6 +82,16 @@ def _problem_of_header(header: Sequence[str]) -> str:
     return f"header: {problem}; no row is read" if problem else ""
 
 
+def _each_once(names: Sequence[str]) -> list[str]:
+    """The names of all columns; of those that nothing reads, the second "notes" becomes "notes (2)"."""
+    seen: Counter[str] = Counter()
+    header = []
+    for name in names:
+        seen[name] += 1
+        header.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return header
+
+
 def _named(header: Sequence[str], cells: Sequence[str], separator: str) -> tuple[Cells, str]:
     if any(cell.strip() for cell in cells[len(header) :]):
         return [], (
@@ -88,9 +99,7 @@ def _named(header: Sequence[str], cells: Sequence[str], separator: str) -> tuple
         )
     if problem := problem_of_text(separator.join(cells)):
         return [], problem
-    seen = Counter(header)  # of two columns that nothing reads, none could be told from the other
-    named = ((name, cell) for name, cell in zip(header, cells, strict=False) if seen[name] == 1)
-    return [(name, cell) for name, cell in named if cell.strip()], ""
+    return [(name, cell) for name, cell in zip(header, cells, strict=False) if cell.strip()], ""
 
 
 def _first_line(text: str) -> str:

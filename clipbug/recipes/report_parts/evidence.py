@@ -14,7 +14,7 @@ from clipbug.recipes.loaded_model import EncodedVisual, LoadedModel, load_model
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.report.contents import Card
 from clipbug.report.pictures import jpeg_uri
-from clipbug.runtime.json_text import read_note
+from clipbug.runtime.json_reading import read_note
 from clipbug.runtime.progress import ProgressBar
 from clipbug.tasks.question_answering import QuestionAnswering
 

@@ -10,7 +10,7 @@ from typing import Any
 from clipbug.recipes.prediction_source import PredictionSource
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.report.contents import Curve
-from clipbug.runtime.json_text import read_note
+from clipbug.runtime.json_reading import read_note
 
 _FOLDED_FILES = ("config.yaml", "environment.json")
 _CURVES_LEFT_OUT = ("gradient_norm", "data_wait_share", "backbone")
