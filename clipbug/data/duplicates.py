@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clipbug.data.media_ids import composed
 from clipbug.errors import DataError
 from clipbug.runtime.json_reading import JsonError, decode_text, parse_whole, read_json
 
@@ -55,7 +56,7 @@ def read_duplicates(path: Path) -> list[BugRecording]:
 
 
 def _refuse_repeats(recordings: Sequence[BugRecording], path: Path) -> None:
-    counts = Counter(recording.media_id for recording in recordings)
+    counts = Counter(composed(recording.media_id) for recording in recordings)
     twice = [media_id for media_id, count in counts.items() if count > 1]
     if twice:
         raise DataError(

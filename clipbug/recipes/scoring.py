@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clipbug.data.media_ids import fold_id
+from clipbug.data.annotations.fields import is_whole
+from clipbug.data.media_ids import fold_id, whole_number
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
 from clipbug.errors import DataError
 from clipbug.metrics.answers import answer_score, ceiling, mean, out_of_vocabulary_share
@@ -120,10 +121,13 @@ def _answers_by_id(
 
 def _answer_text(answer: object, row: Record | None, task: str) -> str | None:
     """The answer as the row words it, or None where it is neither a text nor a number that stands for one."""
-    if isinstance(answer, int) and not isinstance(answer, bool):
+    is_index = isinstance(row, ChoiceRecord) and isinstance(answer, str) and answer not in row.options
+    digits = whole_number(answer.strip()) if isinstance(answer, str) and is_index else ""
+    number = int(digits) if digits.isascii() and digits.isdecimal() else answer
+    if isinstance(number, int | float) and is_whole(number):
         if isinstance(row, ChoiceRecord):
-            return row.options[answer] if 0 <= answer < len(row.options) else None
-        return str(answer) if task == "count" else None
+            return row.options[int(number)] if 0 <= number < len(row.options) else None
+        return str(int(number)) if task == "count" else None
     return answer if isinstance(answer, str) else None
 
 

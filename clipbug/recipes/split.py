@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,10 @@ def split_annotations(
     _refuse_unknown_fields(path, rows, group_by)
     media_of_line = [fold_id(record.media_id) for _, record in rows]
     lines = _lines_of(path, [fields for fields, _ in rows])
-    group_of = _groups([*_named_groups(groups), *_groups_of_rows(rows, ("issue", *group_by))], media_of_line)
+    group_of = _groups(
+        [*_named_groups(groups, set(media_of_line)), *_groups_of_rows(rows, ("issue", *group_by))],
+        media_of_line,
+    )
     held_out = _choose(sorted(set(group_of.values())), share, seed, path)
     parts: dict[str, list[str]] = {"train": [], "test": []}
     media: dict[str, set[str]] = {"train": set(), "test": set()}
@@ -131,7 +134,7 @@ def _groups(groups: Iterable[Sequence[str]], media_ids: Iterable[str]) -> dict[s
     return {media_id: find(media_id) for media_id in leader}
 
 
-def _named_groups(path: Path | None) -> list[list[str]]:
+def _named_groups(path: Path | None, media_ids: Set[str]) -> list[list[str]]:
     """The groups that a file names."""
     if path is None:
         return []
@@ -141,7 +144,13 @@ def _named_groups(path: Path | None) -> list[list[str]]:
         raise DataError(
             f"{path} cannot be read as JSON: {error}", "give a file such as {app: {bug: [media ids]}}"
         ) from error
-    return [[fold_id(str(member)) for member in members] for members in _lists(tree)]
+    named = [[fold_id(str(member)) for member in members] for members in _lists(tree)]
+    if not any(member in media_ids for members in named for member in members):
+        raise DataError(
+            f"the lists of {path} name no image or recording of the rows",
+            f"ids of the rows: {', '.join(sorted(media_ids)[:3])}",
+        )
+    return named
 
 
 def _groups_of_rows(rows: Sequence[tuple[Row, Record]], names: Sequence[str]) -> list[list[str]]:
@@ -160,7 +169,11 @@ def _groups_of_rows(rows: Sequence[tuple[Row, Record]], names: Sequence[str]) ->
 
 def _lists(tree: Any) -> Iterable[Sequence[Any]]:
     if isinstance(tree, list):
-        yield tree
+        members = [child for child in tree if not isinstance(child, list | Mapping)]
+        if members:
+            yield members
+        for child in tree:
+            yield from _lists(child) if isinstance(child, list | Mapping) else ()
     elif isinstance(tree, Mapping):
         for child in tree.values():
             yield from _lists(child)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -523,3 +524,19 @@ def test_shards(tmp_path: Path, video: bytes, other_video: bytes) -> None:
     run(folder, store=tmp_path / "one")
     with pytest.raises(DataError, match="is one store, not 2 shards"):
         run(folder, store=tmp_path / "one", num_shards=2)
+
+
+def test_names_that_differ_in_their_unicode_form_only_are_named(tmp_path: Path, video: bytes) -> None:
+    names = [unicodedata.normalize(form, "Café") for form in ("NFC", "NFD")]
+    folders = [tmp_path / form for form in ("one", "two")]
+    for folder, name in zip(folders, names, strict=True):
+        folder.mkdir()
+        (folder / f"{name}.mp4").write_bytes(video)
+    store = tmp_path / "s"
+    with pytest.raises(DataError, match=r"two Unicode forms: .*Caf\\xe9.*Cafe\\u0301"):
+        ingest(folders, extensions=(), file_type="auto", store=store)
+    assert ingest(folders[:1], extensions=(), file_type="auto", store=store).added == 1
+    with pytest.raises(DataError, match=r"Cafe\\u0301.*holds .*Caf\\xe9.*another Unicode form"):
+        ingest(folders[1:], extensions=(), file_type="auto", store=store)
+    assert ingest(folders[:1], extensions=(), file_type="auto", store=store).already_there == 1
+    assert list(MediaStore(store).ids()) == names[:1]

@@ -51,7 +51,7 @@ def family_of_row(row: Row) -> Family | None:
     for family, fields in FAMILIES.items():
         has_text = any(name in row for name in fields.text)
         if family == "multiple_choice":
-            has_text = has_text or bool(find_option_columns(row))
+            has_text = has_text or (has_any(row, ("question", "answer")) and bool(find_option_columns(row)))
         if has_text and any(name in row for name in fields.media):
             return family
     return None

@@ -58,8 +58,7 @@ def iter_lines(path: Path) -> Iterator[Line]:
     try:
         with path.open("rb") as file:
             raw = file.read(_START_BYTES)
-        found = next((name for mark, name in _FOREIGN.items() if raw.startswith(mark)), None)
-        if found is not None:
+        if found := _foreign_kind(raw):
             raise DataError(
                 f"annotation file {path} is {found}",
                 "save it as text: JSON lines, or a table (in Excel: 'CSV UTF-8')",
@@ -77,6 +76,13 @@ def iter_lines(path: Path) -> Iterator[Line]:
             f"annotation file {path} cannot be read: {error.strerror}",
             "name a file with one JSON object per line, a JSON array or a table (.csv)",
         ) from error
+
+
+def _foreign_kind(start: bytes) -> str:
+    """What a file is that holds no text as it is read here; empty for a text."""
+    if encoding_of(start) != "utf-16" and max(start[::2].count(0), start[1::2].count(0)) > len(start) // 4:
+        return "UTF-16 text without a byte order mark, or no text at all"
+    return next((name for mark, name in _FOREIGN.items() if start.startswith(mark)), "")
 
 
 def _table_rows(path: Path) -> Iterator[Line]:
