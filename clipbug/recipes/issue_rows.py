@@ -12,7 +12,7 @@ from clipbug.data.store import open_stores
 from clipbug.errors import DataError
 from clipbug.recipes.data_convert import ConversionReport, refuse_existing, write_rows
 from clipbug.recipes.media_files import find_media_files
-from clipbug.runtime.json_reading import JsonError, decode_text, problem_of_text
+from clipbug.runtime.json_reading import JsonError, decode_text, has_surrogate, problem_of_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,9 @@ def convert_issues(sources: Sequence[Path], *, videos: Sequence[Path], output: P
     rows, used, kinds = list[dict[str, Any]](), set[str](), Counter[str]()
     for video in recordings:
         matches = _issues_of(video, issues)
-        if len(matches) == 1:
+        if has_surrogate(video.name):
+            bad.append(f"{video.name!a}: its name is no UTF-8; rename the file")
+        elif len(matches) == 1:
             rows.append(_row(video, matches[0]))
             used.add(matches[0].key)
             kinds[rows[-1]["kind"]] += 1

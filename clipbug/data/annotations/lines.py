@@ -53,16 +53,15 @@ def iter_lines(path: Path) -> Iterator[Line]:
     that ends in .csv or .tsv is a table, and whatever its ending, one with a header of known fields.
 
     Raises:
-        DataError: the file cannot be opened, or is no text.
+        DataError: the file cannot be opened.
     """
     try:
         with path.open("rb") as file:
             raw = file.read(_START_BYTES)
         if found := _foreign_kind(raw):
-            raise DataError(
-                f"annotation file {path} is {found}",
-                "save it as text: JSON lines, or a table (in Excel: 'CSV UTF-8')",
-            )
+            hint = "save it as text: JSON lines, or a table (in Excel: 'CSV UTF-8')"
+            yield Line("1", None, f"the file is {found}; {hint}")
+            return
         start = raw.decode(encoding_of(raw), "ignore").lstrip()
         if start.startswith("["):
             yield from _array_items(path)

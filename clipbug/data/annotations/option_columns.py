@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from clipbug.data.media_ids import whole_number
@@ -12,6 +13,7 @@ _LETTER = re.compile(r"()([A-Z])")
 _ANSWERS = re.compile(r"(answer)[ _-]?([0-9]{1,2})", re.IGNORECASE)
 
 
+@lru_cache(1000)  # all rows of a file have the same few names
 def is_option_column(name: str) -> bool:
     """Whether a column of this name may hold an option."""
     return any(form.fullmatch(name) for form in (_NUMBERED, _LETTERED, _ANSWERS, _LETTER))
@@ -24,6 +26,8 @@ def find_option_columns(row: Mapping[str, Any]) -> tuple[str, ...]:
     answer2 ... may also be what several people have answered: they are options only where `answer` is the
     number of one.
     """
+    if sum(map(is_option_column, row)) < 2:
+        return ()
     runs = [_run(row, form) for form in (_NUMBERED, _LETTERED, _LETTER)]
     if not {"A", "B"} <= set(runs[-1]):  # X and Y are coordinates
         runs.pop()

@@ -15,6 +15,8 @@ _SEPARATORS = ",;\t|"  # Excel writes ; where a comma is the decimal sign; TGIF-
 _SEPARATOR_LINE = re.compile(r'\A"?sep=(.)"?[,;\t|]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
+_AROUND_NAMES = " \t\r\n\u00a0\u200b\ufeff"  # a file that is saved again may get a second byte order mark
+
 Cells = list[tuple[str, str]]
 
 
@@ -58,7 +60,7 @@ def iter_cells(path: Path) -> Iterator[tuple[int, Cells, str]]:
             if not any(cell.strip() for cell in row):
                 continue
             if not header:
-                names = [name.strip() for name in row]
+                names = [name.strip(_AROUND_NAMES) for name in row]
                 if problem := _problem_of_header(names):
                     yield line, [], problem
                     return

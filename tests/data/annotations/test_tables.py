@@ -110,7 +110,8 @@ def test_cells_that_a_spreadsheet_adds_or_leaves_out(tmp_path: Path) -> None:
 def test_files_that_are_no_text(tmp_path: Path, data: bytes, expected: str) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes(data)
-    with pytest.raises(DataError, match=expected):
+    assert detect_family(path) is None
+    with pytest.raises(DataError, match=rf"rows\.csv:1: the file is .*{expected}"):
         scan_annotations(path)
 
 
