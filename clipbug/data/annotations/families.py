@@ -17,7 +17,7 @@ from clipbug.data.annotations.fields import (
     optional_text_field,
     text_field,
 )
-from clipbug.data.annotations.option_columns import find_option_columns
+from clipbug.data.annotations.option_columns import OPTION_LISTS, find_option_columns
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
 
 Family = Literal["vqa", "video_qa", "multiple_choice", "captions"]
@@ -51,10 +51,16 @@ def family_of_row(row: Row) -> Family | None:
     for family, fields in FAMILIES.items():
         has_text = any(name in row for name in fields.text)
         if family == "multiple_choice":
-            has_text = has_text or (has_any(row, ("question", "answer")) and bool(find_option_columns(row)))
+            has_text = _has_options(row)
         if has_text and any(name in row for name in fields.media):
             return family
     return None
+
+
+def _has_options(row: Row) -> bool:
+    if "options" in row or any(isinstance(row.get(name), list) for name in OPTION_LISTS):
+        return True
+    return has_any(row, ("question", "answer")) and bool(find_option_columns(row))
 
 
 def family_of_rows(rows: Iterable[Row]) -> Family | None:
@@ -82,8 +88,10 @@ def parse_row(row: Row, family: Family, source: str) -> Record:
 
 
 def _parse_question(row: Row, fields: FamilyFields, source: str) -> Record:
-    if "options" in row:  # its answer is the number of an option, not a text
-        raise RowError("field 'options' makes it multiple choice")
+    lists = (name for name in OPTION_LISTS if isinstance(row.get(name), list) or name == "options")
+    given = next((name for name in lists if name in row), None)
+    if given is not None:  # its answer is the number of an option, not a text
+        raise RowError(f"field {given!r} makes it multiple choice")
     if columns := find_option_columns(row):
         raise RowError(
             f"columns {columns[0]} to {columns[-1]} make it multiple choice: its answer is the number of an"
@@ -129,7 +137,7 @@ def _parse_caption(row: Row, fields: FamilyFields, source: str) -> Record:
 # In this order: the rows of a family may have the fields of a later one too.
 FAMILIES: dict[Family, FamilyFields] = {
     "multiple_choice": FamilyFields(
-        (*_RECORDING_FIELDS, *_PICTURE_FIELDS, "video"), ("options",), _parse_choice
+        (*_RECORDING_FIELDS, *_PICTURE_FIELDS, "video"), OPTION_LISTS, _parse_choice
     ),
     "vqa": FamilyFields(_PICTURE_FIELDS, ("question",), _parse_question),
     "video_qa": FamilyFields(_RECORDING_FIELDS, ("question",), _parse_question),

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from clipbug.data.annotations.option_columns import (
+    OPTION_LISTS,
     find_option_columns,
     is_option_column,
     missing_option_column,
@@ -22,7 +23,7 @@ ID_FIELDS = ("image_id", "file_id", "video_id", "gif_name", "clip_name", "questi
 _USED_FIELDS = {
     *ID_FIELDS,
     *("coco_id", "vg_id", "screenId", "video", "id", "question", "caption", "summary", "description"),
-    *("labels", "answer", "ground_truth", "options", "answer_type", "app"),
+    *("labels", "answer", "ground_truth", "answer_type", "app", *OPTION_LISTS),
 }
 _LARGEST_EXACT_FLOAT = 2.0**53  # above, a float no longer tells neighbouring whole numbers apart
 
@@ -152,18 +153,19 @@ def option_fields(row: Row) -> tuple[tuple[str, ...], int | None]:
     Options are a list, or in columns (`a1` to `a5`). The answer may be an index from 0 on, or the text of an
     option; of columns `A`, `B` ..., a letter.
     """
-    columns = () if row.get("options") is not None else find_option_columns(row)
-    options: Any = [row[name] for name in columns] if columns else row.get("options")
+    name = next((name for name in OPTION_LISTS if row.get(name) is not None), "options")
+    columns = () if row.get(name) is not None else find_option_columns(row)
+    options: Any = [row[column] for column in columns] if columns else row.get(name)
     if columns:
         if lacking := missing_option_column(columns):
             raise RowError(f"the option {lacking!r} is missing between {columns[0]!r} and {columns[-1]!r}")
         options = [option if isinstance(option, str) else _answer_text(option) for option in options]
     if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
-        raise _wrong_type("options", options, "a list of strings")
+        raise _wrong_type(name, options, "a list of strings")
     if len(options) < 2:
-        raise RowError(f"field 'options' has {len(options)} answers to choose from, at least 2 are needed")
+        raise RowError(f"field {name!r} has {len(options)} answers to choose from, at least 2 are needed")
     if not all(option.strip() for option in options):
-        raise RowError("field 'options' has an empty answer")
+        raise RowError(f"field {name!r} has an empty answer")
     return tuple(options), _index_of_option(row.get("answer"), options, columns)
 
 

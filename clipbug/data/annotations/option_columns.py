@@ -12,6 +12,9 @@ _LETTERED = re.compile(r"(opt|option|choice)[ _-]?([a-z])", re.IGNORECASE)
 _LETTER = re.compile(r"()([A-Z])")
 _ANSWERS = re.compile(r"(answer)[ _-]?([0-9]{1,2})", re.IGNORECASE)
 
+OPTION_LISTS = ("options", "choices", "candidates", "answer_choices")
+"""Fields that hold all options of a row as a list."""
+
 
 @lru_cache(1000)  # all rows of a file have the same few names
 def is_option_column(name: str) -> bool:

@@ -1,5 +1,6 @@
 """Options in columns of their own: multiple choice, and never an index as the answer to an open question."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,14 @@ def test_coordinates_and_single_columns_are_no_options(tmp_path: Path) -> None:
     assert isinstance(record, QuestionRecord)
     path.write_text("clip_name,caption,a1,a2\nv,a list,x,y\n")
     assert detect_family(path) == "captions"
+
+
+@pytest.mark.parametrize("name", ["options", "choices", "candidates", "answer_choices"])
+def test_lists_of_options_under_other_names(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"video_id": "v", "question": "what?", name: TEXTS, "answer": 2}))
+    (record,) = read_annotations(path)
+    assert isinstance(record, ChoiceRecord)
+    assert record.labels == {"swipe": 1.0}
+    with pytest.raises(DataError, match=f"field '{name}' makes it multiple choice"):
+        read_annotations(path, family="video_qa")
