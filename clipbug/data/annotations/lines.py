@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from clipbug.data.annotations.option_columns import OPTION_LISTS
 from clipbug.data.annotations.tables import is_table, iter_cells
 from clipbug.errors import DataError
 from clipbug.runtime.json_reading import (
@@ -22,6 +23,7 @@ from clipbug.runtime.json_reading import (
 _EXCERPT = 60
 _START_BYTES = 4096
 _LISTS_OF_ROWS = ("annotations", "sentences", "questions", "data")
+_STRUCTURED = ("labels", "ground_truth", *OPTION_LISTS)
 _TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".psv")
 _FOREIGN = {
     b"PK\x03\x04": "a workbook (.xlsx, .ods) or another ZIP archive",
@@ -86,7 +88,21 @@ def _foreign_kind(start: bytes) -> str:
 
 def _table_rows(path: Path) -> Iterator[Line]:
     for number, cells, problem in iter_cells(path):
-        yield Line(str(number), dict(cells) if not problem else None, problem)
+        place = str(number)
+        if problem:
+            yield Line(place, None, problem)
+        else:
+            yield _checked(place, {name: _cell_value(name, cell) for name, cell in cells})
+
+
+def _cell_value(name: str, cell: str) -> Any:
+    """The text of a cell; of a field that is no text (labels, options), the JSON that it holds."""
+    if name not in _STRUCTURED or not cell.lstrip().startswith(("{", "[")):
+        return cell
+    try:
+        return parse_whole(cell)
+    except JsonError:
+        return cell  # which is refused as the text that it is
 
 
 def _rows_of_object(path: Path) -> Iterator[Line] | None:

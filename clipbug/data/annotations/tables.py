@@ -68,7 +68,7 @@ def iter_cells(path: Path) -> Iterator[tuple[int, Cells, str]]:
                 continue
             yield line, *_named(header, _joined(header, row, separator), separator)
     except csv.Error as error:
-        yield reader.line_num + skipped, [], f"no CSV: {error}; the rest is not read"
+        yield first_line, [], f"no CSV: {error}; the rest is not read"
 
 
 def _joined(header: Sequence[str], row: Sequence[str], separator: str) -> Sequence[str]:

@@ -10,6 +10,7 @@ from clipbug.data.records import UNKNOWN_TYPE, CaptionRecord, ChoiceRecord, Ques
 from clipbug.metrics.text import fold
 from clipbug.recipes.checks.findings import Finding, Part, place
 
+_SPREADSHEET_ERRORS = ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#ERROR!")
 _MASS_TOLERANCE = 1e-6  # of a sum of weights that were written as decimals
 
 
@@ -24,6 +25,7 @@ def check_rows(part: Part) -> Iterator[Finding]:
         )
     yield from _answer_types(part)
     yield from _spaces_and_fields(part)
+    yield from _spreadsheet_errors(part)
     yield from _ids(part)
     yield from _repetitions(part)
     yield from _label_mass(part)
@@ -71,6 +73,18 @@ def _spaces_and_fields(part: Part) -> Iterator[Finding]:
     unused = {name for fields, _ in part.file.rows for name in fields if not is_used(name)}
     if unused:
         yield Finding("info", "unused-field", f"{part.name}: fields that are not used", tuple(sorted(unused)))
+
+
+def _spreadsheet_errors(part: Part) -> Iterator[Finding]:
+    items = [
+        f"{place(record)}: {name} is {value}"
+        for fields, record in part.file.rows
+        for name, value in fields.items()
+        if is_used(name) and isinstance(value, str) and value.strip() in _SPREADSHEET_ERRORS
+    ]
+    if items:
+        text = f"{part.name}: {len(items)} texts are what a spreadsheet writes where a formula has failed"
+        yield Finding("warning", "spreadsheet-error", text, tuple(items))
 
 
 def _is_padded(value: object) -> bool:

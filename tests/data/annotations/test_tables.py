@@ -131,3 +131,25 @@ def test_json_lines_of_powershell(tmp_path: Path) -> None:
     assert detect_family(path) == "video_qa"
     path.write_bytes(rows.encode("utf-16")[:-1])
     assert "damaged utf-16" in scan_annotations(path).problems[-1]
+
+
+def test_labels_and_options_in_a_cell(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        'image_id,question,labels\n7,q,"{""yes"": 1, ""no"": 0.5}"\n8,q,"{""yes"": 1e999}"\n9,q,{yes}\n'
+    )
+    file = scan_annotations(path)
+    assert [getattr(record, "labels", None) for record in file.records] == [{"yes": 1.0, "no": 0.5}]
+    assert "1e999 is too large" in file.problems[0]
+    assert "expected an object" in file.problems[1]
+    path.write_text('video_id,question,options,answer\na,q,"[""x"", ""y""]",1\n')
+    (record,) = scan_annotations(path).records
+    assert record.texts == ("q x", "q y")
+
+
+def test_a_quote_that_is_never_closed_is_named_where_its_row_begins(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('video_id,question,answer\na,q,x\nb,"q,y\nc,q,z\n')
+    file = scan_annotations(path)
+    assert len(file.records) == 1
+    assert file.problems == (f"{path}:3: no CSV: unexpected end of data; the rest is not read",)
