@@ -15,9 +15,9 @@ MAX_YAML_LINES = 40
 # Which parts of the package each part may import; itself is always allowed. The lowest layer comes first.
 ALLOWED = {
     "errors": set(),
-    "config": {"errors"},
+    "runtime": {"errors"},
+    "config": {"errors", "runtime"},
     "metrics": {"errors"},
-    "runtime": {"errors", "config"},
     "data": {"errors", "config", "runtime"},
     "models": {"errors", "config", "runtime"},
     "tasks": {"errors", "config", "runtime", "metrics", "data", "models"},

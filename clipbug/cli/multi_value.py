@@ -2,21 +2,27 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperCommand
 
 from clipbug.cli.options import is_extension
+from clipbug.runtime.files import existing_path
+
+
+def _is_file(word: str) -> bool:
+    path = existing_path(word)
+    return path is not None and path.is_file()
+
 
 # Where a command has positional words too, which words after an option still belong to the option.
 _BELONGS_TO_OPTION: Mapping[str, Callable[[str], bool]] = {
     "--ext": is_extension,
-    "--media": lambda word: not Path(word).is_file(),  # a store is a folder, an annotation file is not
+    "--media": lambda word: not _is_file(word),  # a store is a folder, an annotation file is not
     "--set": lambda word: "=" in word,
     "--way": str.isalnum,
-    "--allow-missing": lambda word: not Path(word).exists(),
+    "--allow-missing": lambda word: existing_path(word) is None,
 }
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Literal, get_args
 
 import typer
 
+from clipbug.runtime.files import existing_path
+
 FINETUNE_TASKS = ("vqa", "video-qa", "multiple-choice", "retrieval", "count")
 DEFAULT_STORAGE = Path("storage")
 _EXTENSION = re.compile(r"[a-z0-9]{1,5}")
@@ -77,7 +79,7 @@ def split_extensions(text: str) -> list[str]:
 def is_extension(text: str) -> bool:
     """Whether a word after `--ext` is an extension, rather than the next positional path."""
     names = split_extensions(text)
-    return bool(names) and all(map(_EXTENSION.fullmatch, names)) and not Path(text).exists()
+    return bool(names) and all(map(_EXTENSION.fullmatch, names)) and existing_path(text) is None
 
 
 def check_extensions(values: list[str] | None) -> list[str]:

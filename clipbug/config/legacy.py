@@ -1,6 +1,5 @@
 """Configs of ClipBERT and ClipBugBERT (JSON presets, and args.json of their runs) as ours."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from clipbug.config.legacy_flags import (
 )
 from clipbug.config.problems import nearest
 from clipbug.errors import ConfigError
+from clipbug.runtime.json_reading import JsonError, read_json
 
 _RULES_OF_TASK: Mapping[str, Mapping[str, Rule]] = {
     "pretraining": PRETRAINING,
@@ -93,11 +93,11 @@ def read_legacy_file(path: Path) -> dict[str, Any]:
         ConfigError: no such file, or no JSON object.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}", "name a JSON config") from error
-    except ValueError as error:
-        raise ConfigError(f"{path} is no JSON: {error}", "name a JSON config of ClipBERT") from error
+    except JsonError as error:
+        raise ConfigError(f"{path}: {error}", "name a JSON config of ClipBERT") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds {type(content).__name__}, not an object", "name a JSON config")
     return content

@@ -15,6 +15,7 @@ from clipbug.config.run import RunConfig
 from clipbug.config.schema import config_keys, resolve, tag_of, tags_at
 from clipbug.config.yaml_text import Document, dump_values, read_document
 from clipbug.errors import ConfigError
+from clipbug.runtime.files import existing_path
 
 
 def load_config(
@@ -77,7 +78,7 @@ def _locate(source: str | Path) -> tuple[Path, str]:
     """The file, and the name under which messages speak of it."""
     if isinstance(source, str) and source in preset_names():
         path = preset_path(source)
-    elif Path(source).suffix in {".yaml", ".yml"} or Path(source).is_file():
+    elif Path(source).suffix in {".yaml", ".yml"} or existing_path(source):
         path = Path(source)
     else:
         path = preset_path(str(source))

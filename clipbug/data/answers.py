@@ -9,6 +9,7 @@ from typing import Any, Self
 from clipbug.data.records import QuestionRecord
 from clipbug.errors import DataError
 from clipbug.runtime.files import atomic_write
+from clipbug.runtime.json_reading import read_json
 
 _HINT = 'it holds one JSON object {"answer": index, ...} with each of 0, 1, 2 ... once'
 
@@ -74,7 +75,7 @@ class AnswerVocabulary:
             DataError: the file cannot be read, or its indices are not 0, 1, 2 ... with one answer each.
         """
         try:
-            indices = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_refuse_repeats)
+            indices = read_json(path)
         except OSError as error:
             raise DataError(f"answer vocabulary {path} cannot be read: {error.strerror}", _HINT) from error
         except ValueError as error:
@@ -94,7 +95,7 @@ class AnswerVocabulary:
             DataError: as `load`, except that indices may be missing; an index of no class.
         """
         try:
-            indices = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_refuse_repeats)
+            indices = read_json(path)
         except (OSError, ValueError):
             return cls.load(path)  # which says what is wrong
         if not isinstance(indices, Mapping) or not indices:
@@ -153,13 +154,6 @@ def fold(answer: str) -> str:
 def _most_common(texts: Iterable[str]) -> str:
     counts = Counter(texts)
     return min(counts, key=lambda text: (-counts[text], text))
-
-
-def _refuse_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    repeated = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
-    if repeated:
-        raise ValueError(f"answer {repeated[0]!r} occurs more than once")
-    return dict(pairs)
 
 
 def _problem_of(indices: Any) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from clipbug.data.media_ids import whole_number
 from clipbug.data.records import QuestionRecord, Record
 from clipbug.errors import DataError
 
@@ -14,7 +15,7 @@ _NUMBERS = {word: number for number, word in enumerate(_WORDS)}
 
 
 def with_number(record: Record) -> Record:
-    """The row of a counting question with its answer in digits ("three" becomes "3"), if it has one.
+    """The row of a counting question with its answer in digits ("three" and "3.0" become "3"), if it has one.
 
     Raises:
         DataError: the answer is no whole number from 0 on.
@@ -22,7 +23,8 @@ def with_number(record: Record) -> Record:
     answer = record.answer if isinstance(record, QuestionRecord) else None
     if answer is None or not isinstance(record, QuestionRecord):
         return record
-    number = int(answer) if answer.isdecimal() else _NUMBERS.get(answer.strip().lower())
+    digits = whole_number(answer)
+    number = int(digits) if digits.isdecimal() else _NUMBERS.get(answer.strip().lower())
     if number is None:
         raise DataError(
             f"the answer {answer!r} at {record.source or record.record_id} is no whole number",

@@ -1,13 +1,14 @@
 """Which recordings show the same bug: {app: {bug: [recording, ...]}}, as the data of Tango is organized."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clipbug.data.media_ids import composed
 from clipbug.errors import DataError
+from clipbug.runtime.json_reading import JsonError, decode_text, parse_whole, read_json
 
 _HINT = 'an object {"app": {"bug": ["recording", "recording"]}} is expected'
 
@@ -26,8 +27,8 @@ def is_duplicates_file(path: Path) -> bool:
     if path.suffix.lower() != ".json" or not path.is_file():
         return False
     try:
-        return not _problem_of(json.loads(path.read_text(encoding="utf-8")))
-    except (UnicodeDecodeError, json.JSONDecodeError):
+        return not _problem_of(parse_whole(decode_text(path.read_bytes())))
+    except JsonError:
         return False
 
 
@@ -38,8 +39,8 @@ def read_duplicates(path: Path) -> list[BugRecording]:
         DataError: the file cannot be read, is of another form, or names a recording twice.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        content = read_json(path)
+    except (OSError, JsonError) as error:
         raise DataError(f"duplicates file {path} cannot be read: {error}", _HINT) from error
     problem = _problem_of(content)
     if problem:
@@ -55,7 +56,7 @@ def read_duplicates(path: Path) -> list[BugRecording]:
 
 
 def _refuse_repeats(recordings: Sequence[BugRecording], path: Path) -> None:
-    counts = Counter(recording.media_id for recording in recordings)
+    counts = Counter(composed(recording.media_id) for recording in recordings)
     twice = [media_id for media_id, count in counts.items() if count > 1]
     if twice:
         raise DataError(

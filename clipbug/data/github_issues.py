@@ -1,6 +1,5 @@
 """Issues as GitHub's REST interface gives them, without what they say about people."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 
 from clipbug.data.issue_names import issue_of_name
 from clipbug.errors import DataError
+from clipbug.runtime.json_reading import JsonError, decode_text, parse_whole, problem_of
 
 _REPOSITORY = re.compile(r"https://(?:api\.)?github\.com/(?:repos/)?([^/\s]+)/([^/\s]+)(?:$|/)")
 _LINK = re.compile(r"https?://[^\s)>\]\"']+")
@@ -59,15 +59,16 @@ def issues_in(path: Path) -> Iterator[Issue | str]:
         DataError: the file cannot be opened.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = parse_whole(decode_text(path.read_bytes()))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", "name files of issues") from error
-    except ValueError as error:
-        yield f"{path}: no JSON: {error}"
+    except JsonError as error:
+        yield f"{path}: {error}"
         return
     for number, value in enumerate(content if isinstance(content, list) else [content]):
         where = f"{path}[{number}]" if isinstance(content, list) else str(path)
-        yield _issue(value, path, where)
+        problem = problem_of(value)
+        yield f"{where}: {problem}" if problem else _issue(value, path, where)
 
 
 def without_people(text: str) -> str:

@@ -14,11 +14,12 @@ from tokenizers.trainers import WordPieceTrainer
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase
 
 from clipbug.errors import DataError
-from clipbug.runtime.files import atomic_folder
+from clipbug.runtime.files import atomic_folder, existing_path
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _MAX_CHARACTERS = 1000
 _CONTINUATION = "##"
+_TEXTS_PER_CALL = 10_000
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +97,18 @@ def load_tokenizer(name_or_folder: str | Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def cut_texts(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, *, max_tokens: int) -> dict[str, int]:
+    """Texts of more tokens than a model reads, [CLS] and [SEP] included, each with its number of tokens."""
+    long = [text for text in dict.fromkeys(texts) if len(text) > max_tokens - 2]  # a token has a character
+    cut: dict[str, int] = {}
+    for start in range(0, len(long), _TEXTS_PER_CALL):
+        part = long[start : start + _TEXTS_PER_CALL]
+        with _quiet():  # it would warn of texts that are longer than the tokenizer's own limit
+            lengths = map(len, tokenizer(part)["input_ids"])
+        cut |= {text: num for text, num in zip(part, lengths, strict=True) if num > max_tokens}
+    return cut
+
+
 def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Write the tokenizer's files; the folder appears complete or not at all.
 
@@ -108,7 +121,7 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
 
 def _is_local(name_or_folder: str | Path) -> bool:
     """Whether a path is meant: hub names are `name` or `owner/name`."""
-    if isinstance(name_or_folder, Path) or Path(name_or_folder).exists():
+    if isinstance(name_or_folder, Path) or existing_path(name_or_folder):
         return True
     return name_or_folder.startswith((".", "/", "~", "\\")) or name_or_folder.count("/") > 1
 

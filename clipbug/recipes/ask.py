@@ -86,6 +86,8 @@ def ask(
     seconds = dict.fromkeys(("loading", "encoding", "answering"), 0.0)
     with _added(seconds, "loading"):
         loaded = load_model(folder)
+    if isinstance(questions, Sequence):
+        loaded.warn_of_cut(questions)
     with _added(seconds, "encoding"):
         visuals, bad = _encode_all(loaded, files, num_clips)
     answers: list[Mapping[str, Any]] = []

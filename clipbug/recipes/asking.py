@@ -5,6 +5,7 @@ from pathlib import Path
 
 from clipbug.errors import DataError
 from clipbug.recipes.media_files import EXTENSIONS
+from clipbug.runtime.files import existing_path
 
 _MEDIA_ENDINGS = tuple(f".{name}" for name in EXTENSIONS["auto"])
 
@@ -17,10 +18,10 @@ def files_and_questions(words: Sequence[str]) -> tuple[list[Path], list[str]]:
     """
     files, questions = [], []
     for word in words:
-        path = Path(word).expanduser()
-        if path.is_dir():
+        path = existing_path(word)
+        if path is not None and path.is_dir():
             raise DataError(f"{word} is a folder", f"name files: clipbug ask {word}/*.mp4 'QUESTION'")
-        if path.is_file():
+        if path is not None:
             files.append(path)
         elif word.lower().endswith(_MEDIA_ENDINGS):
             raise DataError(

@@ -1,11 +1,12 @@
 """`clipbug baseline`: what guessing without any picture scores on the same files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from clipbug.data.annotations import detect_family
+from clipbug.data.media_ids import fold_id
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
 from clipbug.errors import ConfigError, DataError
 from clipbug.recipes.baseline_scores import choice_baselines, question_baselines, retrieval_baselines
@@ -84,9 +85,13 @@ def _retrieval(
             f"{', '.join(map(str, sorted(same)))} holds the queries: finding a text in itself shows nothing",
             "give other texts about the recordings with --documents, such as recognized text",
         )
-    candidates = {row.media_id for row in rows}
+    candidates = {fold_id(row.media_id): row.media_id for row in rows}
     texts = read_records(documents, "retrieval") if documents else list(training)
-    known = [row for row in texts if row.media_id in candidates]
+    known = [
+        replace(row, media_id=candidates[fold_id(row.media_id)])
+        for row in texts
+        if fold_id(row.media_id) in candidates
+    ]
     if documents and not known:
         raise DataError(
             f"none of the {len(texts)} documents is about one of the {len(candidates)} recordings",

@@ -16,6 +16,7 @@ from clipbug.errors import DataError
 from clipbug.models.frame_encoder import FrameEncoder
 from clipbug.recipes.assembly import model_of
 from clipbug.recipes.batches import BatchBuilder
+from clipbug.recipes.cut_texts import warn_of_cut_texts
 from clipbug.recipes.inference_inputs import PATIENCE, find_inputs, result_settings
 from clipbug.recipes.inference_model import InferencePrecision, load_inference_model
 from clipbug.recipes.result_log import Result, ResultLog, compute_remaining
@@ -134,6 +135,8 @@ def infer(
     log = ResultLog(target, {**settings, "logits": scores is not None})
     with joined_processes(patience=PATIENCE) as processes:
         model = load_inference_model(inputs.folder, step=step, device=processes.device, precision=precision)
+        if processes.is_main:
+            warn_of_cut_texts(rows.found, model.text.tokenizer, inputs.config)
         encoder = FrameEncoder(model_of(model.task))
         builder = BatchBuilder(inputs.config, inputs.media, model.text, model.task, processes)
         resumed = compute_remaining(

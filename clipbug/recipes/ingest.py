@@ -9,6 +9,7 @@ from pathlib import Path
 from clipbug.data.decoding.open import media_kind
 from clipbug.data.frame_size import describe_narrow
 from clipbug.data.media import MediaEntry, MediaKind
+from clipbug.data.media_ids import other_forms
 from clipbug.data.prepare import PrepareSettings
 from clipbug.data.store import StoreWriter
 from clipbug.data.store_rewrite import rewrite_store
@@ -137,6 +138,7 @@ class _Run:
         Raises:
             DataError: it holds another file of this id.
         """
+        self._refuse_other_form(file)
         entry = self._writer.entry(file.stem)
         stored = self._writer.read(file.stem) if entry is None else None
         if (entry is None and stored is None) or not file.is_file():
@@ -156,6 +158,16 @@ class _Run:
                 self._to_drop.append(file.stem)
         self._count(entry, stored)
         return True
+
+    def _refuse_other_form(self, file: Path) -> None:
+        """Raise DataError if the store has the file's name in another Unicode form: people see one name."""
+        other = next((form for form in other_forms(file.stem) if self._writer.read(form) is not None), None)
+        if other is not None:
+            raise DataError(
+                f"{file} has the id {file.stem!a}, and {self._writer.path} holds {other!a}, the same"
+                " name in another Unicode form; nothing was stored",
+                "Rename the file, or ingest it into another store (--name).",
+            )
 
     def _take(self, result: LoadedFile | BadFile) -> None:
         """Put a file into the batch, or note that it is bad."""

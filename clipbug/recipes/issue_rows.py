@@ -12,6 +12,7 @@ from clipbug.data.store import open_stores
 from clipbug.errors import DataError
 from clipbug.recipes.data_convert import ConversionReport, refuse_existing, write_rows
 from clipbug.recipes.media_files import find_media_files
+from clipbug.runtime.json_reading import JsonError, decode_text, has_surrogate, problem_of_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,9 @@ def convert_issues(sources: Sequence[Path], *, videos: Sequence[Path], output: P
     rows, used, kinds = list[dict[str, Any]](), set[str](), Counter[str]()
     for video in recordings:
         matches = _issues_of(video, issues)
-        if len(matches) == 1:
+        if has_surrogate(video.name):
+            bad.append(f"{video.name!a}: its name is no UTF-8; rename the file")
+        elif len(matches) == 1:
             rows.append(_row(video, matches[0]))
             used.add(matches[0].key)
             kinds[rows[-1]["kind"]] += 1
@@ -72,11 +75,22 @@ def _videos(paths: Sequence[Path]) -> Iterator[_Video]:
         if (path / "data.mdb").is_file():
             yield from (_Video(media_id, "") for media_id in open_stores([path]).ids())
         elif path.suffix == ".txt":
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = _text_of(path).splitlines()
             yield from (_video(Path(line.strip())) for line in lines if line.strip())
         else:
             found = find_media_files([path], extensions=(), file_type="video")
             yield from map(_video, found.files)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        text = decode_text(path.read_bytes())
+        problem = problem_of_text(text)
+    except (OSError, JsonError) as error:
+        problem = str(error)
+    if problem:
+        raise DataError(f"{path} cannot be read: {problem}", "name a text file with a recording per line")
+    return text
 
 
 def _video(path: Path) -> _Video:

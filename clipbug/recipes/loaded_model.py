@@ -19,10 +19,12 @@ from clipbug.data.media import MediaKind
 from clipbug.data.records import QuestionRecord
 from clipbug.data.visuals import Visual, VisualReader
 from clipbug.engine.predictor import TEXTS_PER_CALL, inference
-from clipbug.errors import ClipbugError, DecodeError
+from clipbug.errors import ClipbugError, DataError, DecodeError
 from clipbug.recipes.assembly import clip_sampler_of, model_of
+from clipbug.recipes.cut_texts import CutTexts
 from clipbug.recipes.inference_model import InferenceModel, load_inference_model
 from clipbug.recipes.run_folder import RunFolder
+from clipbug.runtime.json_reading import has_surrogate
 from clipbug.runtime.precision import autocast
 from clipbug.tasks.base import Prediction
 from clipbug.tasks.counting import Counting
@@ -72,6 +74,7 @@ class LoadedModel:
         self.model = model_of(loaded.task)
         self.device = loaded.device
         self._precision = loaded.precision
+        self._cut_questions = CutTexts(self.text.tokenizer, self.config, what="questions")
         if isinstance(self.task, QuestionAnswering):
             self.task.top_k = len(self.task.answers)  # `answer` cuts to what is asked for
 
@@ -142,12 +145,27 @@ class LoadedModel:
             )
         if not questions:
             return []
+        self.warn_of_cut(questions)
         encoded = self._encoded(visual, num_clips, fps)
         with inference(self.task), autocast(self._precision, self.device):
             parts = [
                 self.task.predict(part) for part in self._batch(encoded, questions).portions(TEXTS_PER_CALL)
             ]
         return [replace(prediction, top=prediction.top[:top_k]) for part in parts for prediction in part]
+
+    def warn_of_cut(self, questions: Sequence[str]) -> None:
+        """Say once of each question that is too long for the model, so that it does not read its end.
+
+        Raises:
+            DataError: a question cannot be read at all.
+        """
+        half = next((question for question in questions if has_surrogate(question)), None)
+        if half is not None:
+            raise DataError(
+                f"the question {half!r} holds half of a character, or a byte that is no UTF-8",
+                "type it again, or set the terminal to UTF-8",
+            )
+        self._cut_questions.warn(questions)
 
     def embed(
         self, visual: LooseVisual | EncodedVisual, *, num_clips: int | None = None, fps: float | None = None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from clipbug.data.file_endings import IMAGE_ENDINGS, VIDEO_ENDINGS
+from clipbug.data.media_ids import composed
 from clipbug.errors import DataError
 
 FileType = Literal["auto", "image", "video"]
@@ -98,8 +99,10 @@ def _check_ids(files: Iterable[Path]) -> None:
     by_id: dict[str, Path] = {}
     clashes = []
     for file in files:
-        other = by_id.setdefault(file.stem, file)
-        if other != file:
+        other = by_id.setdefault(composed(file.stem), file)
+        if other.stem != file.stem:  # they look the same
+            clashes.append(f"{file.stem!r} in two Unicode forms: {str(other)!a} and {str(file)!a}")
+        elif other != file:
             clashes.append(f"{file.stem!r}: {other} and {file}")
     if clashes:
         listed = "\n".join(clashes[:10]) + (

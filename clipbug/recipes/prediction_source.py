@@ -1,6 +1,5 @@
 """Where predictions lie and what they answer: what `evaluate` and `report` start from."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from clipbug.errors import DataError
 from clipbug.recipes.infer import infer
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.storage import FAMILY_OF_TASK
+from clipbug.runtime.json_reading import read_note
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def predictions_of_run(folder: RunFolder, storage: Path, data: Path | None) -> P
     """The run's newest predictions (for `data`), made now if there are none."""
     notes = sorted(folder.path.glob("predictions/*/inference.json"), key=lambda file: file.stat().st_mtime_ns)
     for note in reversed(notes):
-        inferred = json.loads(note.read_text(encoding="utf-8"))
+        inferred = read_note(note)
         if data is None or inferred["data"] == [str(data.resolve())]:
             return _noted(inferred, note.with_name("predictions.jsonl"), str(folder.path))
     made = infer(storage=storage, run=folder.path, data=data)
@@ -44,7 +44,7 @@ def predictions_in_file(predictions: Path, run: Path | None) -> PredictionSource
     if not predictions.is_file():
         raise DataError(f"{predictions} is no file", "make one: clipbug infer")
     note = predictions.with_name("inference.json")
-    inferred = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
+    inferred = read_note(note)
     origin = inferred.get("run")
     known_run = str(run) if run is not None else origin if origin and Path(origin).exists() else None
     return _noted(inferred, predictions, known_run)

@@ -11,6 +11,7 @@ from clipbug.errors import CheckpointError, DataError
 from clipbug.recipes.rows import family_of
 from clipbug.recipes.run_folder import RunFolder, config_difference
 from clipbug.recipes.storage import Storage
+from clipbug.runtime.files import existing_path
 
 _Dataset = TypeVar("_Dataset", bound=ValDataset)
 Resume = Literal["auto", "required", "never"]
@@ -52,9 +53,10 @@ def _with_existing_paths(dataset: _Dataset) -> _Dataset:
 
 
 def _existing(path: str | Path) -> str:
-    if not Path(path).exists():
+    found = existing_path(path)
+    if found is None:
         raise DataError(f"{path} does not exist", "check the path, or leave it out to search the storage")
-    return str(Path(path).resolve())
+    return str(found.resolve())
 
 
 @dataclass(frozen=True, slots=True)

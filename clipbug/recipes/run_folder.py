@@ -31,6 +31,7 @@ from clipbug.errors import CheckpointError
 from clipbug.metrics.baselines import TrainingAnswers
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.files import atomic_write
+from clipbug.runtime.json_reading import read_note
 
 WITHOUT_EFFECT = {
     "data.num_workers",
@@ -107,9 +108,7 @@ class RunFolder:
     def training_answers(self) -> TrainingAnswers | None:
         """Statistics of the training answers, or None."""
         path = self.path / "training_answers.json"
-        return (
-            TrainingAnswers.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
-        )
+        return TrainingAnswers.from_json(read_note(path)) if path.exists() else None
 
     def weights(self, step: str) -> Path:
         """The weights of `step`: a number, "best" or "last".
@@ -177,9 +176,7 @@ class RunFolder:
         atomic_write(self.path / "config.yaml", dump_config(config))
 
     def _read_json(self, name: str) -> dict[str, Any]:
-        path = self.path / name
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        return content
+        return read_note(self.path / name)
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
         atomic_write(self.path / name, json.dumps(content, ensure_ascii=False, indent=1))

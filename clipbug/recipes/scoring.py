@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from clipbug.data.annotations.fields import is_whole
+from clipbug.data.media_ids import fold_id, whole_number
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
 from clipbug.errors import DataError
 from clipbug.metrics.answers import answer_score, ceiling, mean, out_of_vocabulary_share
@@ -94,15 +96,17 @@ def _answers_by_id(
 ) -> dict[str, str]:
     answers: dict[str, str] = {}
     bad, twice = [], []
+    folded = {fold_id(row_id): row_id for row_id in rows}
     for number, prediction in enumerate(predictions, start=1):
-        record_id = prediction.get("id", prediction.get("question_id"))
-        answer = _answer_text(prediction.get("answer"), rows.get(str(record_id)), task)
-        if record_id is None or answer is None:
+        given = prediction.get("id", prediction.get("question_id"))
+        record_id = str(given) if str(given) in rows else folded.get(fold_id(str(given)), str(given))
+        answer = _answer_text(prediction.get("answer"), rows.get(record_id), task)
+        if given is None or answer is None:
             bad.append(f"prediction {number}: fields {', '.join(prediction) or 'none'}")
-        elif str(record_id) in answers:
-            twice.append(repr(str(record_id)))
+        elif record_id in answers:
+            twice.append(repr(record_id))
         else:
-            answers[str(record_id)] = answer
+            answers[record_id] = answer
     if bad:
         raise DataError(
             f"{len(bad)} predictions lack an id or a text as answer: {_first(bad)}",
@@ -117,10 +121,13 @@ def _answers_by_id(
 
 def _answer_text(answer: object, row: Record | None, task: str) -> str | None:
     """The answer as the row words it, or None where it is neither a text nor a number that stands for one."""
-    if isinstance(answer, int) and not isinstance(answer, bool):
+    is_index = isinstance(row, ChoiceRecord) and isinstance(answer, str) and answer not in row.options
+    digits = whole_number(answer.strip()) if isinstance(answer, str) and is_index else ""
+    number = int(digits) if digits.isascii() and digits.isdecimal() else answer
+    if isinstance(number, int | float) and is_whole(number):
         if isinstance(row, ChoiceRecord):
-            return row.options[answer] if 0 <= answer < len(row.options) else None
-        return str(answer) if task == "count" else None
+            return row.options[int(number)] if 0 <= number < len(row.options) else None
+        return str(int(number)) if task == "count" else None
     return answer if isinstance(answer, str) else None
 
 

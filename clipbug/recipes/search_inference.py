@@ -24,6 +24,7 @@ from clipbug.errors import ConfigError, DataError
 from clipbug.models.frame_encoder import FrameEncoder
 from clipbug.recipes.assembly import model_of
 from clipbug.recipes.batches import BatchBuilder
+from clipbug.recipes.cut_texts import warn_of_cut_texts
 from clipbug.recipes.duplicate_scoring import MODEL
 from clipbug.recipes.duplicates import compare_recordings
 from clipbug.recipes.inference_inputs import PATIENCE, InferenceInputs, result_settings
@@ -142,6 +143,8 @@ def _find_recordings(
 ) -> _Found:
     assert isinstance(builder.task, RankingTask), "only runs of such a task are asked for recordings"
     rows = match_records(inputs.files, inputs.config, inputs.media)
+    if builder.processes.is_main:
+        warn_of_cut_texts(rows.found, builder.text.tokenizer, builder.config)
     result = search(log, builder, rows.found, builder.task, encode=encoder)
     num_recordings = len(result.found.media_ids)
     return _Found(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clipbug.data.media import MediaEntry
+from clipbug.data.media_ids import IdFinder, composed
 from clipbug.data.store import MediaStore
 from clipbug.data.store_rewrite import rewrite_store
 from clipbug.errors import DataError
@@ -38,16 +39,34 @@ def list_items(path: Path, *, match: str | None, limit: int | None) -> StoreRepo
     """The items of a store in the order of their ids.
 
     Args:
-        match: only ids that fit this pattern, as "login_*".
+        match: only ids that fit this pattern, as "login_*"; "é" fits in either of its Unicode forms.
         limit: at most so many.
 
     Raises:
         DataError: there is no store, or it is damaged.
     """
     with MediaStore(path) as store:
-        ids = (media_id for media_id in store.ids() if match is None or fnmatch.fnmatchcase(media_id, match))
+        ids = (media_id for media_id in store.ids() if match is None or _fits(media_id, match))
         items = [_row(media_id, store.stored_entry(media_id)) for media_id in islice(ids, limit)]
         return StoreReport({"store": str(path), "count": len(store), "items": items})
+
+
+def _fits(media_id: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(composed(media_id), composed(pattern))
+
+
+def _stored_ids(store: MediaStore, media_ids: Sequence[str]) -> list[str]:
+    """The ids as the store has them: in whatever Unicode form somebody types or pastes them.
+
+    Raises:
+        DataError: an id is not in the store; the nearest are named.
+    """
+    finder = IdFinder(store)
+    found = {media_id: finder.find_form(media_id) for media_id in media_ids}
+    for media_id, stored in found.items():
+        if stored is None:
+            store.read(media_id)  # raises, with the nearest ids
+    return list(dict.fromkeys(stored for stored in found.values() if stored is not None))
 
 
 def _row(media_id: str, entry: MediaEntry | None) -> dict[str, Any]:
@@ -78,7 +97,7 @@ def get_items(path: Path, media_ids: Sequence[str], *, output: Path) -> StoreRep
     """
     written = []
     with MediaStore(path) as store:
-        for media_id in media_ids:
+        for media_id in _stored_ids(store, media_ids):
             data, entry = store.read(media_id), store.stored_entry(media_id)
             target = output / Path(entry.file_name if entry else media_id).name
             if target.exists() and target.read_bytes() != data:
@@ -97,11 +116,9 @@ def remove_items(path: Path, media_ids: Sequence[str]) -> StoreReport:
         DataError: an id is not in the store, or the store cannot be written; nothing is removed then.
     """
     with MediaStore(path) as store:
-        for media_id in media_ids:
-            if media_id not in store:
-                store.read(media_id)  # raises, with the nearest ids
-    saved = rewrite_store(path, without=frozenset(media_ids))
-    return StoreReport({"store": str(path), "removed": list(media_ids), "freed_bytes": saved})
+        stored = _stored_ids(store, media_ids)
+    saved = rewrite_store(path, without=frozenset(stored))
+    return StoreReport({"store": str(path), "removed": stored, "freed_bytes": saved})
 
 
 def verify_stores(paths: Sequence[Path]) -> StoreReport:

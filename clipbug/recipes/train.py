@@ -21,6 +21,7 @@ from clipbug.models.build import self_contained_config
 from clipbug.models.weight_files import read_tensors
 from clipbug.models.weights import load_tensors
 from clipbug.recipes.assembly import TextParts, build_answers, build_text_parts, model_of
+from clipbug.recipes.cut_texts import warn_of_cut_texts
 from clipbug.recipes.environment import describe_start
 from clipbug.recipes.fingerprint import data_fingerprint, fingerprint_difference
 from clipbug.recipes.resolve import Resume, RunPlace, place_run, refuse_changes, resolve_data
@@ -35,6 +36,7 @@ from clipbug.runtime.distributed import (
     joined_processes,
 )
 from clipbug.runtime.files import atomic_folder, atomic_write, remove_temporaries_of
+from clipbug.runtime.json_reading import read_note
 from clipbug.runtime.seeding import seed_everything
 from clipbug.tasks.base import Task
 
@@ -107,7 +109,7 @@ def train(
         )
         if place.is_begun and place.folder.summary.exists() and not place.changes:
             logger.info("%s is complete already", place.folder.path)
-            return TrainingReport(**json.loads(place.folder.summary.read_text(encoding="utf-8")))
+            return TrainingReport(**read_note(place.folder.summary))
         data = read_training_data(config, place_of_data)
         if not data.val:
             logger.warning(
@@ -201,6 +203,8 @@ def _task_of_run(
         changes += data_changes
     seed_everything(config.seed)
     text = _text_parts(config, place, init, data.train)
+    if processes.is_main:
+        warn_of_cut_texts([*data.train, *data.val], text.tokenizer, config)
     task = build_training_task(config, text, processes.device)
     if (
         init is not None and weights is not None

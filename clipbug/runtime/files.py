@@ -11,6 +11,27 @@ from pathlib import Path
 
 from clipbug.errors import ClipbugError
 
+_NO_NAMES = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
+
+
+def existing_path(text: str | Path) -> Path | None:
+    """The file or folder that a word names, or None: any text may be asked about, a question too.
+
+    Names are limited in bytes (100 characters of Japanese are more), hold no NUL, and "~x" may be no account.
+
+    Raises:
+        OSError: there may be one, but its folder cannot be read.
+    """
+    try:
+        path = Path(text).expanduser()
+        return path if path.exists() else None
+    except (ValueError, RuntimeError):
+        return None
+    except OSError as error:
+        if error.errno in _NO_NAMES:
+            return None
+        raise
+
 
 def atomic_write(path: Path, data: bytes | str) -> None:
     """Write a whole file under a temporary name, then rename it to `path`.

@@ -93,3 +93,9 @@ def test_an_option_is_never_the_value_of_another(words: list[str], recipes: Fake
 def test_unknown_words_are_errors(words: list[str], recipes: FakeRecipes) -> None:
     assert exit_code_of(*words) == 2
     assert not recipes.calls
+
+
+@pytest.mark.parametrize("word", ["x" * 300, "日本語" * 100, "a/" * 3000])
+def test_words_that_no_file_can_be_called(word: str, recipes: FakeRecipes) -> None:
+    assert exit_code_of("data", "check", "a.jsonl", "--media", "store", word) == 0
+    assert recipes.arguments["media"] == [Path("store"), Path(word)]

@@ -48,3 +48,8 @@ def test_other_files_are_not_taken_for_it(tmp_path: Path) -> None:
     assert not is_duplicates_file(file_of({"todo": {"a": ["v1"]}}, tmp_path, "rows.jsonl"))
     assert not is_duplicates_file(file_of([{"caption": "x", "clip_name": "v1"}], tmp_path, "rows.json"))
     assert not is_duplicates_file(file_of({"yes": 0, "no": 1}, tmp_path, "ans2label.json"))
+
+
+def test_two_unicode_forms_are_one_recording(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="names 1 recordings twice"):
+        read_duplicates(file_of({"todo": {"a": ["Caf\u00e9"], "b": ["Cafe\u0301"]}}, tmp_path))

@@ -165,3 +165,34 @@ def test_words_that_are_neither(folder: Path, words: list[str], says: str) -> No
     with pytest.raises(DataError, match=re.escape(says)) as error:
         files_and_questions(words)
     assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "which colour is it? " * 30,
+        "日本語" * 40,  # 120 characters, 360 bytes
+        "settings/" * 600,
+        "first line\nsecond line",
+        "a\0b?",
+        "~nobody-of-this-name taps what?",
+        "~",
+    ],
+    ids=repr,
+)
+def test_a_text_that_no_file_can_be_called_is_a_question(folder: Path, question: str) -> None:
+    if question == "~":  # the home folder
+        with pytest.raises(DataError, match="is a folder"):
+            files_and_questions(["recording.mp4", question])
+        return
+    assert files_and_questions(["recording.mp4", question]) == ([Path("recording.mp4")], [question])
+
+
+def test_long_and_broken_questions(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    long = "what is tapped first? " * 40
+    assert exit_code_of("ask", "recording.mp4", long, "--json") == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["answers"][0]["question"] == long
+    assert "1 of 1 questions are cut at data.max_text_tokens" in captured.err
+    assert exit_code_of("ask", "recording.mp4", "--question", "what \udcff?", "--json") == 1
+    assert "half of a character" in json.loads(capsys.readouterr().out)["error"]["message"]

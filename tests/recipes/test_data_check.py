@@ -227,3 +227,29 @@ def test_parts_may_be_named_by_options(tmp_path: Path) -> None:
     one, other = (write(tmp_path / name, VIDEO) for name in ("OB_1.jsonl", "OB_best.jsonl"))
     assert checks_of(check_data([one, other])) == ["no-split"]
     assert checks_of(check_data([], train=[one], test=[other])) == ["leaked-row", "leaked-media"]
+
+
+def test_options_in_columns_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_text("gif_name;question;a1;a2;answer\ng;what?;tap;type;1\nh;what?;tap;type;0\n")
+    finding = found(check_data([path]), "option-columns")
+    assert finding.items == ("a1, a2: 2 rows",)
+    errors = check_data([path], data_format="video_qa").to_json()
+    assert errors["errors"] == 1
+    assert "make it multiple choice" in errors["findings"][0]["items"][0]
+
+
+def test_what_a_spreadsheet_writes_where_a_formula_has_failed(tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_text("video_id,question,answer,note\nv,what?,#N/A,#REF!\n#REF!,what?,ok,\n")
+    finding = found(check_data([path]), "spreadsheet-error")
+    assert finding.items == ("train.csv:2: answer is #N/A", "train.csv:3: video_id is #REF!")
+
+
+@pytest.mark.parametrize(("one", "other"), [(3, "3.0"), (3, 3.0), ("Caf\u00e9", "Cafe\u0301")])
+def test_one_recording_in_two_forms_of_its_id_is_a_leak(tmp_path: Path, one: object, other: object) -> None:
+    train = write(tmp_path / "train.jsonl", {**VIDEO, "video_id": one})
+    test = write(tmp_path / "test.jsonl", {**VIDEO, "video_id": other})
+    assert {"leaked-row", "leaked-media"} <= set(checks_of(check_data([train, test])))
+    other_id = write(tmp_path / "val.jsonl", {**VIDEO, "video_id": "003"})
+    assert "leaked-media" not in checks_of(check_data([train, other_id]))

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -531,3 +532,19 @@ def test_pictures_and_recordings_too_narrow_to_read_are_named(tmp_path: Path) ->
         "320 x 32 pixels: scaled to 448 pixels, 44 pixels of its height"
     )
     assert sorted(contents(tmp_path / "s")) == ["page", "screen", "strip"]
+
+
+def test_names_that_differ_in_their_unicode_form_only_are_named(tmp_path: Path, video: bytes) -> None:
+    names = [unicodedata.normalize(form, "Café") for form in ("NFC", "NFD")]
+    folders = [tmp_path / form for form in ("one", "two")]
+    for folder, name in zip(folders, names, strict=True):
+        folder.mkdir()
+        (folder / f"{name}.mp4").write_bytes(video)
+    store = tmp_path / "s"
+    with pytest.raises(DataError, match=r"two Unicode forms: .*Caf\\xe9.*Cafe\\u0301"):
+        ingest(folders, extensions=(), file_type="auto", store=store)
+    assert ingest(folders[:1], extensions=(), file_type="auto", store=store).added == 1
+    with pytest.raises(DataError, match=r"Cafe\\u0301.*holds .*Caf\\xe9.*another Unicode form"):
+        ingest(folders[1:], extensions=(), file_type="auto", store=store)
+    assert ingest(folders[:1], extensions=(), file_type="auto", store=store).already_there == 1
+    assert list(MediaStore(store).ids()) == names[:1]

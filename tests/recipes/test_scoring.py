@@ -214,3 +214,20 @@ def test_counts_of_any_program_are_scored_as_numbers(tmp_path: Path) -> None:
     predictions.write_text('{"id": "v1#1", "answer": "three"}')
     scores = evaluate(storage=tmp_path, predictions=predictions, data=data).to_json()
     assert (scores["task"], scores["score"]) == ("video_qa", 0.5)
+
+
+def test_ids_that_a_spreadsheet_made_floats_are_the_same_rows() -> None:
+    given = [{"id": 1.0, "answer": "menu"}, {"id": "2.0", "answer": "save"}, {"id": "3,0", "answer": "menu"}]
+    scores = score_predictions(given, RECORDS, task_name="video-qa")
+    assert (scores["answered"], scores["unmatched"], scores["score"]) == (3, 0, 0.75)
+    with pytest.raises(DataError, match="two predictions"):
+        score_predictions([*given, {"id": "1", "answer": "save"}], RECORDS, task_name="video-qa")
+
+
+@pytest.mark.parametrize(
+    ("answer", "score"), [(1, 1.0), (1.0, 1.0), ("1", 1.0), ("1.0", 1.0), ("b", 1.0), ("0", 0.0)]
+)
+def test_the_index_of_an_option_in_every_form(answer: object, score: float) -> None:
+    row = ChoiceRecord("1", "1", "v", "what?", ("a", "b"), 1)
+    predictions = [{"id": "1", "answer": answer}]
+    assert score_predictions(predictions, [row], task_name="multiple-choice")["score"] == score

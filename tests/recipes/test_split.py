@@ -61,3 +61,30 @@ def test_nothing_to_split_and_nothing_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "train.jsonl").read_bytes() == before
     with pytest.raises(ValueError, match=r"1\.5"):
         split_annotations(several, output=tmp_path / "other", share=1.5)
+
+
+def test_files_of_every_kind_are_split(tmp_path: Path) -> None:
+    table = tmp_path / "all.csv"
+    table.write_text("video_id;question;answer;notes\n3,0;one;red;x\n4,0;two;ä;y\n", encoding="utf-16")
+    report = split_annotations(table, output=tmp_path / "table", group_by=["notes"])
+    rows = [json.loads(Path(path).read_text(encoding="utf-8")) for path in (report.train, report.test)]
+    assert sorted(rows, key=lambda row: row["video_id"]) == [
+        {"video_id": "3,0", "question": "one", "answer": "red", "notes": "x"},
+        {"video_id": "4,0", "question": "two", "answer": "ä", "notes": "y"},
+    ]
+    array = tmp_path / "all.json"
+    array.write_text('[{"video_id": "a", "question": "q"},\n{"video_id": "b", "question": "q"}]')
+    report = split_annotations(array, output=tmp_path / "array")
+    assert read_media(report.train) | read_media(report.test) == {"a", "b"}
+
+
+def test_groups_name_ids_in_other_forms(tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "all.jsonl", ["3.0", "4", "Caf\u00e9", "x"])
+    groups = tmp_path / "groups.json"
+    groups.write_text(json.dumps([[3, "4.0", "Cafe\u0301"]]))
+    assert split_annotations(source, output=tmp_path / "out", groups=groups).groups == 2
+    groups.write_text(json.dumps({"app": ["y", "z"]}))
+    with pytest.raises(DataError, match=r"groups\.json name no image or recording of the rows"):
+        split_annotations(source, output=tmp_path / "out2", groups=groups)
+    with pytest.raises(DataError, match=r"no row of .* has a field 'ap'"):
+        split_annotations(source, output=tmp_path / "other", group_by=["ap"])

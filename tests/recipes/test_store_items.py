@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import lmdb
@@ -94,3 +95,19 @@ def test_from_the_command_line(store: Path) -> None:
     assert '"num_items": 3' in done.stdout
     with MediaStore(store) as opened:
         assert len(opened) == 3
+
+
+def test_ids_in_either_unicode_form(tmp_path: Path) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "Café") for form in ("NFC", "NFD"))
+    make_video(tmp_path / f"{decomposed}.mp4", num_frames=2)
+    store = tmp_path / "s"
+    ingest([tmp_path / f"{decomposed}.mp4"], extensions=(), file_type="auto", store=store)
+    for pattern in (composed, decomposed, f"{composed[:3]}*", f"*{composed[-1]}"):
+        assert len(list_items(store, match=pattern, limit=None).payload["items"]) == 1
+    assert list_items(store, match="Cafe", limit=None).payload["items"] == []
+    (written,) = get_items(store, [composed], output=tmp_path / "out").payload["written"]
+    assert Path(written).name == f"{decomposed}.mp4"
+    with pytest.raises(DataError, match="no image or recording 'Cafe'"):
+        remove_items(store, ["Cafe"])
+    assert remove_items(store, [composed]).payload["removed"] == [decomposed]
+    assert list_items(store, match=None, limit=None).payload["count"] == 0

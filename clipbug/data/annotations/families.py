@@ -17,6 +17,7 @@ from clipbug.data.annotations.fields import (
     optional_text_field,
     text_field,
 )
+from clipbug.data.annotations.option_columns import OPTION_LISTS, find_option_columns
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
 
 Family = Literal["vqa", "video_qa", "multiple_choice", "captions"]
@@ -25,6 +26,9 @@ _QUESTION_ID_FIELDS = ("question_id", "qid")
 _RECORDING_FIELDS = ("video_id", "gif_name", "clip_name")
 # RICO rows have a `file_id` beside `image_id`, of the same value; `screenId` is Screen2Words' name for it.
 _PICTURE_FIELDS = ("image_id", "file_id", "screenId")
+
+
+_COLUMNS: dict[Family, str] = {"multiple_choice": " (or columns a1 | a2 ...)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +49,18 @@ class FamilyFields:
 def family_of_row(row: Row) -> Family | None:
     """The family whose fields the row has, or None."""
     for family, fields in FAMILIES.items():
-        if any(name in row for name in fields.text) and any(name in row for name in fields.media):
+        has_text = any(name in row for name in fields.text)
+        if family == "multiple_choice":
+            has_text = _has_options(row)
+        if has_text and any(name in row for name in fields.media):
             return family
     return None
+
+
+def _has_options(row: Row) -> bool:
+    if "options" in row or any(isinstance(row.get(name), list) for name in OPTION_LISTS):
+        return True
+    return has_any(row, ("question", "answer")) and bool(find_option_columns(row))
 
 
 def family_of_rows(rows: Iterable[Row]) -> Family | None:
@@ -59,7 +72,7 @@ def family_of_rows(rows: Iterable[Row]) -> Family | None:
 def describe_families() -> str:
     """One line per family: the fields it needs."""
     return "\n".join(
-        f"  {family}: {' | '.join(fields.text)} + {' | '.join(fields.media)}"
+        f"  {family}: {' | '.join(fields.text)}{_COLUMNS.get(family, '')} + {' | '.join(fields.media)}"
         for family, fields in FAMILIES.items()
     )
 
@@ -75,8 +88,15 @@ def parse_row(row: Row, family: Family, source: str) -> Record:
 
 
 def _parse_question(row: Row, fields: FamilyFields, source: str) -> Record:
-    if "options" in row:  # its answer is the number of an option, not a text
-        raise RowError("field 'options' makes it multiple choice")
+    lists = (name for name in OPTION_LISTS if isinstance(row.get(name), list) or name == "options")
+    given = next((name for name in lists if name in row), None)
+    if given is not None:  # its answer is the number of an option, not a text
+        raise RowError(f"field {given!r} makes it multiple choice")
+    if columns := find_option_columns(row):
+        raise RowError(
+            f"columns {columns[0]} to {columns[-1]} make it multiple choice: its answer is the number of an"
+            " option, not a text (task multiple-choice)"
+        )
     return QuestionRecord(
         record_id="",
         question_id=optional_id_field(row, _QUESTION_ID_FIELDS) or "",
@@ -116,7 +136,9 @@ def _parse_caption(row: Row, fields: FamilyFields, source: str) -> Record:
 
 # In this order: the rows of a family may have the fields of a later one too.
 FAMILIES: dict[Family, FamilyFields] = {
-    "multiple_choice": FamilyFields((*_RECORDING_FIELDS, *_PICTURE_FIELDS), ("options",), _parse_choice),
+    "multiple_choice": FamilyFields(
+        (*_RECORDING_FIELDS, *_PICTURE_FIELDS, "video"), OPTION_LISTS, _parse_choice
+    ),
     "vqa": FamilyFields(_PICTURE_FIELDS, ("question",), _parse_question),
     "video_qa": FamilyFields(_RECORDING_FIELDS, ("question",), _parse_question),
     "captions": FamilyFields(

@@ -6,13 +6,35 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from clipbug.data.annotations.option_columns import (
+    OPTION_LISTS,
+    find_option_columns,
+    is_option_column,
+    missing_option_column,
+)
+from clipbug.data.media_ids import whole_number
 from clipbug.data.records import UNKNOWN_TYPE
 
 Row = Mapping[str, Any]
 
+ID_FIELDS = ("image_id", "file_id", "video_id", "gif_name", "clip_name", "question_id", "qid")
+"""Fields whose ids may be numbers or texts."""
+
+_USED_FIELDS = {
+    *ID_FIELDS,
+    *("coco_id", "vg_id", "screenId", "video", "id", "question", "caption", "summary", "description"),
+    *("labels", "answer", "ground_truth", "answer_type", "app", *OPTION_LISTS),
+}
+_LARGEST_EXACT_FLOAT = 2.0**53  # above, a float no longer tells neighbouring whole numbers apart
+
 
 class RowError(Exception):
     """Why one row cannot be used. Collected over the file, then reported as one DataError."""
+
+
+def is_used(name: str) -> bool:
+    """Whether some family reads a field of this name."""
+    return name in _USED_FIELDS or is_option_column(name)
 
 
 def has_any(row: Row, names: Sequence[str]) -> bool:
@@ -32,14 +54,21 @@ def text_field(row: Row, names: Sequence[str]) -> str:
 
 
 def id_field(row: Row, names: Sequence[str]) -> str:
-    """The first of `names` that the row has: a string or a whole number, as text."""
+    """The first of `names` that the row has: a string or a whole number (3 or 3.0), as text."""
     given = _given(row, names)
     value = row[given]
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    if not isinstance(value, str) and not is_whole(value):
         raise _wrong_type(given, value, "a string or a whole number")
     if not str(value).strip():
         raise RowError(f"field {given!r} is empty")
     return str(value)
+
+
+def is_whole(value: object) -> bool:
+    """Whether a value is a whole number: an integer, or a float that is exactly one."""
+    if isinstance(value, float):
+        return value.is_integer() and abs(value) <= _LARGEST_EXACT_FLOAT
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def optional_id_field(row: Row, names: Sequence[str]) -> str | None:
@@ -78,9 +107,11 @@ def label_fields(row: Row) -> dict[str, float]:
 
 def _answer_text(answer: object) -> str:
     """An answer as text, numbers included: 3 and 3.0 are "3"."""
-    if isinstance(answer, float) and answer.is_integer():
+    if isinstance(answer, float) and is_whole(answer):
         answer = int(answer)
-    if isinstance(answer, bool) or not isinstance(answer, str | int | float) or answer != answer:
+    if isinstance(answer, float) and abs(answer) > _LARGEST_EXACT_FLOAT:
+        raise _wrong_type("answer", answer, "a number that is exact, or a string")
+    if isinstance(answer, bool) or not isinstance(answer, str | int | float):
         raise _wrong_type("answer", answer, "a string or a number")
     if not str(answer).strip():
         raise RowError("field 'answer' is empty; leave it out where the answer is not known")
@@ -119,30 +150,51 @@ def _soft_labels(labels: object) -> dict[str, float]:
 def option_fields(row: Row) -> tuple[tuple[str, ...], int | None]:
     """The answers to choose from, and the index of the right one (None where the row does not say).
 
-    The answer may be an index from 0 on, or the text of an option.
+    Options are a list, or in columns (`a1` to `a5`). The answer may be an index from 0 on, or the text of an
+    option; of columns `A`, `B` ..., a letter.
     """
-    options = row.get("options")
+    name = next((name for name in OPTION_LISTS if row.get(name) is not None), "options")
+    columns = () if row.get(name) is not None else find_option_columns(row)
+    options: Any = [row[column] for column in columns] if columns else row.get(name)
+    if columns:
+        if lacking := missing_option_column(columns):
+            raise RowError(f"the option {lacking!r} is missing between {columns[0]!r} and {columns[-1]!r}")
+        options = [option if isinstance(option, str) else _answer_text(option) for option in options]
     if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
-        raise _wrong_type("options", options, "a list of strings")
+        raise _wrong_type(name, options, "a list of strings")
     if len(options) < 2:
-        raise RowError(f"field 'options' has {len(options)} answers to choose from, at least 2 are needed")
+        raise RowError(f"field {name!r} has {len(options)} answers to choose from, at least 2 are needed")
     if not all(option.strip() for option in options):
-        raise RowError("field 'options' has an empty answer")
-    return tuple(options), _index_of_option(row.get("answer"), options)
+        raise RowError(f"field {name!r} has an empty answer")
+    return tuple(options), _index_of_option(row.get("answer"), options, columns)
 
 
-def _index_of_option(answer: object, options: Sequence[str]) -> int | None:
+def _index_of_option(answer: object, options: Sequence[str], columns: Sequence[str]) -> int | None:
     if answer is None:
         return None
-    if isinstance(answer, str) and options.count(answer) == 1:
-        return options.index(answer)
-    if isinstance(answer, str) and answer.strip().isdecimal():
-        answer = int(answer)
-    if isinstance(answer, bool) or not isinstance(answer, int):
+    by_text = options.index(answer) if isinstance(answer, str) and options.count(answer) == 1 else None
+    number = _number_of_option(answer, columns)
+    if by_text is None and number is None:
         raise _wrong_type("answer", answer, "the index of an option or its text")
-    if not 0 <= answer < len(options):
-        raise RowError(f"field 'answer' is {answer}, but the last option is number {len(options) - 1}")
-    return answer
+    if by_text is not None and (number is None or number == by_text or not columns):
+        return by_text
+    if by_text is not None and number is not None and 0 <= number < len(options):
+        raise RowError(
+            f"field 'answer' is {answer!r}, the text of option number {by_text} and the number of another"
+        )
+    if number is not None and not 0 <= number < len(options):
+        raise RowError(f"field 'answer' is {number}, but the last option is number {len(options) - 1}")
+    return number
+
+
+def _number_of_option(answer: object, columns: Sequence[str]) -> int | None:
+    if isinstance(answer, int | float) and is_whole(answer):
+        return int(answer)
+    text = whole_number(answer.strip()) if isinstance(answer, str) else ""
+    letters = [name[-1].lower() for name in columns]
+    if text.lower() in letters and text.isalpha():
+        return letters.index(text.lower())
+    return int(text) if text.isascii() and text.isdecimal() else None
 
 
 def _given(row: Row, names: Sequence[str]) -> str:

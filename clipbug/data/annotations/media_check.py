@@ -1,15 +1,16 @@
 """Which stored image or recording each annotation row means."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from clipbug.data.file_endings import IMAGE_ENDINGS, VIDEO_ENDINGS
+from clipbug.data.annotations.fields import is_whole
 from clipbug.data.media import MediaSource
+from clipbug.data.media_ids import IdFinder
 from clipbug.data.records import Record
 from clipbug.errors import DataError
+from clipbug.runtime.json_reading import JsonError, read_json
 
 _NUM_SHOWN = 5
 _NUM_NEAREST = 3
@@ -34,7 +35,7 @@ class MediaMatch:
 def match_media(
     records: Sequence[Record], media: MediaSource, *, aliases: Mapping[str, str] | None = None
 ) -> MediaMatch:
-    """Look every row's media up: by its id, by its alias, or by its id without a file ending.
+    """Look every row's media up: by its id, its alias, its id without a file ending, or other forms of these.
 
     Record ids stay as they are, so that predictions join with the file whatever the names in the store.
 
@@ -43,7 +44,8 @@ def match_media(
         media: the store.
         aliases: id in annotations -> id in the store.
     """
-    store_ids = {record.media_id: _store_id(record.media_id, media, aliases or {}) for record in records}
+    finder = IdFinder(media, aliases)
+    store_ids = {name: finder.find(name) for name in dict.fromkeys(record.media_id for record in records)}
     found = [
         replace(record, media_id=store_id)
         for record in records
@@ -87,20 +89,17 @@ def load_aliases(path: Path) -> dict[str, str]:
     """
     hint = 'it holds one JSON object, such as {"APOD-CC1": "video0"}'
     try:
-        aliases = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        aliases = read_json(path)
+    except (OSError, JsonError) as error:
         raise DataError(f"aliases {path} cannot be read: {error}", hint) from error
-    if not isinstance(aliases, dict) or not all(isinstance(name, str | int) for name in aliases.values()):
+    if not isinstance(aliases, dict):
         raise DataError(f"aliases {path} are no object of ids", hint)
+    bad = next(
+        (name for name, value in aliases.items() if not (isinstance(value, str) or is_whole(value))), None
+    )
+    if bad is not None:
+        raise DataError(f"aliases {path} are no object of ids: that of {bad!r} is {aliases[bad]!r}", hint)
     return {name: str(store_id) for name, store_id in aliases.items()}
-
-
-def _store_id(media_id: str, media: MediaSource, aliases: Mapping[str, str]) -> str | None:
-    path = PurePosixPath(media_id.replace("\\", "/"))
-    is_media_file = path.suffix.lower().lstrip(".") in (*IMAGE_ENDINGS, *VIDEO_ENDINGS)
-    stem = path.stem if is_media_file else media_id
-    candidates = (media_id, aliases.get(media_id), stem, aliases.get(stem))
-    return next((name for name in candidates if name is not None and name in media), None)
 
 
 def _described(media_id: str, row: Record, known: Sequence[str]) -> str:

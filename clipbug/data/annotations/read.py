@@ -11,6 +11,7 @@ from typing import Literal
 from clipbug.data.annotations.families import Family, describe_families, family_of_rows, parse_row
 from clipbug.data.annotations.fields import Row, RowError
 from clipbug.data.annotations.lines import Line, iter_lines
+from clipbug.data.media_ids import fold_id
 from clipbug.data.records import CaptionRecord, Record
 from clipbug.errors import DataError
 
@@ -149,8 +150,9 @@ def _with_ids(records: Sequence[Record]) -> list[Record]:
     position: Counter[str] = Counter()
     numbered = []
     for record in records:
-        position[record.media_id] += 1
-        numbered.append(f"{record.media_id}#{position[record.media_id]}")
+        media_id = fold_id(record.media_id)  # so that a file saved by a spreadsheet gives the same ids
+        position[media_id] += 1
+        numbered.append(f"{media_id}#{position[media_id]}")
     ids = [one if one and uses[one] == 1 else other for one, other in zip(given, numbered, strict=True)]
     if len(set(ids)) < len(ids):  # a question id looks like a numbered one; numbered ids alone never collide
         ids = numbered

@@ -151,7 +151,9 @@ def _captions(part: Part) -> Iterator[Finding]:
         yield Finding(
             "info", "shared-caption", text, tuple(", ".join(sorted(ids)) for ids in shared.values())
         )
-    long = [row.record_id for row in part.records if len(row.text.split()) > _LONG_TEXT]
+    long = [
+        row.record_id for row in part.records if any(len(text.split()) > _LONG_TEXT for text in row.texts)
+    ]
     if long:
         text = f"{part.name}: {len(long)} texts have more than {_LONG_TEXT} words (data.max_text_tokens cuts)"
         yield Finding("info", "long-text", text, tuple(long))

@@ -3,28 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 
+from clipbug.data.annotations.fields import ID_FIELDS, is_used
+from clipbug.data.annotations.option_columns import find_option_columns
+from clipbug.data.media_ids import fold_id
 from clipbug.data.records import UNKNOWN_TYPE, CaptionRecord, ChoiceRecord, QuestionRecord, Record
 from clipbug.metrics.text import fold
 from clipbug.recipes.checks.findings import Finding, Part, place
 
-_ID_FIELDS = ("image_id", "file_id", "video_id", "gif_name", "clip_name", "question_id", "qid")
-_USED_FIELDS = (
-    *_ID_FIELDS,
-    *(
-        "coco_id",
-        "vg_id",
-        "screenId",
-        "video",
-        "id",
-        "question",
-        "caption",
-        "summary",
-        "description",
-        "labels",
-        "answer",
-    ),
-    *("ground_truth", "options", "answer_type", "app"),
-)
+_SPREADSHEET_ERRORS = ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#ERROR!")
 _MASS_TOLERANCE = 1e-6  # of a sum of weights that were written as decimals
 
 
@@ -39,6 +25,7 @@ def check_rows(part: Part) -> Iterator[Finding]:
         )
     yield from _answer_types(part)
     yield from _spaces_and_fields(part)
+    yield from _spreadsheet_errors(part)
     yield from _ids(part)
     yield from _repetitions(part)
     yield from _label_mass(part)
@@ -47,12 +34,13 @@ def check_rows(part: Part) -> Iterator[Finding]:
 
 def same_row(record: Record) -> Hashable:
     """What two rows have in common that say the same about the same visual."""
+    media = fold_id(record.media_id)
     if isinstance(record, QuestionRecord):
         labels = tuple(sorted((fold(answer), weight) for answer, weight in record.labels.items()))
-        return record.media_id, fold(record.question), labels
+        return media, fold(record.question), labels
     if isinstance(record, ChoiceRecord):
-        return record.media_id, fold(record.question), tuple(map(fold, record.options)), record.answer
-    return record.media_id, fold(record.caption)
+        return media, fold(record.question), tuple(map(fold, record.options)), record.answer
+    return media, fold(record.caption)
 
 
 def _answer_types(part: Part) -> Iterator[Finding]:
@@ -82,9 +70,21 @@ def _spaces_and_fields(part: Part) -> Iterator[Finding]:
     if spaced:
         text = f"{part.name}: the space around the texts of {len(spaced)} rows was taken away"
         yield Finding("info", "space", text, tuple(spaced))
-    unused = {name for fields, _ in part.file.rows for name in fields if name not in _USED_FIELDS}
+    unused = {name for fields, _ in part.file.rows for name in fields if not is_used(name)}
     if unused:
         yield Finding("info", "unused-field", f"{part.name}: fields that are not used", tuple(sorted(unused)))
+
+
+def _spreadsheet_errors(part: Part) -> Iterator[Finding]:
+    items = [
+        f"{place(record)}: {name} is {value}"
+        for fields, record in part.file.rows
+        for name, value in fields.items()
+        if is_used(name) and isinstance(value, str) and value.strip() in _SPREADSHEET_ERRORS
+    ]
+    if items:
+        text = f"{part.name}: {len(items)} texts are what a spreadsheet writes where a formula has failed"
+        yield Finding("warning", "spreadsheet-error", text, tuple(items))
 
 
 def _is_padded(value: object) -> bool:
@@ -96,10 +96,10 @@ def _ids(part: Part) -> Iterator[Finding]:
     kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
     disagreeing = []
     for fields, record in part.file.rows:
-        given = {name: fields[name] for name in _ID_FIELDS if fields.get(name) is not None}
+        given = {name: fields[name] for name in ID_FIELDS if fields.get(name) is not None}
         for name, value in given.items():
             kinds[name]["texts" if isinstance(value, str) else "numbers"] += 1
-        both = {str(given[name]) for name in ("image_id", "file_id") if name in given}
+        both = {fold_id(str(given[name])) for name in ("image_id", "file_id") if name in given}
         if len(both) > 1:
             disagreeing.append(f"{place(record)}: {' and '.join(sorted(both))}")
     mixed = [
@@ -127,7 +127,7 @@ def _repetitions(part: Part) -> Iterator[Finding]:
         if not isinstance(record, CaptionRecord):
             question_ids[record.question_id] += 1
         if isinstance(record, QuestionRecord) and record.labels:
-            answers.setdefault((record.media_id, fold(record.question)), {}).setdefault(key, record)
+            answers.setdefault((fold_id(record.media_id), fold(record.question)), {}).setdefault(key, record)
     if doubled:
         text = f"{part.name}: {len(doubled)} rows say the same as an earlier row"
         yield Finding("warning", "duplicate-row", text, tuple(doubled))
@@ -159,6 +159,15 @@ def _label_mass(part: Part) -> Iterator[Finding]:
 
 
 def _options(part: Part) -> Iterator[Finding]:
+    columns = Counter(find_option_columns(fields) for fields, _ in part.file.rows)
+    columns.pop((), None)
+    if columns:
+        text = (
+            f"{part.name}: the options of {columns.total()} rows are in columns; `answer` is read as the"
+            " number of one, from 0 on, or as its text"
+        )
+        items = tuple(f"{', '.join(names)}: {count} rows" for names, count in columns.items())
+        yield Finding("info", "option-columns", text, items)
     repeated = [
         place(record)
         for record in part.records

@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import combinations
 
 from clipbug.data.issue_names import issue_of_name
+from clipbug.data.media_ids import fold_id
 from clipbug.data.records import CaptionRecord, Record
 from clipbug.metrics.text import fold
 from clipbug.recipes.checks.findings import Finding, Part, by_family, place
@@ -40,7 +41,7 @@ def _leaks(earlier: str, known: Sequence[Record], later: str, asked: Sequence[Re
     if copies:
         text = f"{len(copies)} of {len(asked)} {later} rows are copies of {earlier} rows"
         yield Finding("error", "leaked-row", text, _pairs(copies))
-    media = Counter(record.media_id for record, _ in _shared(known, asked, lambda row: row.media_id))
+    media = Counter(record.media_id for record, _ in _shared(known, asked, lambda row: fold_id(row.media_id)))
     if media:
         text = f"{len(media)} visuals of {later} are in {earlier} too"
         items = tuple(f"{media_id}: {count} {later} rows" for media_id, count in media.items())
@@ -67,7 +68,7 @@ def _shared(
 
 
 def _of_others(pairs: Sequence[tuple[Record, Record]]) -> list[tuple[Record, Record]]:
-    return [(record, other) for record, other in pairs if record.media_id != other.media_id]
+    return [(record, other) for record, other in pairs if fold_id(record.media_id) != fold_id(other.media_id)]
 
 
 def _caption(record: Record) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from clipbug.data.media_ids import fold_id
 from clipbug.data.records import UNKNOWN_TYPE, ChoiceRecord, QuestionRecord, Record
 from clipbug.metrics.answers import answer_score
 from clipbug.report.contents import Card
@@ -19,8 +20,9 @@ def make_cards(predictions: Sequence[Mapping[str, Any]], records: Sequence[Recor
         records: annotation rows; captions have no answers and are left out.
     """
     by_id = {str(row.get("id", row.get("question_id"))): row for row in predictions}
+    by_form = {fold_id(record_id): row for record_id, row in by_id.items()}  # 3.0 and 3 are one row
     return [
-        _card(record, by_id.get(record.record_id, {}))
+        _card(record, by_id.get(record.record_id) or by_form.get(fold_id(record.record_id), {}))
         for record in records
         if isinstance(record, QuestionRecord | ChoiceRecord)
     ]

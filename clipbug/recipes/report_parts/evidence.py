@@ -1,6 +1,5 @@
 """What the worst answers of a report rest on."""
 
-import json
 import logging
 import re
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from clipbug.recipes.loaded_model import EncodedVisual, LoadedModel, load_model
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.report.contents import Card
 from clipbug.report.pictures import jpeg_uri
+from clipbug.runtime.json_reading import read_note
 from clipbug.runtime.progress import ProgressBar
 from clipbug.tasks.question_answering import QuestionAnswering
 
@@ -36,7 +36,7 @@ def with_evidence(
         count: how many.
     """
     note = predictions.with_name("inference.json")
-    inferred = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
+    inferred = read_note(note)
     step = re.fullmatch(r"step-0*(\d+)", str(inferred.get("step")))  # a model folder has none
     model = load_model(run.path, step=step[1] if step else "best")
     if not isinstance(model.task, QuestionAnswering):

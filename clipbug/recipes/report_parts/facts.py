@@ -10,6 +10,7 @@ from typing import Any
 from clipbug.recipes.prediction_source import PredictionSource
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.report.contents import Curve
+from clipbug.runtime.json_reading import read_note
 
 _FOLDED_FILES = ("config.yaml", "environment.json")
 _CURVES_LEFT_OUT = ("gradient_norm", "data_wait_share", "backbone")
@@ -26,7 +27,7 @@ def head_facts(
 ) -> dict[str, str]:
     """Name -> value, for the head of the page."""
     note = Path(found.predictions).with_name("inference.json")
-    inferred = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
+    inferred = read_note(note)
     facts = {
         "task": task.replace("_", " "),
         "questions": f"{num_queries} about {num_media} recordings or screens",

@@ -50,7 +50,10 @@ from tests.data.annotations.rows import VIDEO_ROW, write_lines
             '{"video_id": "v", "question": "q?", "labels": {"a": "1"}}',
             'field "labels[\'a\']" is "1", expected a number',
         ),
-        ('{"video_id": "v", "question": "q?", "labels": {"a": NaN}}', "is NaN, expected a number in [0, 1]"),
+        (
+            '{"video_id": "v", "question": "q?", "labels": {"a": NaN}}',
+            "field 'labels.a': NaN is no number in JSON",
+        ),
         ('{"video_id": "v", "question": "q?", "labels": {"a": 2}}', "labels['a'] is 2, not in [0, 1]"),
         ('{"video_id": "v", "question": "q?", "labels": {" ": 1}}', "'labels' has an empty answer"),
         ('{"video_id": "v", "question": "q?", "options": ["a", "b"], "answer": 1}', "multiple choice"),

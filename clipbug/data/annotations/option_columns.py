@@ -1,0 +1,76 @@
+"""Answers to choose from in columns of their own: a1 to a5 (TGIF-QA), a0 to a4, option_1 ..., A, B, C, D."""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from clipbug.data.media_ids import whole_number
+
+_NUMBERED = re.compile(r"(a|ans|opt|option|choice|candidate)[ _-]?([0-9]{1,2})", re.IGNORECASE)
+_LETTERED = re.compile(r"(opt|option|choice)[ _-]?([a-z])", re.IGNORECASE)
+_LETTER = re.compile(r"()([A-Z])")
+_ANSWERS = re.compile(r"(answer)[ _-]?([0-9]{1,2})", re.IGNORECASE)
+
+OPTION_LISTS = ("options", "choices", "candidates", "answer_choices")
+"""Fields that hold all options of a row as a list."""
+
+
+@lru_cache(1000)  # all rows of a file have the same few names
+def is_option_column(name: str) -> bool:
+    """Whether a column of this name may hold an option."""
+    return any(form.fullmatch(name) for form in (_NUMBERED, _LETTERED, _ANSWERS, _LETTER))
+
+
+def find_option_columns(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The columns of a row that hold its options, in their order; empty without at least two of one kind.
+
+    They are numbered, or lettered (without a word before the letter: A and B at least). Columns answer1,
+    answer2 ... may also be what several people have answered: they are options only where `answer` is the
+    number of one.
+    """
+    if sum(map(is_option_column, row)) < 2:
+        return ()
+    runs = [_run(row, form) for form in (_NUMBERED, _LETTERED, _LETTER)]
+    if not {"A", "B"} <= set(runs[-1]):  # X and Y are coordinates
+        runs.pop()
+    found = next(filter(None, runs), ())
+    return found or _numbered_answers(row)
+
+
+def missing_option_column(columns: Sequence[str]) -> str:
+    """Which option between the others, or before them, is not there; empty if none lacks."""
+    places = [_place(name) for name in columns]
+    first = min(places[0], 1 if columns[0][-1].isdecimal() else 0)
+    lacking = next((place for place in range(first, places[-1]) if place not in places), None)
+    if lacking is None:
+        return ""
+    last = columns[-1]
+    digits = str(places[-1])
+    return (
+        last[: -len(digits)] + str(lacking) if last[-1].isdecimal() else last[:-1] + chr(lacking + ord("a"))
+    )
+
+
+def _numbered_answers(row: Mapping[str, Any]) -> tuple[str, ...]:
+    columns = _run(row, _ANSWERS)
+    given = whole_number(str(row.get("answer")).strip())
+    is_index = given.isdecimal() and int(given) < len(columns)
+    texts = {str(row[name]).strip() for name in columns}
+    return columns if is_index and given not in texts else ()
+
+
+def _run(row: Mapping[str, Any], form: re.Pattern[str]) -> tuple[str, ...]:
+    """The columns of one form with a value, in the order of their numbers or letters."""
+    by_word: dict[str, list[str]] = {}
+    for name, value in row.items():
+        match = form.fullmatch(name)
+        if match and value is not None:
+            by_word.setdefault(match[1].lower(), []).append(name)
+    return next((tuple(sorted(names, key=_place)) for names in by_word.values() if len(names) > 1), ())
+
+
+def _place(name: str) -> int:
+    """The number of a column, or of its letter from 0 on."""
+    digits = re.search(r"[0-9]+\Z", name)
+    return int(digits[0]) if digits else ord(name[-1].lower()) - ord("a")
