@@ -3,6 +3,7 @@
 from __future__ import annotations  # Packet takes no index at run time
 
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import chain
 from types import TracebackType
 from typing import Self
@@ -48,6 +49,12 @@ class PacketReader:
     def coded_size(self) -> tuple[int, int]:
         """Height and width before rotation."""
         return self._stream.codec_context.height, self._stream.codec_context.width
+
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """Width of a stored pixel by its height: the container's word, else the codec's; GIF's nobody heeds."""
+        declared = None if self._container.format.name == "gif" else self._stream.sample_aspect_ratio
+        return declared or Fraction(1)
 
     @property
     def declared(self) -> DeclaredTiming | None:

@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 
 from clipbug.data.decoding.changes import changes_by_size
 from clipbug.data.decoding.container import HINT, decode_errors, open_container, packets_of
+from clipbug.data.decoding.orientation import orientation_of
 from clipbug.data.media import PacketTable
 from clipbug.errors import DecodeError
 
@@ -181,4 +182,4 @@ def _end_of_last(
 
 
 def _rotation(frame: VideoFrame) -> int:
-    return round(-frame.rotation / 90) * 90 % 360
+    return orientation_of(frame).rotation_degrees

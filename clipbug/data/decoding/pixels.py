@@ -12,8 +12,3 @@ def blend_on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     alpha = rgba[..., 3:].astype(np.uint16)
     return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-
-
-def turn(picture: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
-    """The picture (H, W, 3) turned clockwise by a multiple of 90 degrees."""
-    return np.rot90(picture, -degrees // 90)

@@ -7,21 +7,21 @@ from typing import Self
 
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from clipbug.data.decoding.alpha import AlphaStream
 from clipbug.data.decoding.base import FrameBatch, VideoMetadata
 from clipbug.data.decoding.container import HINT, decode_errors
+from clipbug.data.decoding.conversion import PictureConverter, shown_size
 from clipbug.data.decoding.packet_reader import PacketReader
 from clipbug.data.decoding.packets import read_packet_table
-from clipbug.data.decoding.pixels import blend_on_white, turn
 from clipbug.data.decoding.plan import Stretch, is_before_start, plan_stretches
 from clipbug.data.media import PacketTable
 from clipbug.errors import DecodeError
 
 
 class PyAvDecoder:
-    """A recording in memory. Alpha is blended on white; pictures of another size are scaled to the first's.
+    """A recording in memory, as a screen shows it: see `conversion`.
 
     Args:
         data: the file.
@@ -38,9 +38,11 @@ class PyAvDecoder:
         self.packets = packets or read_packet_table(data, media_id=media_id)
         self._places = self.packets.places_shown()
         self._reader = PacketReader(data, media_id=media_id, table=self.packets)
-        self._reformatter = VideoReformatter()
         self.pts_seconds: NDArray[np.float64] = np.array([self._seconds(place) for place in self._places])
         self.metadata = _describe(self.packets, self._reader)
+        size = self.metadata.height, self.metadata.width
+        self._converter = PictureConverter(media_id, size, self._reader.pixel_aspect)
+        self._alpha = AlphaStream(self._reader.codec)
 
     @property
     def changes(self) -> NDArray[np.uint8]:
@@ -122,10 +124,12 @@ class PyAvDecoder:
                 place = None if frame.pts is None else place_of.get(frame.pts)
                 if place is None:
                     continue
+                if self._alpha.is_missing(frame.pts):
+                    continue
                 if frame.is_corrupt:
                     time = self._seconds(place)
                     raise DecodeError(f"{self._media_id}: the picture at {time:.3f} s is damaged", HINT)
-                yield place, self._convert(frame, size)
+                yield place, self._converter.convert(frame, size, self._alpha.take(frame.pts))
 
     def _frames(self, stretch: Stretch) -> Iterator[VideoFrame]:
         """What the decoder gives for a stretch: all wanted pictures, and those that others are made from."""
@@ -134,24 +138,16 @@ class PyAvDecoder:
             is_wanted = place in stretch.wanted
             if place == stretch.first:
                 self._reader.context.flush_buffers()
+                self._alpha.restart()
                 is_wanted = True  # some decoders (AV1) read skip_frame once, at the first packet
             elif is_before_start(table, stretch, place):
                 continue
             self._reader.context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
             if not table.has_container_times:
                 packet.pts = place
+            self._alpha.feed(packet, is_wanted=is_wanted, is_start_known=stretch.first == 0)
             yield from self._reader.context.decode(packet)
         yield from self._reader.context.decode(None)
-
-    def _convert(self, frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """RGB at the shown size, one pass of swscale."""
-        rotation = self.packets.rotation_degrees
-        height, width = size if rotation % 180 == 0 else size[::-1]
-        is_alpha = [component.is_alpha for component in frame.format.components]
-        has_alpha = any(is_alpha) or frame.format.name == "pal8"
-        scaled = self._reformatter.reformat(frame, width, height, "rgba" if has_alpha else "rgb24")
-        picture = scaled.to_ndarray().astype(np.uint8, copy=False)
-        return turn(blend_on_white(picture) if has_alpha else picture, rotation)
 
     def _missing_error(self, missing: set[int]) -> DecodeError:
         times = ", ".join(f"{seconds:.3f}" for seconds in sorted(map(self._seconds, missing)))
@@ -169,7 +165,9 @@ def _describe(table: PacketTable, reader: PacketReader) -> VideoMetadata:
     """What packet table and header say about a recording."""
     times = sorted(pts for pts, shown in zip(table.pts, table.is_shown, strict=True) if shown)
     duration = Fraction(table.end_pts - times[0]) * Fraction(*table.time_base)
-    height, width = reader.coded_size if table.rotation_degrees % 180 == 0 else reader.coded_size[::-1]
+    height, width = shown_size(*reader.coded_size, reader.pixel_aspect)
+    if table.rotation_degrees % 180:
+        height, width = width, height
     return VideoMetadata(
         codec=reader.codec,
         width=width,

@@ -1,0 +1,54 @@
+"""How a player turns and mirrors pictures, by the display matrix that container or codec gives with them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from av.sidedata.sidedata import Type
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """One of the eight ways to lay a picture on the screen: first transposed, then flipped.
+
+    Attributes:
+        is_transposed: rows become columns.
+        flips_x: left and right change sides.
+        flips_y: top and bottom change sides.
+    """
+
+    is_transposed: bool = False
+    flips_x: bool = False
+    flips_y: bool = False
+
+    @property
+    def rotation_degrees(self) -> int:
+        """Clockwise; of a mirrored picture, what is left to turn once left and right have changed sides."""
+        if self.is_transposed:
+            return 90 if self.flips_x else 270
+        return 180 if self.flips_y else 0
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) as shown of a picture of this stored size, and the other way round."""
+        return (width, height) if self.is_transposed else (height, width)
+
+    def apply(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The upright picture (H, W, 3)."""
+        if self == Orientation():
+            return picture
+        upright = picture.swapaxes(0, 1) if self.is_transposed else picture
+        upright = upright[:: -1 if self.flips_y else 1, :: -1 if self.flips_x else 1]
+        return np.ascontiguousarray(upright)
+
+
+def orientation_of(frame: VideoFrame) -> Orientation:
+    """The orientation of a decoded picture; angles between right ones are rounded."""
+    matrices = [data for data in frame.side_data if data.type is Type.DISPLAYMATRIX]
+    if not matrices:
+        return Orientation()
+    # A point (x, y) of the picture is shown at (a x + c y, b x + d y).
+    a, b, _, c, d = np.frombuffer(matrices[0], np.int32)[:5].tolist()
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return Orientation(flips_x=a < 0, flips_y=d < 0)
+    return Orientation(is_transposed=True, flips_x=c < 0, flips_y=b < 0)
