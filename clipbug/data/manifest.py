@@ -10,8 +10,8 @@ from typing import Any
 from clipbug.data.media import MediaEntry, PacketTable, PreparedInfo
 from clipbug.errors import DataError
 
-_VERSION = 2
-_READ_VERSIONS = (1, 2)
+_VERSION = 3
+_READ_VERSIONS = (1, 2, 3)
 
 
 def encode_entry(entry: MediaEntry) -> bytes:
@@ -37,10 +37,12 @@ def decode_entry(data: bytes) -> MediaEntry:
     try:
         values: dict[str, Any] = json.loads(zlib.decompress(data[1:]))
         packets, prepared = values.pop("packets"), values.pop("prepared", None)
+        other_sizes = values.pop("other_sizes", ())
         return MediaEntry(
             **values,
             packets=_unpack_table(packets) if packets else None,
             prepared=PreparedInfo(**prepared) if prepared else None,
+            other_sizes=tuple((width, height) for width, height in other_sizes),
         )
     except (zlib.error, ValueError, TypeError, KeyError) as error:
         raise DataError(

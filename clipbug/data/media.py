@@ -72,7 +72,9 @@ class MediaEntry:
     """One line of the manifest.
 
     Attributes:
-        width, height: pixels as shown (rotation applied).
+        width, height: pixels as shown (rotation and shape of pixels applied).
+        other_sizes: (width, height), as shown, of pictures that have another size than the first; they keep
+            their shape, between bars.
         num_bytes, sha256: of the original file, whether it is kept or not.
         packets: None for images and for stores without a manifest.
         prepared: None without a prepared form.
@@ -95,6 +97,7 @@ class MediaEntry:
     packets: PacketTable | None = None
     prepared: PreparedInfo | None = None
     has_original: bool = True
+    other_sizes: tuple[tuple[int, int], ...] = ()
 
     def is_prepared_for(self, longer_side: int) -> bool:
         """Whether there is a prepared form that loses nothing against the original at this size."""

@@ -41,6 +41,7 @@ def probe(data: bytes, *, media_id: str, file_name: str) -> MediaEntry:
         rotation_degrees=metadata.rotation_degrees,
         is_variable_rate=metadata.is_variable_rate,
         packets=packets,
+        other_sizes=_other_sizes(data, media_id, packets) if packets else (),
     )
 
 
@@ -60,6 +61,11 @@ def _look(data: bytes, media_id: str) -> tuple[VideoMetadata, PacketTable | None
     with PyAvDecoder(data, media_id=media_id, packets=table) as exact:
         _decode_ends(exact)
         return exact.metadata, table
+
+
+def _other_sizes(data: bytes, media_id: str, packets: PacketTable) -> tuple[tuple[int, int], ...]:
+    with PyAvDecoder(data, media_id=media_id, packets=packets) as decoder:
+        return decoder.other_sizes()
 
 
 def _decode_ends(decoder: PyAvDecoder) -> None:

@@ -1,11 +1,11 @@
 """What `clipbug ingest` says when it is done."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipbug.data.media import MediaKind
+from clipbug.data.media import MediaEntry, MediaKind
 from clipbug.recipes.file_loading import BadFile
 
 
@@ -30,6 +30,25 @@ class KindTotals:
 
 
 @dataclass(frozen=True, slots=True)
+class FileNote:
+    """What is worth knowing of a file that is stored."""
+
+    path: Path
+    text: str
+
+
+def notes_on(path: Path, entry: MediaEntry) -> Iterator[FileNote]:
+    """What a user should know of a stored file."""
+    if entry.other_sizes:
+        others = " and ".join(f"{width}x{height}" for width, height in entry.other_sizes)
+        yield FileNote(
+            path,
+            f"its pictures change their size: {entry.width}x{entry.height}, later {others};"
+            f" those of another shape are fitted into {entry.width}x{entry.height} between black bars",
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class IngestReport:
     """What an ingest did.
 
@@ -43,6 +62,7 @@ class IngestReport:
         num_other_files: files passed by because of their extension.
         prepared: recordings of which a prepared form was made now.
         not_prepared: recordings of which none could be made; their originals are stored.
+        notes: files that are stored, and what is worth knowing of them.
     """
 
     store: Path
@@ -55,6 +75,7 @@ class IngestReport:
     num_other_files: int
     prepared: int = 0
     not_prepared: tuple[BadFile, ...] = ()
+    notes: tuple[FileNote, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """For --json."""
@@ -73,6 +94,7 @@ class IngestReport:
             "num_other_files": self.num_other_files,
             "prepared": self.prepared,
             "not_prepared": [_bad_row(file) for file in self.not_prepared],
+            "notes": [{"file": str(note.path), "note": note.text} for note in self.notes],
         }
 
 
@@ -93,6 +115,7 @@ def joined_report(store: Path, reports: Sequence[IngestReport], *, num_other_fil
         num_other_files=num_other_files,
         prepared=sum(report.prepared for report in reports),
         not_prepared=tuple(file for report in reports for file in report.not_prepared),
+        notes=tuple(note for report in reports for note in report.notes),
     )
 
 

@@ -15,6 +15,7 @@ from clipbug.data.decoding.container import HINT, decode_errors
 from clipbug.data.decoding.conversion import PictureConverter, shown_size
 from clipbug.data.decoding.packet_reader import PacketReader
 from clipbug.data.decoding.packets import read_packet_table
+from clipbug.data.decoding.picture_sizes import coded_sizes
 from clipbug.data.decoding.plan import Stretch, is_before_start, plan_stretches
 from clipbug.data.media import PacketTable
 from clipbug.errors import DecodeError
@@ -51,6 +52,13 @@ class PyAvDecoder:
         if not table.changes:
             table = read_packet_table(self._data, media_id=self._media_id)
         return np.array(table.changes, np.uint8)[self._places]
+
+    def other_sizes(self) -> tuple[tuple[int, int], ...]:
+        """(width, height), as shown, of pictures that have another size than the first; reads the whole file."""
+        coded = coded_sizes(self._data, media_id=self._media_id)
+        shown = [_shown_size(size, self.packets, self._reader) for size in coded]
+        own = self.metadata.height, self.metadata.width
+        return tuple((width, height) for height, width in shown if (height, width) != own)
 
     def frames_at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> FrameBatch:
         """The pictures at `indices`; see `VideoDecoder.frames_at`."""
@@ -165,9 +173,7 @@ def _describe(table: PacketTable, reader: PacketReader) -> VideoMetadata:
     """What packet table and header say about a recording."""
     times = sorted(pts for pts, shown in zip(table.pts, table.is_shown, strict=True) if shown)
     duration = Fraction(table.end_pts - times[0]) * Fraction(*table.time_base)
-    height, width = shown_size(*reader.coded_size, reader.pixel_aspect)
-    if table.rotation_degrees % 180:
-        height, width = width, height
+    height, width = _shown_size(reader.coded_size, table, reader)
     return VideoMetadata(
         codec=reader.codec,
         width=width,
@@ -180,6 +186,12 @@ def _describe(table: PacketTable, reader: PacketReader) -> VideoMetadata:
         declared=reader.declared,
         declared_fps=reader.declared_fps,
     )
+
+
+def _shown_size(coded: tuple[int, int], table: PacketTable, reader: PacketReader) -> tuple[int, int]:
+    """(height, width), upright and in square pixels."""
+    height, width = shown_size(*coded, reader.pixel_aspect)
+    return (width, height) if table.rotation_degrees % 180 else (height, width)
 
 
 def _is_variable(steps: NDArray[np.int64]) -> bool:
