@@ -5,7 +5,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorPrimaries, ColorTrc, VideoReformatter
+from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc, VideoReformatter
 from numpy.typing import NDArray
 
 from clipbug.data.decoding.orientation import orientation_of
@@ -42,12 +42,19 @@ class PictureConverter:
         media_id: for messages.
         shown_size: height and width of the recording as shown, upright and in square pixels.
         pixel_aspect: width of a stored pixel by its height.
+        colours: matrix and range (ITU-T H.273) by the container, if they have precedence over the decoder's.
 
     Raises:
         DecodeError: the pixels' shape is beyond all reason.
     """
 
-    def __init__(self, media_id: str, shown_size: tuple[int, int], pixel_aspect: Fraction) -> None:
+    def __init__(
+        self,
+        media_id: str,
+        shown_size: tuple[int, int],
+        pixel_aspect: Fraction,
+        colours: tuple[int, int] | None = None,
+    ) -> None:
         if not Fraction(1, _MAX_PIXEL_ASPECT) <= pixel_aspect <= _MAX_PIXEL_ASPECT:
             raise DecodeError(
                 f"{media_id}: its header says that pixels are {float(pixel_aspect):.3g} times as wide as high",
@@ -56,6 +63,7 @@ class PictureConverter:
         self._media_id = media_id
         self._shown_size = shown_size
         self._pixel_aspect = pixel_aspect
+        self._matrix, self._range = colours or (_UNSPECIFIED_MATRIX, ColorRange.UNSPECIFIED)
         self._reformatter = VideoReformatter()
 
     def convert(
@@ -102,7 +110,7 @@ class PictureConverter:
     def _to_rgb(
         self, frame: VideoFrame, height: int, width: int, alpha: NDArray[np.uint8] | None
     ) -> NDArray[np.uint8]:
-        self._check_matrix(frame)
+        self._correct_tags(frame)
         transfer, primaries = _HDR_TRANSFERS.get(frame.color_trc), _WIDE_PRIMARIES.get(frame.color_primaries)
         is_standard = transfer is None and primaries is None
         has_alpha = frame.format.name == "pal8" or any(part.is_alpha for part in frame.format.components)
@@ -122,7 +130,16 @@ class PictureConverter:
             return colours.astype(np.uint8, copy=False)
         return blend_on_white(np.dstack((colours, alpha)))
 
-    def _check_matrix(self, frame: VideoFrame) -> None:
+    def _correct_tags(self, frame: VideoFrame) -> None:
+        """Make the tags say how the colours are stored.
+
+        Without any they are BT.601 in limited range, as FFmpeg takes them: recorders that convert by another
+        matrix say so.
+        """
+        if self._matrix != _UNSPECIFIED_MATRIX:
+            frame.colorspace = self._matrix
+        if self._range != ColorRange.UNSPECIFIED:
+            frame.color_range = self._range
         if frame.colorspace == _RESERVED_MATRIX:
             frame.colorspace = _UNSPECIFIED_MATRIX
         if frame.colorspace not in _KNOWN_MATRICES:

@@ -43,6 +43,8 @@ def coded_sizes(data: bytes, *, media_id: str) -> list[Size]:
                 size = _SIZE_READERS[codec](head)
             else:
                 header = _header(codec, head, extradata, is_keyframe=packet.is_keyframe)
+                if packet.has_sidedata("new_extradata"):  # another sample description of mp4
+                    extradata = header = bytes(packet.get_sidedata("new_extradata"))
                 is_new = header is not None and header not in headers
                 size = _decoded_size(context, packet) if is_new else None
                 headers.add(header or b"")

@@ -42,7 +42,9 @@ class PyAvDecoder:
         self.pts_seconds: NDArray[np.float64] = np.array([self._seconds(place) for place in self._places])
         self.metadata = _describe(self.packets, self._reader)
         size = self.metadata.height, self.metadata.width
-        self._converter = PictureConverter(media_id, size, self._reader.pixel_aspect)
+        self._converter = PictureConverter(
+            media_id, size, self._reader.pixel_aspect, self._reader.declared_colours
+        )
         self._alpha = AlphaStream(self._reader.codec)
 
     @property
