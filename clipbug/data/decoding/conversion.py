@@ -8,7 +8,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc, VideoReformatter
 from numpy.typing import NDArray
 
-from clipbug.data.decoding.orientation import orientation_of
+from clipbug.data.decoding.orientation import Orientation, orientation_of
 from clipbug.data.decoding.pixels import blend_on_white
 from clipbug.data.decoding.tone_mapping import Primaries, Transfer, to_srgb
 from clipbug.errors import DecodeError
@@ -42,6 +42,7 @@ class PictureConverter:
         media_id: for messages.
         shown_size: height and width of the recording as shown, upright and in square pixels.
         pixel_aspect: width of a stored pixel by its height.
+        orientation: of pictures that come before any that says its own.
         colours: matrix and range (ITU-T H.273) by the container, if they have precedence over the decoder's.
 
     Raises:
@@ -53,6 +54,7 @@ class PictureConverter:
         media_id: str,
         shown_size: tuple[int, int],
         pixel_aspect: Fraction,
+        orientation: Orientation,
         colours: tuple[int, int] | None = None,
     ) -> None:
         if not Fraction(1, _MAX_PIXEL_ASPECT) <= pixel_aspect <= _MAX_PIXEL_ASPECT:
@@ -63,13 +65,22 @@ class PictureConverter:
         self._media_id = media_id
         self._shown_size = shown_size
         self._pixel_aspect = pixel_aspect
+        self._first_orientation = self._orientation = orientation
         self._matrix, self._range = colours or (_UNSPECIFIED_MATRIX, ColorRange.UNSPECIFIED)
         self._reformatter = VideoReformatter()
+
+    def restart(self) -> None:
+        """Decoding starts anew at a keyframe."""
+        self._orientation = self._first_orientation
+
+    def follow(self, frame: VideoFrame) -> None:
+        """Learn from each decoded picture, in order, wanted or not: H.264 says its orientation at keyframes."""
+        self._orientation = orientation_of(frame) or self._orientation
 
     def convert(
         self, frame: VideoFrame, size: tuple[int, int], alpha: NDArray[np.uint8] | None = None
     ) -> NDArray[np.uint8]:
-        """RGB at `size` (height, width), in one pass of swscale.
+        """RGB at `size` (height, width) of the picture last followed, in one pass of swscale.
 
         A picture of another shape than the recording's first one keeps its shape, between black bars.
 
@@ -82,7 +93,7 @@ class PictureConverter:
         Raises:
             DecodeError: the picture has a colour model that cannot be converted.
         """
-        orientation = orientation_of(frame)
+        orientation = self._orientation
         height, width = self._size_within(orientation.size(*self._square(frame)), size)
         picture = orientation.apply(self._to_rgb(frame, *orientation.size(height, width), alpha))
         if (height, width) == size:

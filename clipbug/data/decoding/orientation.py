@@ -1,6 +1,7 @@
 """How a player turns and mirrors pictures, by the display matrix that container or codec gives with them."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from av.sidedata.sidedata import Type
@@ -22,6 +23,20 @@ class Orientation:
     flips_x: bool = False
     flips_y: bool = False
 
+    @classmethod
+    def from_rotation(cls, degrees: int, *, is_mirrored: bool) -> Self:
+        """The orientation of these properties."""
+        if degrees % 180:
+            flips_x = degrees == 90
+            return cls(is_transposed=True, flips_x=flips_x, flips_y=flips_x == is_mirrored)
+        flips_y = degrees == 180
+        return cls(flips_x=flips_y != is_mirrored, flips_y=flips_y)
+
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether left and right change sides, besides turning."""
+        return (self.is_transposed + self.flips_x + self.flips_y) % 2 == 1
+
     @property
     def rotation_degrees(self) -> int:
         """Clockwise; of a mirrored picture, what is left to turn once left and right have changed sides."""
@@ -42,11 +57,11 @@ class Orientation:
         return np.ascontiguousarray(upright)
 
 
-def orientation_of(frame: VideoFrame) -> Orientation:
-    """The orientation of a decoded picture; angles between right ones are rounded."""
+def orientation_of(frame: VideoFrame) -> Orientation | None:
+    """The orientation that comes with a decoded picture, angles rounded to right ones; None without one."""
     matrices = [data for data in frame.side_data if data.type is Type.DISPLAYMATRIX]
     if not matrices:
-        return Orientation()
+        return None
     # A point (x, y) of the picture is shown at (a x + c y, b x + d y).
     a, b, _, c, d = np.frombuffer(matrices[0], np.int32)[:5].tolist()
     if abs(a) + abs(d) >= abs(b) + abs(c):

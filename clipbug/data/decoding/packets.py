@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from clipbug.data.decoding.changes import changes_by_size
 from clipbug.data.decoding.container import HINT, decode_errors, open_container, packets_of
-from clipbug.data.decoding.orientation import orientation_of
+from clipbug.data.decoding.orientation import Orientation, orientation_of
 from clipbug.data.media import PacketTable
 from clipbug.errors import DecodeError
 
@@ -46,7 +46,7 @@ def table_by_decoding(data: bytes, *, media_id: str) -> PacketTable:
     packets: list[Packet[VideoStream]] = []
     with open_container(data, media_id) as (container, stream), decode_errors(media_id, "decoding it fails"):
         frames = list(_pictures_by_place(container, stream, packets))
-        rotation = frames[0][1] if frames else 0
+        orientation = frames[0][1] if frames else Orientation()
         rate, time_base = stream.average_rate, stream.time_base
         has_own = "avi" not in container.format.name  # libavformat guesses times for AVI, which stores none
     assert time_base is not None, "checked when opened"
@@ -65,9 +65,10 @@ def table_by_decoding(data: bytes, *, media_id: str) -> PacketTable:
         is_keyframe=tuple(packet.is_keyframe for packet in packets),
         is_shown=tuple(is_shown),
         end_pts=_end_of_last(times, packets[shown[-1]].duration, time_base, rate),
-        rotation_degrees=rotation,
+        rotation_degrees=orientation.rotation_degrees,
         has_container_times=False,
         changes=_changes(packets, pts.tolist(), is_shown),
+        is_mirrored=orientation.is_mirrored,
     )
 
 
@@ -95,9 +96,10 @@ def _table_from_container(container: InputContainer, stream: VideoStream) -> Pac
         is_keyframe=tuple(packet.is_keyframe for packet in packets),
         is_shown=tuple(is_shown),
         end_pts=_end_of_last(times, last.duration, stream.time_base, stream.average_rate),
-        rotation_degrees=_rotation(first),
+        rotation_degrees=_orientation(first).rotation_degrees,
         has_container_times=True,
         changes=_changes(packets, pts, is_shown),
+        is_mirrored=_orientation(first).is_mirrored,
     )
 
 
@@ -120,8 +122,8 @@ def _are_times_exact(
 
 def _pictures_by_place(
     container: InputContainer, stream: VideoStream, packets: list[Packet[VideoStream]]
-) -> Iterator[tuple[int, int]]:
-    """Place of the packet and rotation of each picture, in the order of showing; fills `packets`."""
+) -> Iterator[tuple[int, Orientation]]:
+    """Place of the packet and orientation of each picture, in the order of showing; fills `packets`."""
     context, has_started = stream.codec_context, False
     for place, packet in enumerate(packets_of(container, stream)):
         packets.append(packet)
@@ -138,10 +140,10 @@ def _pictures_by_place(
         for frame in frames:
             has_started = True
             assert frame.pts is not None, "set above"
-            yield frame.pts, _rotation(frame)
+            yield frame.pts, _orientation(frame)
     for frame in context.decode(None):
         assert frame.pts is not None, "set above"
-        yield frame.pts, _rotation(frame)
+        yield frame.pts, _orientation(frame)
 
 
 def _times_in_order(
@@ -181,5 +183,5 @@ def _end_of_last(
     return times[-1] + (round(1 / (rate * time_base)) if rate else 0)
 
 
-def _rotation(frame: VideoFrame) -> int:
-    return orientation_of(frame).rotation_degrees
+def _orientation(frame: VideoFrame) -> Orientation:
+    return orientation_of(frame) or Orientation()

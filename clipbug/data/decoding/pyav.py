@@ -13,6 +13,7 @@ from clipbug.data.decoding.alpha import AlphaStream
 from clipbug.data.decoding.base import FrameBatch, VideoMetadata
 from clipbug.data.decoding.container import HINT, decode_errors
 from clipbug.data.decoding.conversion import PictureConverter, shown_size
+from clipbug.data.decoding.orientation import Orientation
 from clipbug.data.decoding.packet_reader import PacketReader
 from clipbug.data.decoding.packets import read_packet_table
 from clipbug.data.decoding.picture_sizes import coded_sizes
@@ -41,9 +42,12 @@ class PyAvDecoder:
         self._reader = PacketReader(data, media_id=media_id, table=self.packets)
         self.pts_seconds: NDArray[np.float64] = np.array([self._seconds(place) for place in self._places])
         self.metadata = _describe(self.packets, self._reader)
-        size = self.metadata.height, self.metadata.width
         self._converter = PictureConverter(
-            media_id, size, self._reader.pixel_aspect, self._reader.declared_colours
+            media_id,
+            (self.metadata.height, self.metadata.width),
+            self._reader.pixel_aspect,
+            _orientation(self.packets),
+            self._reader.declared_colours,
         )
         self._alpha = AlphaStream(self._reader.codec)
 
@@ -131,6 +135,7 @@ class PyAvDecoder:
         what = f"the pictures from {times[0]:.3f} s to {times[-1]:.3f} s cannot be decoded"
         with decode_errors(self._media_id, what):
             for frame in self._frames(stretch):
+                self._converter.follow(frame)
                 place = None if frame.pts is None else place_of.get(frame.pts)
                 if place is None:
                     continue
@@ -149,6 +154,7 @@ class PyAvDecoder:
             if place == stretch.first:
                 self._reader.context.flush_buffers()
                 self._alpha.restart()
+                self._converter.restart()
                 is_wanted = True  # some decoders (AV1) read skip_frame once, at the first packet
             elif is_before_start(table, stretch, place):
                 continue
@@ -192,8 +198,11 @@ def _describe(table: PacketTable, reader: PacketReader) -> VideoMetadata:
 
 def _shown_size(coded: tuple[int, int], table: PacketTable, reader: PacketReader) -> tuple[int, int]:
     """(height, width), upright and in square pixels."""
-    height, width = shown_size(*coded, reader.pixel_aspect)
-    return (width, height) if table.rotation_degrees % 180 else (height, width)
+    return _orientation(table).size(*shown_size(*coded, reader.pixel_aspect))
+
+
+def _orientation(table: PacketTable) -> Orientation:
+    return Orientation.from_rotation(table.rotation_degrees, is_mirrored=table.is_mirrored)
 
 
 def _is_variable(steps: NDArray[np.int64]) -> bool:
