@@ -20,8 +20,8 @@ class PacketTable:
         is_shown: whether the packet gives a picture of the recording; false for what an edit list hides, and
             for packets that only help to decode others.
         end_pts: when the last picture stops being shown, in ticks.
-        rotation_degrees, is_mirrored: how far a player turns the pictures, clockwise, after it has swapped left
-            and right if they are mirrored. Single pictures can say otherwise of themselves.
+        rotation_degrees, is_mirrored: how far a player turns the pictures, clockwise, after it has swapped
+            left and right if they are mirrored. Single pictures can say otherwise of themselves.
         has_container_times: whether `pts` are the container's own. If not (AVI stores none), they were learnt
             by decoding, and a packet is known by its place in the stream.
         changes: how much each packet's picture differs from the one shown before (`decoding.changes`); empty

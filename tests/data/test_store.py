@@ -1,6 +1,7 @@
 """Stores: nothing lost, nothing half written, every error with the place and the way out."""
 
 import hashlib
+import json
 import os
 import pickle
 import random
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -87,9 +89,24 @@ def test_manifest_entries_come_back(seed: int) -> None:
         end_pts=draw.randrange(10**12),
         rotation_degrees=draw.choice((0, 90, 180, 270)),
         has_container_times=draw.random() < 0.5,
+        is_mirrored=draw.random() < 0.5,
     )
-    original = replace(entry("a"), kind="video", duration_seconds=1 / 3, packets=table)
+    sizes = tuple((draw.randrange(1, 4000), draw.randrange(1, 4000)) for _ in range(draw.choice((0, 1, 3))))
+    original = replace(entry("a"), kind="video", duration_seconds=1 / 3, packets=table, other_sizes=sizes)
     assert decode_entry(encode_entry(original)) == original
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_manifest_entries_of_older_versions(version: int) -> None:
+    """They do not know of other sizes, mirrored pictures and (1) changes."""
+    table = PacketTable((1, 10), (0, 1), (True, False), (True, True), 2, 90, True)
+    original = replace(entry("a"), kind="video", packets=table)
+    values = json.loads(zlib.decompress(encode_entry(original)[1:]))
+    del values["other_sizes"], values["packets"]["is_mirrored"]
+    if version == 1:
+        del values["packets"]["changes"], values["prepared"]
+    stored = bytes([version]) + zlib.compress(json.dumps(values).encode())
+    assert decode_entry(stored) == original
 
 
 @pytest.mark.parametrize(

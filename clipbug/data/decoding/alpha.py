@@ -9,7 +9,6 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-_SIDE_DATA = "matroska_block_additional"
 _ALPHA_ID = (1).to_bytes(8, "big")  # of BlockAddID; other ids hold captions or metadata
 
 
@@ -39,9 +38,9 @@ class AlphaStream:
             FFmpegError: it is damaged. Without `is_start_known` it may need an earlier keyframe instead; then
                 `is_missing` says so.
         """
-        if not packet.has_sidedata(_SIDE_DATA) or packet.pts is None:
+        if not packet.has_sidedata("matroska_block_additional") or packet.pts is None:
             return
-        data = bytes(packet.get_sidedata(_SIDE_DATA))
+        data = bytes(packet.get_sidedata("matroska_block_additional"))
         if not data.startswith(_ALPHA_ID):
             return
         self._expected.add(packet.pts)
@@ -72,7 +71,8 @@ class AlphaStream:
 
 
 def _luma(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """The brightness as stored: 255 is opaque, whatever range the stream's tags declare."""
-    plane = frame.planes[0]
-    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
-    return rows[:, : plane.width].copy()
+    """The brightness as stored: the highest value is opaque, whatever range the stream's tags declare."""
+    plane, bits = frame.planes[0], frame.format.components[0].bits
+    values: NDArray[np.integer] = np.frombuffer(bytes(plane), "u1" if bits == 8 else "<u2")
+    rows = values.reshape(frame.height, -1)[:, : frame.width]
+    return (rows >> (bits - 8)).astype(np.uint8)

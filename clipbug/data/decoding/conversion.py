@@ -43,7 +43,7 @@ class PictureConverter:
         shown_size: height and width of the recording as shown, upright and in square pixels.
         pixel_aspect: width of a stored pixel by its height.
         orientation: of pictures that come before any that says its own.
-        colours: matrix and range (ITU-T H.273) by the container, if they have precedence over the decoder's.
+        colours: matrix and range (ITU-T H.273) by the container, where they come before the decoder's.
 
     Raises:
         DecodeError: the pixels' shape is beyond all reason.
@@ -59,7 +59,7 @@ class PictureConverter:
     ) -> None:
         if not Fraction(1, _MAX_PIXEL_ASPECT) <= pixel_aspect <= _MAX_PIXEL_ASPECT:
             raise DecodeError(
-                f"{media_id}: its header says that pixels are {float(pixel_aspect):.3g} times as wide as high",
+                f"{media_id}: by its header, pixels are {float(pixel_aspect):.3g} times as wide as high",
                 "Correct the header: ffmpeg -i FILE -vf setsar=1 NEW.mp4",
             )
         self._media_id = media_id
@@ -74,7 +74,7 @@ class PictureConverter:
         self._orientation = self._first_orientation
 
     def follow(self, frame: VideoFrame) -> None:
-        """Learn from each decoded picture, in order, wanted or not: H.264 says its orientation at keyframes."""
+        """Learn from each decoded picture, wanted or not: H.264 gives its orientation at keyframes only."""
         self._orientation = orientation_of(frame) or self._orientation
 
     def convert(
@@ -129,17 +129,16 @@ class PictureConverter:
         if not is_standard:
             pixels = "rgba64le" if has_alpha else "rgb48le"
         picture = self._reformatter.reformat(frame, width, height, pixels).to_ndarray()
-        colours = picture[..., :3]
-        if not is_standard:
-            # The steps of SDR transfers are as good as sRGB's to a viewer; only HDR's are quite different.
-            colours = to_srgb(colours, transfer=transfer or "srgb", primaries=primaries or _primaries(frame))
+        if is_standard:
+            colours = picture[..., :3].astype(np.uint8, copy=False)
+        else:  # SDR transfers differ from sRGB by less than screens differ from each other
+            wide = picture[..., :3].astype(np.uint16, copy=False)
+            colours = to_srgb(wide, transfer=transfer or "srgb", primaries=primaries or _primaries(frame))
         if has_alpha:
-            alpha = picture[..., 3] if is_standard else (picture[..., 3] // 257).astype(np.uint8)
+            alpha = (picture[..., 3] // (1 if is_standard else 257)).astype(np.uint8)
         elif alpha is not None:
             alpha = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
-        if alpha is None:
-            return colours.astype(np.uint8, copy=False)
-        return blend_on_white(np.dstack((colours, alpha)))
+        return colours if alpha is None else blend_on_white(np.dstack((colours, alpha)))
 
     def _correct_tags(self, frame: VideoFrame) -> None:
         """Make the tags say how the colours are stored.

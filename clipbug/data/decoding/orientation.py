@@ -1,10 +1,10 @@
 """How a player turns and mirrors pictures, by the display matrix that container or codec gives with them."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
@@ -59,11 +59,11 @@ class Orientation:
 
 def orientation_of(frame: VideoFrame) -> Orientation | None:
     """The orientation that comes with a decoded picture, angles rounded to right ones; None without one."""
-    matrices = [data for data in frame.side_data if data.type is Type.DISPLAYMATRIX]
-    if not matrices:
+    side_data = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
+    if side_data is None:
         return None
     # A point (x, y) of the picture is shown at (a x + c y, b x + d y).
-    a, b, _, c, d = np.frombuffer(matrices[0], np.int32)[:5].tolist()
+    a, b, _, c, d = np.frombuffer(bytes(side_data), np.int32)[:5].tolist()
     if abs(a) + abs(d) >= abs(b) + abs(c):
         return Orientation(flips_x=a < 0, flips_y=d < 0)
     return Orientation(is_transposed=True, flips_x=c < 0, flips_y=b < 0)

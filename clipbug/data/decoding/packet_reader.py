@@ -52,7 +52,7 @@ class PacketReader:
 
     @property
     def pixel_aspect(self) -> Fraction:
-        """Width of a stored pixel by its height: the container's word, else the codec's; GIF's nobody heeds."""
+        """Width of a stored pixel by its height: by the container, else the codec; viewers ignore GIF's."""
         declared = None if self._container.format.name == "gif" else self._stream.sample_aspect_ratio
         return declared or Fraction(1)
 

@@ -15,7 +15,10 @@ Size = tuple[int, int]
 
 _HEAD_BYTES = 4096  # what tells the size comes first in a packet
 _START_CODE = b"\0\0\1"
-_LENGTH_SIZE_AT = {"h264": 4, "hevc": 21}  # in the header of mp4 and Matroska, whose units begin with a length
+_LENGTH_SIZE_AT = {
+    "h264": 4,
+    "hevc": 21,
+}  # in the header of mp4 and Matroska, whose units begin with a length
 _CHROMA_SRGB = 7
 _JPEG_FRAMES = (0xC0, 0xC1, 0xC2)
 
@@ -103,7 +106,7 @@ def _vp8_size(head: bytes) -> Size | None:
 
 
 def _vp9_size(head: bytes) -> Size | None:
-    """VP9 bitstream specification, 6.2: any picture may have a new size; None for one of an earlier picture."""
+    """VP9 specification, 6.2: any picture may have a new size; None for one of an earlier picture."""
     bits = _Bits(head)
     bits.read(2)
     profile = bits.read(1) | bits.read(1) << 1

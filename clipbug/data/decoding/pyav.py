@@ -60,7 +60,7 @@ class PyAvDecoder:
         return np.array(table.changes, np.uint8)[self._places]
 
     def other_sizes(self) -> tuple[tuple[int, int], ...]:
-        """(width, height), as shown, of pictures that have another size than the first; reads the whole file."""
+        """(width, height), as shown, of pictures of another size than the first; reads the whole file."""
         coded = coded_sizes(self._data, media_id=self._media_id)
         shown = [_shown_size(size, self.packets, self._reader) for size in coded]
         own = self.metadata.height, self.metadata.width
@@ -137,9 +137,7 @@ class PyAvDecoder:
             for frame in self._frames(stretch):
                 self._converter.follow(frame)
                 place = None if frame.pts is None else place_of.get(frame.pts)
-                if place is None:
-                    continue
-                if self._alpha.is_missing(frame.pts):
+                if place is None or frame.pts is None or self._alpha.is_missing(frame.pts):
                     continue
                 if frame.is_corrupt:
                     time = self._seconds(place)
