@@ -25,7 +25,7 @@ def probe(data: bytes, *, media_id: str, file_name: str) -> MediaEntry:
             f"{media_id}: the file is cut off: of its end {missing} or more bytes are missing",
             "Copy or record it again.",
         )
-    metadata, packets = _look(data, media_id)
+    metadata, packets, other_sizes = _look(data, media_id)
     return MediaEntry(
         media_id=media_id,
         kind=media_kind(data),
@@ -41,31 +41,29 @@ def probe(data: bytes, *, media_id: str, file_name: str) -> MediaEntry:
         rotation_degrees=metadata.rotation_degrees,
         is_variable_rate=metadata.is_variable_rate,
         packets=packets,
-        other_sizes=_other_sizes(data, media_id, packets) if packets else (),
+        other_sizes=other_sizes,
     )
 
 
-def _look(data: bytes, media_id: str) -> tuple[VideoMetadata, PacketTable | None]:
+def _look(
+    data: bytes, media_id: str
+) -> tuple[VideoMetadata, PacketTable | None, tuple[tuple[int, int], ...]]:
+    """Metadata, packets of a recording, and the sizes of its pictures that are not the first one's."""
     with open_media(data, media_id=media_id) as decoder:
         if not isinstance(decoder, PyAvDecoder):  # a still is decoded when it is opened
-            return decoder.metadata, None
+            return decoder.metadata, None, ()
         try:
             _decode_ends(decoder)
         except DecodeError:
             if not decoder.packets.has_container_times:
                 raise
         else:
-            return decoder.metadata, decoder.packets
+            return decoder.metadata, decoder.packets, decoder.other_sizes()
     # The container's times are not those of the pictures that come out; decoding all tells which are there.
     table = table_by_decoding(data, media_id=media_id)
     with PyAvDecoder(data, media_id=media_id, packets=table) as exact:
         _decode_ends(exact)
-        return exact.metadata, table
-
-
-def _other_sizes(data: bytes, media_id: str, packets: PacketTable) -> tuple[tuple[int, int], ...]:
-    with PyAvDecoder(data, media_id=media_id, packets=packets) as decoder:
-        return decoder.other_sizes()
+        return exact.metadata, table, exact.other_sizes()
 
 
 def _decode_ends(decoder: PyAvDecoder) -> None:

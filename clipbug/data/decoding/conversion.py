@@ -75,7 +75,8 @@ class PictureConverter:
 
     def follow(self, frame: VideoFrame) -> None:
         """Learn from each decoded picture, wanted or not: H.264 gives its orientation at keyframes only."""
-        self._orientation = orientation_of(frame) or self._orientation
+        if frame.key_frame:  # a frame whose side data was read is not freed before a garbage collection
+            self._orientation = orientation_of(frame) or self._orientation
 
     def convert(
         self, frame: VideoFrame, size: tuple[int, int], alpha: NDArray[np.uint8] | None = None

@@ -123,8 +123,9 @@ def _are_times_exact(
 def _pictures_by_place(
     container: InputContainer, stream: VideoStream, packets: list[Packet[VideoStream]]
 ) -> Iterator[tuple[int, Orientation]]:
-    """Place of the packet and orientation of each picture, in the order of showing; fills `packets`."""
+    """Place of the packet of each picture in the order of showing, and orientation of the first; fills `packets`."""
     context, has_started = stream.codec_context, False
+    orientation: Orientation | None = None  # only of the first: see PictureConverter.follow
     for place, packet in enumerate(packets_of(container, stream)):
         packets.append(packet)
         original, packet.pts = packet.pts, place
@@ -140,10 +141,12 @@ def _pictures_by_place(
         for frame in frames:
             has_started = True
             assert frame.pts is not None, "set above"
-            yield frame.pts, _orientation(frame)
+            orientation = orientation or _orientation(frame)
+            yield frame.pts, orientation
     for frame in context.decode(None):
         assert frame.pts is not None, "set above"
-        yield frame.pts, _orientation(frame)
+        orientation = orientation or _orientation(frame)
+        yield frame.pts, orientation
 
 
 def _times_in_order(
