@@ -61,11 +61,13 @@ def _pack_table(table: PacketTable) -> dict[str, Any]:
 
 def _unpack_table(values: dict[str, Any]) -> PacketTable:
     numerator, denominator = values.pop("time_base")
+    coded_size = values.pop("coded_size", None)
     return PacketTable(
         **{
             **values,
             "time_base": (numerator, denominator),
             "pts": tuple(accumulate(values["pts"])),
+            "coded_size": tuple(coded_size) if coded_size else None,
             "changes": _values(values.get("changes", [])),
             "is_keyframe": _flags(values["is_keyframe"]),
             "is_shown": _flags(values["is_shown"]),

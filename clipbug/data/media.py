@@ -22,6 +22,8 @@ class PacketTable:
         end_pts: when the last picture stops being shown, in ticks.
         rotation_degrees, is_mirrored: how far a player turns the pictures, clockwise, after it has swapped
             left and right if they are mirrored. Single pictures can say otherwise of themselves.
+        coded_size: (height, width) of the first picture as stored; None in manifests of older versions, where
+            it is the size that the header declares.
         has_container_times: whether `pts` are the container's own. If not (AVI stores none), they were learnt
             by decoding, and a packet is known by its place in the stream.
         changes: how much each packet's picture differs from the one shown before (`decoding.changes`); empty
@@ -37,6 +39,7 @@ class PacketTable:
     has_container_times: bool
     changes: tuple[int, ...] = ()
     is_mirrored: bool = False
+    coded_size: tuple[int, int] | None = None
 
     def places_shown(self) -> list[int]:
         """Places of the packets that give a picture, in the order of showing."""

@@ -4,6 +4,7 @@ Each recording shows four colours, one in each corner, so a picture tells by its
 """
 
 import io
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -356,6 +357,17 @@ def test_pictures_of_another_shape_keep_it(maker: Maker) -> None:
     assert half[:, :12].max() == half[:, 36:].max() == 0
 
 
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9", "libsvtav1"])
+def test_size_is_that_of_the_first_picture(codec: str) -> None:
+    """Recorders of calls write a header before they know the size."""
+    data = Maker(codec, "webm").make()
+    wrong = data.replace(b"\xb0\x81\x60\xba\x81\x40", b"\xb0\x81\x20\xba\x81\x30", 1)
+    assert wrong != data
+    entry = looked_at(wrong)
+    assert (entry.width, entry.height, entry.other_sizes) == (96, 64, ())
+    assert {names(picture) for picture in all_pictures(wrong)} == {"RGBY"}
+
+
 def test_prepared_pictures_of_another_shape_keep_it() -> None:
     entry, pictures = prepared_pictures(Maker("libvpx", "webm", TURNED).make(), longer_side=96)
     assert entry.other_sizes == ((64, 96), (192, 128))
@@ -430,6 +442,27 @@ def test_pixels_that_are_not_square(maker: Maker, aspect: Fraction, size: Size) 
     pictures = all_pictures(data)
     assert pictures.shape[1:3] == size
     assert {names(picture) for picture in pictures} == {"RGBY"}
+
+
+def test_display_width_of_matroska() -> None:
+    data = Maker("libx264", "matroska").make()
+    with_width = data.replace(b"\x54\xb2\x81\x04", b"\x54\xb0\x81\xc0", 1)  # in place of an unknown unit
+    entry = looked_at(with_width)
+    assert (entry.width, entry.height) == (192, 64)
+    assert names(all_pictures(with_width)[1]) == "RGBY"
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "mpeg4", "mjpeg"])
+def test_aspect_in_the_header_of_avi(codec: str) -> None:
+    """The chunk `vprp` says that the recording is shown as 3 to 1."""
+    data = bytearray(Maker(codec, "avi", pixels="yuvj420p" if codec == "mjpeg" else "yuv420p").make())
+    place = data.index(b"JUNK")
+    values = (0, 0, 0, 96, 64, 3 << 16 | 1, 96, 64, 1)
+    data[place : place + 4] = b"vprp"
+    struct.pack_into("<9I", data, place + 8, *values)
+    entry = looked_at(bytes(data))
+    assert (entry.width, entry.height) == (192, 64)
+    assert names(all_pictures(bytes(data))[1]) == "RGBY"
 
 
 @pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9", "libsvtav1"])

@@ -21,6 +21,7 @@ from clipbug.errors import DecodeError
 
 _FORMATS_WITH_TIMES = {"mov", "matroska", "gif", "apng", "flv", "mpegts"}
 _CODECS_WITH_HIDDEN_PACKETS = {"vp8"}
+_Shape = tuple[Orientation, tuple[int, int]]
 
 
 def read_packet_table(data: bytes, *, media_id: str) -> PacketTable:
@@ -46,13 +47,12 @@ def table_by_decoding(data: bytes, *, media_id: str) -> PacketTable:
     packets: list[Packet[VideoStream]] = []
     with open_container(data, media_id) as (container, stream), decode_errors(media_id, "decoding it fails"):
         frames = list(_pictures_by_place(container, stream, packets))
-        orientation = frames[0][1] if frames else Orientation()
         rate, time_base = stream.average_rate, stream.time_base
         has_own = "avi" not in container.format.name  # libavformat guesses times for AVI, which stores none
     assert time_base is not None, "checked when opened"
     if not frames:
         raise DecodeError(f"{media_id}: no picture can be decoded", HINT)
-    shown = [place for place, _ in frames]
+    (orientation, coded_size), shown = frames[0][1], [place for place, _ in frames]
     times = _times_in_order([packets[place] for place in shown], time_base, rate, has_own=has_own)
     if times is None:
         raise DecodeError(f"{media_id}: the file gives neither times nor a frame rate", HINT)
@@ -69,6 +69,7 @@ def table_by_decoding(data: bytes, *, media_id: str) -> PacketTable:
         has_container_times=False,
         changes=_changes(packets, pts.tolist(), is_shown),
         is_mirrored=orientation.is_mirrored,
+        coded_size=coded_size,
     )
 
 
@@ -88,6 +89,7 @@ def _table_from_container(container: InputContainer, stream: VideoStream) -> Pac
     if first is None or not times or not _are_times_exact(container, stream, packets, times, sum(is_shown)):
         return None
     assert stream.time_base is not None, "checked when opened"
+    orientation, coded_size = _shape(first)
     last = next(packet for packet in packets if packet.pts == times[-1])
     pts = [packet.pts or 0 for packet in packets]
     return PacketTable(
@@ -96,10 +98,11 @@ def _table_from_container(container: InputContainer, stream: VideoStream) -> Pac
         is_keyframe=tuple(packet.is_keyframe for packet in packets),
         is_shown=tuple(is_shown),
         end_pts=_end_of_last(times, last.duration, stream.time_base, stream.average_rate),
-        rotation_degrees=_orientation(first).rotation_degrees,
+        rotation_degrees=orientation.rotation_degrees,
         has_container_times=True,
         changes=_changes(packets, pts, is_shown),
-        is_mirrored=_orientation(first).is_mirrored,
+        is_mirrored=orientation.is_mirrored,
+        coded_size=coded_size,
     )
 
 
@@ -122,10 +125,10 @@ def _are_times_exact(
 
 def _pictures_by_place(
     container: InputContainer, stream: VideoStream, packets: list[Packet[VideoStream]]
-) -> Iterator[tuple[int, Orientation]]:
-    """Place of the packet of each picture in the order of showing, and orientation of the first; fills `packets`."""
+) -> Iterator[tuple[int, _Shape]]:
+    """Place of the packet of each picture in the order of showing, shape of the first; fills `packets`."""
     context, has_started = stream.codec_context, False
-    orientation: Orientation | None = None  # only of the first: see PictureConverter.follow
+    shape: _Shape | None = None  # only of the first: see PictureConverter.follow
     for place, packet in enumerate(packets_of(container, stream)):
         packets.append(packet)
         original, packet.pts = packet.pts, place
@@ -141,12 +144,12 @@ def _pictures_by_place(
         for frame in frames:
             has_started = True
             assert frame.pts is not None, "set above"
-            orientation = orientation or _orientation(frame)
-            yield frame.pts, orientation
+            shape = shape or _shape(frame)
+            yield frame.pts, shape
     for frame in context.decode(None):
         assert frame.pts is not None, "set above"
-        orientation = orientation or _orientation(frame)
-        yield frame.pts, orientation
+        shape = shape or _shape(frame)
+        yield frame.pts, shape
 
 
 def _times_in_order(
@@ -186,5 +189,6 @@ def _end_of_last(
     return times[-1] + (round(1 / (rate * time_base)) if rate else 0)
 
 
-def _orientation(frame: VideoFrame) -> Orientation:
-    return orientation_of(frame) or Orientation()
+def _shape(frame: VideoFrame) -> _Shape:
+    """How a picture lies, and its (height, width) as stored."""
+    return orientation_of(frame) or Orientation(), (frame.height, frame.width)

@@ -179,7 +179,7 @@ def _describe(table: PacketTable, reader: PacketReader) -> VideoMetadata:
     """What packet table and header say about a recording."""
     times = sorted(pts for pts, shown in zip(table.pts, table.is_shown, strict=True) if shown)
     duration = Fraction(table.end_pts - times[0]) * Fraction(*table.time_base)
-    height, width = _shown_size(reader.coded_size, table, reader)
+    height, width = _shown_size(table.coded_size or reader.coded_size, table, reader)
     return VideoMetadata(
         codec=reader.codec,
         width=width,
