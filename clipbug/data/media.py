@@ -104,6 +104,18 @@ class MediaEntry:
     has_original: bool = True
     other_sizes: tuple[tuple[int, int], ...] = ()
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What people should know of the item, such as that its pictures change their size."""
+        if not self.other_sizes:
+            return ()
+        others = " and ".join(f"{width}x{height}" for width, height in self.other_sizes)
+        own = f"{self.width}x{self.height}"
+        return (
+            f"its pictures change their size: {own}, later {others}; those of another shape are fitted into"
+            f" {own} between black bars",
+        )
+
     def is_prepared_for(self, longer_side: int) -> bool:
         """Whether there is a prepared form that loses nothing against the original at this size."""
         form = self.prepared

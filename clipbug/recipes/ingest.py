@@ -13,7 +13,7 @@ from clipbug.data.store import StoreWriter
 from clipbug.data.store_rewrite import rewrite_store
 from clipbug.errors import DataError
 from clipbug.recipes.file_loading import BadFile, LoadedFile, load_files, load_raw
-from clipbug.recipes.ingest_report import FileNote, IngestReport, KindTotals, joined_report, notes_on
+from clipbug.recipes.ingest_report import IngestReport, KindTotals, joined_report
 from clipbug.recipes.media_files import FileType, find_media_files
 from clipbug.recipes.shards import places_of_shards, shard_of
 from clipbug.runtime.progress import ProgressBar
@@ -109,7 +109,7 @@ class _Run:
         self._kinds: dict[MediaKind, KindTotals] = {}
         self._bad: list[BadFile] = []
         self._not_prepared: list[BadFile] = []
-        self._notes: list[FileNote] = []
+        self._notes: list[tuple[Path, str]] = []
 
     def find_new(self, files: Sequence[Path]) -> None:
         """Find out which of the files there is something to do about.
@@ -169,9 +169,8 @@ class _Run:
             return
         if result.not_prepared:
             self._not_prepared.append(BadFile(result.path, result.not_prepared))
-        if result.entry is not None:
-            self._notes.extend(notes_on(result.path, result.entry))
         self._prepared += result.form is not None
+        self._notes += [(result.path, note) for note in (result.entry.notes if result.entry else ())]
         self._put(result, result.path.stem)
         self._count(result.entry, result.data)
         if self._batch.is_full() or time.monotonic() - self._last_commit >= _MAX_BATCH_SECONDS:

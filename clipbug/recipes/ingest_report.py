@@ -1,11 +1,11 @@
 """What `clipbug ingest` says when it is done."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipbug.data.media import MediaEntry, MediaKind
+from clipbug.data.media import MediaKind
 from clipbug.recipes.file_loading import BadFile
 
 
@@ -30,25 +30,6 @@ class KindTotals:
 
 
 @dataclass(frozen=True, slots=True)
-class FileNote:
-    """What is worth knowing of a file that is stored."""
-
-    path: Path
-    text: str
-
-
-def notes_on(path: Path, entry: MediaEntry) -> Iterator[FileNote]:
-    """What a user should know of a stored file."""
-    if entry.other_sizes:
-        others = " and ".join(f"{width}x{height}" for width, height in entry.other_sizes)
-        yield FileNote(
-            path,
-            f"its pictures change their size: {entry.width}x{entry.height}, later {others};"
-            f" those of another shape are fitted into {entry.width}x{entry.height} between black bars",
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class IngestReport:
     """What an ingest did.
 
@@ -62,7 +43,7 @@ class IngestReport:
         num_other_files: files passed by because of their extension.
         prepared: recordings of which a prepared form was made now.
         not_prepared: recordings of which none could be made; their originals are stored.
-        notes: files that are stored, and what is worth knowing of them.
+        notes: stored files with what people should know of them, such as which part cannot be read.
     """
 
     store: Path
@@ -75,7 +56,7 @@ class IngestReport:
     num_other_files: int
     prepared: int = 0
     not_prepared: tuple[BadFile, ...] = ()
-    notes: tuple[FileNote, ...] = ()
+    notes: tuple[tuple[Path, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """For --json."""
@@ -94,7 +75,7 @@ class IngestReport:
             "num_other_files": self.num_other_files,
             "prepared": self.prepared,
             "not_prepared": [_bad_row(file) for file in self.not_prepared],
-            "notes": [{"file": str(note.path), "note": note.text} for note in self.notes],
+            "notes": [{"file": str(path), "note": note} for path, note in self.notes],
         }
 
 

@@ -67,6 +67,7 @@ def _row(media_id: str, entry: MediaEntry | None) -> dict[str, Any]:
         "duration_seconds": entry.duration_seconds,
         "prepared": f"{form.width}x{form.height}" if form else None,
         "has_original": entry.has_original,
+        "notes": list(entry.notes),
     }
 
 
