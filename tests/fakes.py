@@ -61,7 +61,7 @@ class FakeDecoder:
         self.pts_seconds = recording.pts_seconds
         count, height, width = recording.pictures.shape[:3]
         self.changes = np.zeros(count, np.uint8)
-        duration = recording.duration_seconds
+        duration = float(recording.pts_seconds[0]) + recording.duration_seconds
         self.metadata = VideoMetadata(
             codec="fake",
             width=width,

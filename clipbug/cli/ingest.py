@@ -83,7 +83,9 @@ def ingest(
 ) -> Outcome:
     """Put recordings and screenshots into a store and check every file; a second run adds what is new.
 
-    Ends with exit code 3 if some files cannot be read; each is named with its reason, and none is stored.
+    Ends with exit code 3 if some files cannot be read, or not to their end; each is named with its reason.
+    Of a recording that is cut off or damaged, what can be read is used; a file that cannot be read at all is
+    not stored.
     """
     start_logging(quiet=quiet, verbose=verbose)
     _refuse_both(("--name", name is not None), ("--out", out is not None))
@@ -105,7 +107,7 @@ def ingest(
         num_shards=shards,
     )
     payload = report.to_json()
-    is_complete = not report.bad and not report.not_prepared
+    is_complete = not report.bad and not report.not_prepared and not report.notes
     return Outcome(payload, report_view("ingest", payload), exit_code=0 if is_complete else 3)
 
 

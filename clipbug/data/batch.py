@@ -37,7 +37,7 @@ class Sample:
 
     Shape:
         frames: (N, T, 3, H, W), uint8 or float32, RGB in [0, 255]; an image has N = T = 1.
-        frame_seconds: (N, T) float64, seconds from the first picture of the recording.
+        frame_seconds: (N, T) float64, seconds on a player's clock.
         clip_spans: (N, 2) float64, start and end of each clip in the same seconds.
         clip_positions: (N,) float32 in [0, 1], the clip's centre over the recording's length; 0 for an image.
     """

@@ -15,7 +15,7 @@ class ClipPlan:
 
     Shape:
         indices: (N, T) int64, pictures in the order in which they are shown.
-        spans_seconds: (N, 2) float64, on the clock of the recording's timestamps. A clip begins at its first
+        spans_seconds: (N, 2) float64, on the clock of a player. A clip begins at its first
             sampling time and lasts T / fps, but never longer than the recording.
     """
 

@@ -103,7 +103,7 @@ class _Sampler:
     single_clip: SingleClip
 
     def __call__(self, decoder: VideoDecoder, generator: np.random.Generator) -> ClipPlan:
-        end_seconds = float(decoder.pts_seconds[0]) + decoder.metadata.duration_seconds
+        end_seconds = decoder.metadata.duration_seconds
         if self.name == "clipbert":
             return self._as_clipbert(decoder, end_seconds, generator)
         place: Callable[..., ClipPlan] = clips_at_regular_times

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from clipbug.data.decoding.base import VideoDecoder
 
 MediaKind = Literal["image", "video"]
@@ -19,7 +22,8 @@ class PacketTable:
         is_keyframe: whether decoding may start at this packet.
         is_shown: whether the packet gives a picture of the recording; false for what an edit list hides, and
             for packets that only help to decode others.
-        end_pts: when the last picture stops being shown, in ticks.
+        end_pts: when the last picture stops being shown, in ticks; a player holds it as long as there is
+            sound, or up to the length that the header gives.
         rotation_degrees, is_mirrored: how far a player turns the pictures, clockwise, after it has swapped
             left and right if they are mirrored. Single pictures can say otherwise of themselves.
         coded_size: (height, width) of the first picture as stored; None in manifests of older versions, where
@@ -28,6 +32,9 @@ class PacketTable:
             by decoding, and a packet is known by its place in the stream.
         changes: how much each packet's picture differs from the one shown before (`decoding.changes`); empty
             in manifests of older versions.
+        zero_pts: when a player's clock shows 0, in ticks; None in manifests of older versions, which count
+            from the first picture.
+        damage: what of the recording cannot be read, for people; empty if all of it can be.
     """
 
     time_base: tuple[int, int]
@@ -40,6 +47,23 @@ class PacketTable:
     changes: tuple[int, ...] = ()
     is_mirrored: bool = False
     coded_size: tuple[int, int] | None = None
+    zero_pts: int | None = None
+    damage: str = ""
+
+    def seconds_of(self, ticks: int) -> float:
+        """What a player's clock shows at a time of the table."""
+        zero = self.zero_pts
+        if zero is None:
+            zero = min(pts for pts, shown in zip(self.pts, self.is_shown, strict=True) if shown)
+        return (ticks - zero) * self.time_base[0] / self.time_base[1]
+
+    def seconds_shown(self) -> NDArray[np.float64]:
+        """(num_frames,) what a player's clock shows at each picture, in the order of showing."""
+        places = self.places_shown()
+        ticks = np.array([self.pts[place] for place in places], np.int64)
+        zero = self.pts[places[0]] if self.zero_pts is None else self.zero_pts
+        seconds: NDArray[np.float64] = (ticks - zero) * self.time_base[0] / self.time_base[1]
+        return seconds
 
     def places_shown(self) -> list[int]:
         """Places of the packets that give a picture, in the order of showing."""
@@ -80,6 +104,7 @@ class MediaEntry:
         width, height: pixels as shown (rotation and shape of pixels applied).
         other_sizes: (width, height), as shown, of pictures that have another size than the first; they keep
             their shape, between bars.
+        duration_seconds: as a player shows it: from 0 on its clock until the last picture or sound ends.
         num_bytes, sha256: of the original file, whether it is kept or not.
         packets: None for images and for stores without a manifest.
         prepared: None without a prepared form.
@@ -106,15 +131,14 @@ class MediaEntry:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What people should know of the item, such as that its pictures change their size."""
+        """What people should know of the item: damage, pictures that change their size."""
+        notes = (self.packets.damage,) if self.packets and self.packets.damage else ()
         if not self.other_sizes:
-            return ()
+            return notes
         others = " and ".join(f"{width}x{height}" for width, height in self.other_sizes)
         own = f"{self.width}x{self.height}"
-        return (
-            f"its pictures change their size: {own}, later {others}; those of another shape are fitted into"
-            f" {own} between black bars",
-        )
+        change = f"its pictures change their size: {own}, later {others}"
+        return (*notes, f"{change}; those of another shape are fitted into {own} between black bars")
 
     def is_prepared_for(self, longer_side: int) -> bool:
         """Whether there is a prepared form that loses nothing against the original at this size."""

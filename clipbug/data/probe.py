@@ -3,7 +3,7 @@
 import hashlib
 
 from clipbug.data.decoding.base import VideoMetadata
-from clipbug.data.decoding.content import count_missing_bytes
+from clipbug.data.decoding.content import count_missing_bytes, detect_content
 from clipbug.data.decoding.open import media_kind, open_media
 from clipbug.data.decoding.packets import table_by_decoding
 from clipbug.data.decoding.pyav import PyAvDecoder
@@ -14,13 +14,17 @@ _PROBE_SIZE = (16, 16)
 
 
 def probe(data: bytes, *, media_id: str, file_name: str) -> MediaEntry:
-    """The manifest entry of a file, after its first and its last picture have been decoded.
+    """The manifest entry of a file, after all of it has been decoded.
+
+    Of a recording that is cut off or damaged the pictures that come out right are kept; the entry's notes say
+    what is missing.
 
     Raises:
-        DecodeError: it is empty, cut off, damaged, or no picture and no recording; the message says which.
+        DecodeError: it is empty, no picture and no recording, or nothing of it can be decoded; the message
+            says which.
     """
     missing = count_missing_bytes(data)
-    if missing:
+    if missing and detect_content(data) != "video":
         raise DecodeError(
             f"{media_id}: the file is cut off: of its end {missing} or more bytes are missing",
             "Copy or record it again.",
@@ -49,6 +53,11 @@ def _look(
     data: bytes, media_id: str
 ) -> tuple[VideoMetadata, PacketTable | None, tuple[tuple[int, int], ...]]:
     """Metadata, packets of a recording, and the sizes of its pictures that are not the first one's."""
+    if detect_content(data) == "video":
+        table = table_by_decoding(data, media_id=media_id)
+        with PyAvDecoder(data, media_id=media_id, packets=table) as exact:
+            _decode_ends(exact)
+            return exact.metadata, table, exact.other_sizes()
     with open_media(data, media_id=media_id) as decoder:
         if not isinstance(decoder, PyAvDecoder):  # a still is decoded when it is opened
             return decoder.metadata, None, ()

@@ -103,13 +103,12 @@ def _image_plan(decoder: VideoDecoder) -> ClipPlan:
 
 
 def _visual(frames: Tensor, batch: FrameBatch, plan: ClipPlan, decoder: VideoDecoder) -> Visual:
-    first, last = float(decoder.pts_seconds[0]), float(decoder.pts_seconds[-1])
-    spans = plan.spans_seconds - first
-    duration = max(decoder.metadata.duration_seconds, last - first)
+    spans = plan.spans_seconds
+    duration = max(decoder.metadata.duration_seconds, float(decoder.pts_seconds[-1]))
     positions = (spans.mean(axis=1) / duration).clip(0.0, 1.0) if duration else np.zeros(len(spans))
     return Visual(
         frames=frames.view(plan.indices.shape + frames.shape[1:]),
-        frame_seconds=torch.from_numpy((batch.pts_seconds - first).reshape(plan.indices.shape)),
+        frame_seconds=torch.from_numpy(batch.pts_seconds.reshape(plan.indices.shape)),
         clip_spans=torch.from_numpy(spans),
         clip_positions=torch.from_numpy(positions.astype(np.float32)),
     )

@@ -1,5 +1,6 @@
 """`clipbug ask`: questions about any recording, GIF or image, without store and annotation file."""
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from clipbug.report.page import render_answers
 from clipbug.report.pictures import jpeg_uri, make_filmstrip
 from clipbug.runtime.files import atomic_write
 from clipbug.tasks.base import Prediction
+
+_log = logging.getLogger(__name__)
 
 Answered = Callable[[Mapping[str, Any], Frames], None]
 """Called with each answer as soon as it is there: the object that --json prints, and the frames."""
@@ -115,7 +118,7 @@ def answer_json(path: Path, visual: EncodedVisual, prediction: Prediction) -> di
     """One answer as --json prints it: as in predictions.jsonl, with the file instead of ids."""
     row = prediction.to_json()
     kept = {key: row[key] for key in ("question", "answer", "probability", "top", "clips")}
-    return {"file": str(path), "kind": visual.kind, **kept}
+    return {"file": str(path), "kind": visual.kind, **kept, "notes": list(visual.notes)}
 
 
 def frames_of(visual: EncodedVisual) -> Frames:
@@ -166,6 +169,8 @@ def _encode_all(
     for path in files:
         try:
             visuals[path] = model.encode(path, num_clips=num_clips)
+            for note in visuals[path].notes:
+                _log.warning("%s: %s", path, note)
         except DataError as error:
             errors.append((path, error))
     if errors and not visuals:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from clipbug.data.decoding.container import is_without_index
 from clipbug.data.decoding.content import count_missing_bytes, detect_content
 from clipbug.data.media import MediaEntry
 from clipbug.data.prepare import PrepareSettings, prepare
@@ -15,7 +16,7 @@ from clipbug.runtime.contained import ContainedPool, Lost
 
 __all__ = ["BadFile", "LoadedFile", "PrepareSettings", "load_file", "load_files", "load_raw"]
 
-_SECONDS_PER_FILE = 120.0
+_SECONDS_PER_FILE = 600.0  # all of it is decoded once
 _SECONDS_PER_PREPARED_FILE = 1800.0
 _BYTES_PER_WORKER = 8 << 30
 
@@ -92,7 +93,7 @@ def load_file(file: Path, file_type: FileType, settings: PrepareSettings | None)
 
 
 def load_raw(file: Path) -> LoadedFile | BadFile:
-    """Read one file; only an empty one, a text and one that is cut off by its own sizes are refused."""
+    """Read one file; only an empty one, a text and a picture that is cut off are refused."""
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -101,7 +102,9 @@ def load_raw(file: Path) -> LoadedFile | BadFile:
         return BadFile(file, "the file is empty (0 bytes)")
     if detect_content(data) == "text":
         return BadFile(file, "this is a text file")
-    if missing := count_missing_bytes(data):
+    if is_without_index(data):
+        return BadFile(file, "its index (moov) is missing")
+    if (missing := count_missing_bytes(data)) and detect_content(data) != "video":
         return BadFile(file, f"the file is cut off: of its end {missing} or more bytes are missing")
     return LoadedFile(file, None, data)
 

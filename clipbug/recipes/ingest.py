@@ -156,7 +156,7 @@ class _Run:
             if not self._settings.are_met_by(entry):
                 self._stored.add(file.stem)
                 return False
-            if self._drop_original:
+            if self._drop_original and not entry.notes:
                 self._to_drop.append(file.stem)
         self._count(entry, stored)
         return True
@@ -178,6 +178,7 @@ class _Run:
 
     def _put(self, result: LoadedFile, media_id: str) -> None:
         entry, is_dropped = result.entry, self._drop_original and result.form is not None
+        is_dropped = is_dropped and entry is not None and not entry.notes  # what is damaged may be mended yet
         self._batch.num_bytes += len(result.data) + len(result.form or b"")
         if entry is None:
             self._batch.raw.append((media_id, result.data))

@@ -37,9 +37,10 @@ class EncodedVisual:
         grid: (N, h, w, D) features of every clip, on the model's device.
         frames: (N, T, 3, H, W) uint8 RGB as the model saw them: scaled, and padded at the right and bottom.
         frame_size: (height, width) of the picture inside the padded frame.
-        frame_seconds: (N, T) float64, seconds from the first picture.
+        frame_seconds: (N, T) float64, seconds on a player's clock.
         clip_spans: (N, 2) float64, start and end of each clip in the same seconds.
         clip_positions: (N,) float32, place of each clip in the recording in [0, 1].
+        notes: what people should know of the file, such as which part of it cannot be read.
     """
 
     name: str
@@ -50,6 +51,7 @@ class EncodedVisual:
     frame_seconds: Tensor
     clip_spans: Tensor
     clip_positions: Tensor
+    notes: tuple[str, ...] = ()
 
 
 class LoadedModel:
@@ -89,15 +91,17 @@ class LoadedModel:
         frames = self._padded(read.frames)
         with inference(self.task), autocast(self._precision, self.device):
             grid = self.model.encode_frames(frames[None])[0]
+        entry = media.entry(media.name)
         return EncodedVisual(
             name=media.name,
-            kind=media.entry(media.name).kind,
+            kind=entry.kind,
             grid=grid,
             frames=frames if frames.dtype == torch.uint8 else frames.round().to(torch.uint8),
             frame_size=(read.frames.shape[-2], read.frames.shape[-1]),
             frame_seconds=read.frame_seconds,
             clip_spans=read.clip_spans,
             clip_positions=read.clip_positions,
+            notes=entry.notes,
         )
 
     def answer(

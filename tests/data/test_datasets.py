@@ -86,12 +86,12 @@ def test_a_sample_holds_the_sampled_pictures_and_their_times(
         [question(0, "late"), question(1, "late", answer="other")], fake_media, tiny_tokenizer
     )
     sample = dataset.sample(0, 0)
-    # 50 pictures at 10 per second from 2 s on; clips at 0, 2.2 and 4.4 s after the first picture.
+    # 50 pictures at 10 per second, the first one at 2 s; clips 0, 2.2 and 4.4 s after it.
     expected = np.array([[0, 5], [22, 27], [44, 49]])
     assert sample.frame_seconds.dtype == torch.float64
-    np.testing.assert_allclose(sample.frame_seconds.numpy(), expected / 10, atol=1e-9)
-    np.testing.assert_allclose(sample.clip_spans.numpy(), [[0.0, 1.0], [2.2, 3.2], [4.4, 5.0]], atol=1e-9)
-    np.testing.assert_allclose(sample.clip_positions.numpy(), [0.1, 0.54, 0.94], atol=1e-6)
+    np.testing.assert_allclose(sample.frame_seconds.numpy(), 2 + expected / 10, atol=1e-9)
+    np.testing.assert_allclose(sample.clip_spans.numpy(), [[2.0, 3.0], [4.2, 5.2], [6.4, 7.0]], atol=1e-9)
+    np.testing.assert_allclose(sample.clip_positions.numpy(), [2.5 / 7, 4.7 / 7, 6.7 / 7], atol=1e-6)
     assert sample.clip_positions.dtype == torch.float32
     with fake_media.open("late") as decoder:
         frames = decoder.frames_at(expected.ravel().tolist(), size=(32, 18)).data

@@ -59,7 +59,9 @@ def numbers_of(frames: Tensor) -> list[list[int]]:
 
 
 def seconds_of(name: str, number: int) -> float:
-    """When a picture is shown, from the first one on."""
+    """When a player shows a picture."""
+    if name == "late":
+        return 2 + number / 10
     if name == "uneven":
         return float(Fraction(number, 10) if number < 20 else 2 + Fraction(number - 20, 30))
     return number / 10

@@ -437,16 +437,25 @@ def test_dropping_needs_a_prepared_form(tmp_path: Path, video: bytes) -> None:
         run(fill(tmp_path / "in", {"a.mp4": video}), store=tmp_path / "s", drop_original=True)
 
 
-def test_what_cannot_be_prepared_keeps_its_original(tmp_path: Path) -> None:
-    """Damaged in the middle: first and last picture decode, so it is a recording, but not all of it."""
+def test_what_is_damaged_keeps_its_original(tmp_path: Path) -> None:
+    """Damaged in the middle: what can be read is prepared, and named; the rest may be mended yet."""
     data = bytearray(make_video(tmp_path / "v.mp4", num_frames=80, options={"g": "10"}).read_bytes())
     start = data.index(b"mdat") + 4
     size = int.from_bytes(data[start - 8 : start - 4], "big") - 8
     data[start + size // 3 : start + size // 2] = bytes(size // 2 - size // 3)
     folder = fill(tmp_path / "in", {"a.mp4": bytes(data)})
     report = run(folder, store=tmp_path / "s", prepare=PrepareSettings(80), drop_original=True)
-    assert (report.added, report.prepared, report.bad) == (1, 0, ())
-    assert [file.path.name for file in report.not_prepared] == ["a.mp4"]
+    assert (report.added, report.prepared, report.bad) == (1, 1, ())
+    [(path, note)] = report.notes
+    assert path.name == "a.mp4"
+    assert "pictures between" in note
+    assert report.to_json()["notes"] == [{"file": str(path), "note": note}]
+    assert contents(tmp_path / "s") == {"a": bytes(data)}
+    with MediaStore(tmp_path / "s") as store:
+        assert store.entry("a").notes == (note,)
+        assert 20 < store.entry("a").num_frames < 80
+    again = run(folder, store=tmp_path / "s", prepare=PrepareSettings(80), drop_original=True)
+    assert (again.added, again.already_there) == (0, 1)
     assert contents(tmp_path / "s") == {"a": bytes(data)}
 
 

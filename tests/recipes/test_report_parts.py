@@ -38,7 +38,7 @@ def numbers_in(strip: Filmstrip) -> list[int]:
 def test_frames_at_their_times(synthetic_store: Path) -> None:
     cards = [
         about("even", 0.0, 1.2, 3.9),  # 10 pictures a second
-        about("late", 0.0, 0.5),  # its first picture is at 2 s, which is second 0 of the recording
+        about("late", 2.0, 2.5),  # its first picture is at 2 s on a player's clock
         about("uneven", 0.1, 1.0, 2.5),  # a picture each 0.1 s for 2 s, then 30 a second
         about("screen", 0.0),
     ]

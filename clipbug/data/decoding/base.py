@@ -15,7 +15,7 @@ class FrameBatch:
 
     Shape:
         data: (F, H, W, 3) uint8, RGB, rotation applied.
-        pts_seconds: (F,) float64, as the container gives them (the first picture need not be at 0).
+        pts_seconds: (F,) float64, on the clock of a player (the first picture need not be at 0).
     """
 
     data: NDArray[np.uint8]
@@ -48,6 +48,7 @@ class VideoMetadata:
     """What a file says about itself, as shown (rotation applied).
 
     Attributes:
+        duration_seconds: where a player's clock ends.
         declared: None where the header leaves out the number of frames or the duration (mkv, webm, images).
         declared_fps: the header's mean rate, which can differ from what its timestamps say; None without one.
     """
@@ -72,7 +73,7 @@ class VideoDecoder(Protocol):
 
     metadata: VideoMetadata
     pts_seconds: NDArray[np.float64]
-    """(num_frames,) times of all pictures in the order in which they are shown."""
+    """(num_frames,) times of all pictures in the order in which they are shown, on the clock of a player."""
 
     @property
     def changes(self) -> NDArray[np.uint8]:

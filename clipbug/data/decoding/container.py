@@ -3,6 +3,7 @@
 from __future__ import annotations  # Packet takes no index at run time
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,10 +12,20 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from clipbug.data.decoding.content import count_missing_bytes
+from clipbug.data.decoding.edits import unusual_edits
 from clipbug.errors import DecodeError
 
 # Without this list a text file could make FFmpeg open the files and addresses that it names.
 _FORMATS = "mov,matroska,avi,gif,apng,mpegts,mpeg,flv,asf,ogg,ivf"
+_HINT_WITHOUT_INDEX = (
+    "Its index is written last: copy the file again, or stop the recording before you copy it. untrunc can"
+    " rebuild the index from a whole recording of the same recorder: untrunc WHOLE.mp4 FILE"
+)
+_HINT_OTHER_CODEC = (
+    "Convert it with a program that plays it: in VLC, Media > Convert / Save, or with an ffmpeg that knows"
+    " it: ffmpeg -i FILE -c:v libx264 NEW.mp4"
+)
 HINT = "If it plays, convert it: ffmpeg -i FILE -c:v libx264 NEW.mp4. If it does not play, leave it out."
 
 
@@ -46,19 +57,45 @@ def open_stream(data: bytes, media_id: str) -> tuple[InputContainer, VideoStream
     """Like `open_container`, for a caller that closes the container itself."""
     if not data:  # PyAV waits for ever
         raise DecodeError(f"{media_id}: the file is empty (0 bytes)", "Copy or record it again.")
-    with decode_errors(media_id, "this is not a recording of a known format, or its index is damaged"):
-        container = av.open(
-            io.BytesIO(data), "r", options={"format_whitelist": _FORMATS}, metadata_errors="ignore"
-        )
+    missing = 0 if data.startswith(b"GIF8") else count_missing_bytes(data)  # counting takes long there
+    cut = f"the file is cut off, {missing} or more bytes of its end are missing; " if missing else ""
+    if is_without_index(data):
+        raise DecodeError(f"{media_id}: {cut}its index (moov) is missing", _HINT_WITHOUT_INDEX)
+    with decode_errors(media_id, f"{cut}this is not a recording of a known format, or its index is damaged"):
+        options = {"format_whitelist": _FORMATS}
+        if unusual_edits(data):
+            options["ignore_editlist"] = "1"
+        container = av.open(io.BytesIO(data), "r", options=options, metadata_errors="ignore")
     stream = container.streams.best("video")
     if not isinstance(stream, VideoStream) or stream.time_base is None:
         container.close()
-        raise DecodeError(f"{media_id}: the file has no video stream", HINT)
+        raise DecodeError(f"{media_id}: {cut}the file has no video stream", HINT)
     if stream.codec_context is None:  # whatever PyAV's annotations say
         container.close()
-        raise DecodeError(f"{media_id}: no decoder for the video's compression", HINT)
+        name = _codec_name(data)
+        raise DecodeError(f"{media_id}: {cut}no decoder for the video's compression{name}", _HINT_OTHER_CODEC)
     stream.codec_context.thread_count = 1
     return container, stream
+
+
+def is_without_index(data: bytes) -> bool:
+    """Whether an mp4 or mov file holds pictures, but not the index that says where they are."""
+    names = [data[4:8]] if data[4:8] in (b"ftyp", b"mdat", b"wide") else []
+    position = 0
+    while names and position + 8 <= len(data):
+        size = int.from_bytes(data[position : position + 4], "big")
+        names.append(data[position + 4 : position + 8])
+        if size == 1:
+            size = int.from_bytes(data[position + 8 : position + 16], "big")
+        position += size if size >= 8 else len(data)
+    return b"mdat" in names and not {b"moov", b"moof"} & set(names)
+
+
+def _codec_name(data: bytes) -> str:
+    """The name that a file gives to its compression, e.g. " (evc1)"; empty if it is not found."""
+    found = re.search(rb"stsd.{12}([A-Za-z0-9 ]{4})|(V_[A-Z0-9/_]+)|vids([A-Za-z0-9]{4})", data, re.DOTALL)
+    name = next((group for group in found.groups() if group), b"") if found else b""
+    return f" ({name.decode().strip()})" if name else ""
 
 
 def packets_of(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:

@@ -23,7 +23,7 @@ def plan_stretches(table: PacketTable, wanted: Iterable[int]) -> list[Stretch]:
     """
     stretches: list[Stretch] = []
     for place in sorted(set(wanted)):
-        stretch = Stretch(_start_for(table, place), place, frozenset({place}))
+        stretch = Stretch(start_for(table, place), place, frozenset({place}))
         while stretches and stretch.first <= stretches[-1].last + 1:
             before = stretches.pop()
             stretch = Stretch(min(before.first, stretch.first), place, before.wanted | stretch.wanted)
@@ -39,7 +39,7 @@ def is_before_start(table: PacketTable, stretch: Stretch, place: int) -> bool:
     return table.is_shown[place] and table.pts[place] < table.pts[stretch.first]
 
 
-def _start_for(table: PacketTable, place: int) -> int:
+def start_for(table: PacketTable, place: int) -> int:
     """The nearest keyframe before a packet that is not shown later than it.
 
     A picture that is decoded after a keyframe but shown before it needs an earlier one (`is_before_start`).

@@ -69,8 +69,7 @@ class PreparedDecoder(InMemory):
         self._read = read
         table = entry.packets
         places = table.places_shown()
-        ticks = np.array(table.pts, np.float64)[places]
-        self.pts_seconds: NDArray[np.float64] = ticks * table.time_base[0] / table.time_base[1]
+        self.pts_seconds: NDArray[np.float64] = table.seconds_shown()
         self.changes = np.array(table.changes, np.uint8)[places]
         header, start = self._read_header()
         self._first = np.array(header["first"])

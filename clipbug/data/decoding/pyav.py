@@ -5,6 +5,7 @@ from fractions import Fraction
 from types import TracebackType
 from typing import Self
 
+import av
 import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
@@ -13,11 +14,12 @@ from clipbug.data.decoding.alpha import AlphaStream
 from clipbug.data.decoding.base import FrameBatch, VideoMetadata
 from clipbug.data.decoding.container import HINT, decode_errors
 from clipbug.data.decoding.conversion import PictureConverter, shown_size
+from clipbug.data.decoding.integrity import is_start
 from clipbug.data.decoding.orientation import Orientation
 from clipbug.data.decoding.packet_reader import PacketReader
 from clipbug.data.decoding.packets import read_packet_table
 from clipbug.data.decoding.picture_sizes import coded_sizes
-from clipbug.data.decoding.plan import Stretch, is_before_start, plan_stretches
+from clipbug.data.decoding.plan import Stretch, is_before_start, plan_stretches, start_for
 from clipbug.data.media import PacketTable
 from clipbug.errors import DecodeError
 
@@ -40,7 +42,7 @@ class PyAvDecoder:
         self.packets = packets or read_packet_table(data, media_id=media_id)
         self._places = self.packets.places_shown()
         self._reader = PacketReader(data, media_id=media_id, table=self.packets)
-        self.pts_seconds: NDArray[np.float64] = np.array([self._seconds(place) for place in self._places])
+        self.pts_seconds: NDArray[np.float64] = self.packets.seconds_shown()
         self.metadata = _describe(self.packets, self._reader)
         self._converter = PictureConverter(
             media_id,
@@ -128,27 +130,38 @@ class PyAvDecoder:
         return pictures
 
     def _pictures(self, stretch: Stretch, size: tuple[int, int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Place and picture of the wanted packets of a stretch."""
-        own = self.packets.has_container_times
-        place_of = {self.packets.pts[place] if own else place: place for place in stretch.wanted}
+        """Place and picture of the wanted packets of a stretch, as far as they come out right."""
+        table, codec = self.packets, self._reader.codec
+        damaged: set[int] = set()
+        is_checked = stretch.first == 0
         times = sorted(map(self._seconds, stretch.wanted))
         what = f"the pictures from {times[0]:.3f} s to {times[-1]:.3f} s cannot be decoded"
         with decode_errors(self._media_id, what):
-            for frame in self._frames(stretch):
+            for place, frame in self._frames(stretch, damaged):
                 self._converter.follow(frame)
-                place = None if frame.pts is None else place_of.get(frame.pts)
-                if place is None or frame.pts is None or self._alpha.is_missing(frame.pts):
-                    continue
                 if frame.is_corrupt:
-                    time = self._seconds(place)
-                    raise DecodeError(f"{self._media_id}: the picture at {time:.3f} s is damaged", HINT)
-                yield place, self._converter.convert(frame, size, self._alpha.take(frame.pts))
+                    damaged.add(place)
+                if not is_checked and not (
+                    place == stretch.first and is_start(frame, codec, is_keyframe=True)
+                ):
+                    return  # no keyframe, whatever the container says
+                is_checked = True
+                first = start_for(table, place) if damaged else place
+                if place not in stretch.wanted or self._alpha.is_missing(place):
+                    continue
+                if not any(first <= wrong <= place for wrong in damaged):
+                    yield place, self._converter.convert(frame, size, self._alpha.take(place))
 
-    def _frames(self, stretch: Stretch) -> Iterator[VideoFrame]:
-        """What the decoder gives for a stretch: all wanted pictures, and those that others are made from."""
+    def _frames(self, stretch: Stretch, damaged: set[int]) -> Iterator[tuple[int, VideoFrame]]:
+        """What the decoder gives for a stretch: all wanted pictures, and those that others are made from.
+
+        Places of packets that it refuses are added to `damaged`.
+        """
         table = self.packets
         for place, packet in self._reader.packets(stretch.first, stretch.last):
             is_wanted = place in stretch.wanted
+            if table.has_container_times and packet.pts != table.pts[place]:
+                return  # this is not the file of the table
             if place == stretch.first:
                 self._reader.context.flush_buffers()
                 self._alpha.restart()
@@ -157,11 +170,17 @@ class PyAvDecoder:
             elif is_before_start(table, stretch, place):
                 continue
             self._reader.context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
-            if not table.has_container_times:
-                packet.pts = place
-            self._alpha.feed(packet, is_wanted=is_wanted, is_start_known=stretch.first == 0)
-            yield from self._reader.context.decode(packet)
-        yield from self._reader.context.decode(None)
+            packet.pts = place
+            try:
+                self._alpha.feed(packet, is_wanted=is_wanted, is_start_known=stretch.first == 0)
+                frames = self._reader.context.decode(packet)
+            except av.FFmpegError:
+                damaged.add(place)
+                continue
+            yield from ((frame.pts, frame) for frame in frames if frame.pts is not None)
+        yield from (
+            (frame.pts, frame) for frame in self._reader.context.decode(None) if frame.pts is not None
+        )
 
     def _missing_error(self, missing: set[int]) -> DecodeError:
         times = ", ".join(f"{seconds:.3f}" for seconds in sorted(map(self._seconds, missing)))
@@ -172,21 +191,26 @@ class PyAvDecoder:
         )
 
     def _seconds(self, place: int) -> float:
-        return self.packets.pts[place] * self.packets.time_base[0] / self.packets.time_base[1]
+        return self.packets.seconds_of(self.packets.pts[place])
 
 
 def _describe(table: PacketTable, reader: PacketReader) -> VideoMetadata:
     """What packet table and header say about a recording."""
     times = sorted(pts for pts, shown in zip(table.pts, table.is_shown, strict=True) if shown)
-    duration = Fraction(table.end_pts - times[0]) * Fraction(*table.time_base)
+    picture_seconds = Fraction(times[-1] - times[0]) * Fraction(*table.time_base)
+    duration = table.seconds_of(table.end_pts)
     height, width = _shown_size(table.coded_size or reader.coded_size, table, reader)
     return VideoMetadata(
         codec=reader.codec,
         width=width,
         height=height,
         num_frames=len(times),
-        duration_seconds=float(duration),
-        average_fps=float(len(times) / duration) if duration else 0.0,
+        duration_seconds=duration,
+        average_fps=float((len(times) - 1) / picture_seconds)
+        if picture_seconds
+        else 1 / duration
+        if duration
+        else 0.0,
         rotation_degrees=table.rotation_degrees,
         is_variable_rate=_is_variable(np.diff(times)),
         declared=reader.declared,

@@ -97,8 +97,8 @@ def _filmstrip(media: MediaSource, media_id: str, seconds: tuple[float, ...], si
     with media.open(media_id, longer_side=side) as decoder:
         meta = decoder.metadata
         if not seconds:
-            length = float(decoder.pts_seconds[-1] - decoder.pts_seconds[0])
-            seconds = tuple(length * share for share in _SPREAD) if length else (0.0,)
+            first, last = float(decoder.pts_seconds[0]), float(decoder.pts_seconds[-1])
+            seconds = tuple(first + (last - first) * share for share in _SPREAD) if last > first else (first,)
         height, width = resized_size(meta.height, meta.width, min(side, max(meta.height, meta.width)))
         if width * len(seconds) > _MAX_STRIP_PIXELS:
             height, width = resized_size(height, width, max(16, _MAX_STRIP_PIXELS // len(seconds)))
@@ -107,6 +107,5 @@ def _filmstrip(media: MediaSource, media_id: str, seconds: tuple[float, ...], si
 
 
 def nearest_pictures(decoder: VideoDecoder, seconds: Sequence[float]) -> list[int]:
-    """The picture nearest to each time; times count from the first picture."""
-    times = decoder.pts_seconds - decoder.pts_seconds[0]
-    return [int(np.abs(times - second).argmin()) for second in seconds]
+    """The picture nearest to each time on a player's clock."""
+    return [int(np.abs(decoder.pts_seconds - second).argmin()) for second in seconds]
