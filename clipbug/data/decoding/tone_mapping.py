@@ -31,8 +31,8 @@ def to_srgb(
 ) -> NDArray[np.uint8]:
     """Convert a picture to sRGB; of HDR pictures (PQ, HLG), SDR white becomes white.
 
-    Colours up to SDR white keep their brightness, brighter ones are compressed with their hue kept. Each channel
-    of a colour outside of the sRGB gamut is clipped.
+    Colours up to SDR white keep their brightness, brighter ones are compressed with their hue kept. Each
+    channel of a colour outside of the sRGB gamut is clipped.
 
     Args:
         rgb: encoded full-range values; floats from 0 to 1, or the whole range of the integer type.
