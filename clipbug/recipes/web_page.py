@@ -92,7 +92,8 @@ def _handlers(
                 Path(path).unlink(missing_ok=True)
         strip = filmstrip_of(visual)
         picture = f'<img src="{strip.uri}" alt="frames of {html.escape(visual.name)}" style="max-width:100%">'
-        return visual, f"<p>{html.escape(visual.name)}: what the model sees</p>{picture}"
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in visual.notes)
+        return visual, f"<p>{html.escape(visual.name)}: what the model sees</p>{notes}{picture}"
 
     def say(visual: EncodedVisual | None, question: str, wants_evidence: bool) -> str:
         if visual is None:

@@ -19,8 +19,10 @@ import lmdb
 import numpy as np
 import pytest
 
+from clipbug.data.decoding.open import open_media
 from clipbug.data.manifest import decode_entry, encode_entry
 from clipbug.data.media import MediaEntry, PacketTable
+from clipbug.data.probe import probe
 from clipbug.data.store import MediaStore, StoreWriter, open_stores
 from clipbug.errors import DataError
 from tests.video_factory import draw_index, make_video, read_index
@@ -108,6 +110,20 @@ def test_manifest_entries_of_older_versions(version: int) -> None:
         del values["packets"]["changes"], values["prepared"]
     stored = bytes([version]) + zlib.compress(json.dumps(values).encode())
     assert decode_entry(stored) == original
+
+
+def test_times_of_an_older_manifest_count_from_the_first_picture(tmp_path: Path) -> None:
+    data = make_video(tmp_path / "r.mp4", num_frames=5, first_pts=20).read_bytes()
+    entry = probe(data, media_id="r", file_name="r.mp4")
+    values = json.loads(zlib.decompress(encode_entry(entry)[1:]))
+    for field in ("zero_pts", "damage"):
+        del values["packets"][field]
+    older = decode_entry(b"\x02" + zlib.compress(json.dumps(values).encode()))
+    assert older.notes == ()
+    for known, first in ((entry, 2.0), (older, 0.0)):
+        with open_media(data, media_id="r", packets=known.packets) as decoder:
+            assert decoder.pts_seconds.tolist() == pytest.approx([first + n / 10 for n in range(5)])
+            assert decoder.metadata.duration_seconds == pytest.approx(first + 0.5)
 
 
 @pytest.mark.parametrize(

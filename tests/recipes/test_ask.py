@@ -88,6 +88,31 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_answered(
     assert "text file" in failure["error"]["message"]
 
 
+def test_times_are_those_of_a_player(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_video(folder / "late.mp4", num_frames=40, first_pts=50)
+    row = asked(capsys, "late.mp4", QUESTION, "--n-clips", "3")["answers"][0]
+    assert row["clips"][0]["start_seconds"] == row["clips"][0]["frame_seconds"][0] == 5.0
+    assert row["clips"][-1]["frame_seconds"][-1] == pytest.approx(8.9)
+    assert row["clips"][-1]["end_seconds"] <= 9.0
+    assert row["notes"] == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "hole"])
+def test_a_damaged_recording_is_answered_with_a_warning(
+    damage: str, folder: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    noise = np.random.default_rng(0).integers(256, size=(40, 64, 160, 3), dtype=np.uint8)
+    options = {"options": {"g": "8", "bf": "0"}, "container_options": {"movflags": "faststart"}}
+    data = make_video(folder / "whole.mp4", num_frames=40, pictures=list(noise), **options).read_bytes()
+    end = len(data) * 3 // 4
+    rest = b"" if damage == "cut" else bytes(1000) + data[end + 1000 :]
+    (folder / "r.mp4").write_bytes(data[:end] + rest)
+    row = asked(capsys, "r.mp4", QUESTION, "--n-clips", "4")["answers"][0]
+    [note] = row["notes"]
+    assert ("cut off" if damage == "cut" else "damaged") in note
+    assert f"r.mp4: {note}" in caplog.text
+
+
 def test_a_page_with_frames_and_evidence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = asked(capsys, "recording.mp4", "my screen.png", QUESTION, "--report", "out/page.html")
     assert found["report"] == "out/page.html"

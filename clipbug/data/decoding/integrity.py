@@ -63,15 +63,20 @@ def is_start(frame: VideoFrame, codec: str, *, is_keyframe: bool) -> bool:
     return bool(frame.key_frame) or (is_keyframe and is_intra)
 
 
+def has_hole(packet: Packet[VideoStream], codec: str) -> bool:
+    """Whether a part of a packet was never written, which not every decoder notices."""
+    hole = _HOLES.get(codec)
+    return hole is not None and hole.search(memoryview(packet)) is not None
+
+
 def decode_all(context: VideoCodecContext, contents: Contents) -> Decoded:
     """Decode every packet; those that cannot be decoded are noted and passed over."""
     codec = context.codec.canonical_name
-    hole = _HOLES.get(codec)
     decoded = Decoded(damaged={place - 1 for place in contents.lost_before if place})
     if contents.missing and contents.packets and not contents.formats & {"mov", "matroska", "avi"}:
         decoded.damaged.add(len(contents.packets) - 1)  # the others leave out a packet that is cut off
     for place, packet in enumerate(contents.packets):
-        if hole and hole.search(bytes(packet)):
+        if has_hole(packet, codec):
             decoded.damaged.add(place)
         try:
             frames = context.decode(_with_place(packet, place))

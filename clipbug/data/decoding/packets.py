@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 from clipbug.data.decoding.changes import changes_by_size
 from clipbug.data.decoding.container import HINT, decode_errors, open_container
 from clipbug.data.decoding.demuxing import Contents, read_contents
-from clipbug.data.decoding.integrity import decode_all, is_start, right_places
+from clipbug.data.decoding.integrity import decode_all, has_hole, is_start, right_places
 from clipbug.data.decoding.orientation import Orientation, orientation_of
 from clipbug.data.media import PacketTable
 from clipbug.errors import DecodeError
@@ -98,7 +98,8 @@ def _pictures_by_container(contents: Contents, stream: VideoStream) -> _Pictures
     is_whole = not contents.missing and not contents.lost_before
     if not is_whole or not shown or not _are_times_exact(contents, codec, shown):
         return None
-    if not packets[0].is_keyframe or any(packet.is_corrupt for packet in packets):
+    is_damaged = any(packet.is_corrupt or has_hole(packet, codec) for packet in packets)
+    if not packets[0].is_keyframe or is_damaged:
         return None
     try:
         frames = (frame for packet in [*packets, None] for frame in context.decode(packet))
