@@ -102,7 +102,7 @@ def ingest(
         raw=raw,
     )
     payload = report.to_json()
-    is_complete = not report.bad and not report.not_prepared and not report.notes
+    is_complete = not report.bad and not report.not_prepared and not report.damaged
     return Outcome(payload, report_view("ingest", payload), exit_code=0 if is_complete else 3)
 
 

@@ -37,10 +37,12 @@ def decode_entry(data: bytes) -> MediaEntry:
     try:
         values: dict[str, Any] = json.loads(zlib.decompress(data[1:]))
         packets, prepared = values.pop("packets"), values.pop("prepared", None)
+        other_sizes = values.pop("other_sizes", ())
         return MediaEntry(
             **values,
             packets=_unpack_table(packets) if packets else None,
             prepared=PreparedInfo(**prepared) if prepared else None,
+            other_sizes=tuple((width, height) for width, height in other_sizes),
         )
     except (zlib.error, ValueError, TypeError, KeyError) as error:
         raise DataError(
@@ -59,11 +61,13 @@ def _pack_table(table: PacketTable) -> dict[str, Any]:
 
 def _unpack_table(values: dict[str, Any]) -> PacketTable:
     numerator, denominator = values.pop("time_base")
+    coded_size = values.pop("coded_size", None)
     return PacketTable(
         **{
             **values,
             "time_base": (numerator, denominator),
             "pts": tuple(accumulate(values["pts"])),
+            "coded_size": tuple(coded_size) if coded_size else None,
             "changes": _values(values.get("changes", [])),
             "is_keyframe": _flags(values["is_keyframe"]),
             "is_shown": _flags(values["is_shown"]),

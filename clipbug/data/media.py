@@ -24,7 +24,10 @@ class PacketTable:
             for packets that only help to decode others.
         end_pts: when the last picture stops being shown, in ticks; a player holds it as long as there is
             sound, or up to the length that the header gives.
-        rotation_degrees: how far a player turns the pictures, clockwise.
+        rotation_degrees, is_mirrored: how far a player turns the pictures, clockwise, after it has swapped
+            left and right if they are mirrored. Single pictures can say otherwise of themselves.
+        coded_size: (height, width) of the first picture as stored; None in manifests of older versions, where
+            it is the size that the header declares.
         has_container_times: whether `pts` are the container's own. If not (AVI stores none), they were learnt
             by decoding, and a packet is known by its place in the stream.
         changes: how much each packet's picture differs from the one shown before (`decoding.changes`); empty
@@ -42,6 +45,8 @@ class PacketTable:
     rotation_degrees: int
     has_container_times: bool
     changes: tuple[int, ...] = ()
+    is_mirrored: bool = False
+    coded_size: tuple[int, int] | None = None
     zero_pts: int | None = None
     damage: str = ""
 
@@ -96,7 +101,9 @@ class MediaEntry:
     """One line of the manifest.
 
     Attributes:
-        width, height: pixels as shown (rotation applied).
+        width, height: pixels as shown (rotation and shape of pixels applied).
+        other_sizes: (width, height), as shown, of pictures that have another size than the first; they keep
+            their shape, between bars.
         duration_seconds: as a player shows it: from 0 on its clock until the last picture or sound ends.
         num_bytes, sha256: of the original file, whether it is kept or not.
         packets: None for images and for stores without a manifest.
@@ -120,11 +127,23 @@ class MediaEntry:
     packets: PacketTable | None = None
     prepared: PreparedInfo | None = None
     has_original: bool = True
+    other_sizes: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether a part of the recording cannot be read."""
+        return bool(self.packets and self.packets.damage)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What people should know of the item, such as which part of it cannot be read."""
-        return (self.packets.damage,) if self.packets and self.packets.damage else ()
+        """What people should know of the item: damage, pictures that change their size."""
+        notes = (self.packets.damage,) if self.packets and self.packets.damage else ()
+        if not self.other_sizes:
+            return notes
+        others = " and ".join(f"{width}x{height}" for width, height in self.other_sizes)
+        own = f"{self.width}x{self.height}"
+        change = f"its pictures change their size: {own}, later {others}"
+        return (*notes, f"{change}; those of another shape are fitted into {own} between black bars")
 
     def is_prepared_for(self, longer_side: int) -> bool:
         """Whether there is a prepared form that loses nothing against the original at this size."""

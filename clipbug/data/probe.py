@@ -31,7 +31,7 @@ def probe(data: bytes, *, media_id: str, file_name: str) -> MediaEntry:
             f"{media_id}: the file is cut off: of its end {missing} or more bytes are missing",
             "Copy or record it again.",
         )
-    metadata, packets = _look(data, media_id)
+    metadata, packets, other_sizes = _look(data, media_id)
     check_still(data, image_format(data), media_id=media_id)
     return MediaEntry(
         media_id=media_id,
@@ -48,20 +48,24 @@ def probe(data: bytes, *, media_id: str, file_name: str) -> MediaEntry:
         rotation_degrees=metadata.rotation_degrees,
         is_variable_rate=metadata.is_variable_rate,
         packets=packets,
+        other_sizes=other_sizes,
     )
 
 
-def _look(data: bytes, media_id: str) -> tuple[VideoMetadata, PacketTable | None]:
+def _look(
+    data: bytes, media_id: str
+) -> tuple[VideoMetadata, PacketTable | None, tuple[tuple[int, int], ...]]:
+    """Metadata, packets of a recording, and the sizes of its pictures that are not the first one's."""
     if detect_content(data) == "video":
         table = table_by_decoding(data, media_id=media_id)
         with PyAvDecoder(data, media_id=media_id, packets=table) as exact:
             _decode_ends(exact)
-            return exact.metadata, table
+            return exact.metadata, table, exact.other_sizes()
     with open_media(data, media_id=media_id) as decoder:
         if not isinstance(decoder, AnimationDecoder):  # a still is decoded when it is opened
-            return decoder.metadata, None
+            return decoder.metadata, None, ()
         _decode_ends(decoder)
-        return decoder.metadata, decoder.packets
+        return decoder.metadata, decoder.packets, ()
 
 
 def _decode_ends(decoder: RecordingDecoder) -> None:

@@ -102,7 +102,7 @@ class _Run:
         self._stored: set[str] = set()
         self._batch = _Batch()
         self._last_commit = time.monotonic()
-        self._added = self._already_there = self._prepared = 0
+        self._added = self._already_there = self._prepared = self._damaged = 0
         self._kinds: dict[MediaKind, KindTotals] = {}
         self._bad: list[BadFile] = []
         self._not_prepared: list[BadFile] = []
@@ -154,7 +154,7 @@ class _Run:
             if not self._settings.are_met_by(entry):
                 self._stored.add(file.stem)
                 return False
-            if self._drop_original and not entry.notes:
+            if self._drop_original and not entry.is_damaged:
                 self._to_drop.append(file.stem)
         self._count(entry, stored)
         return True
@@ -178,7 +178,9 @@ class _Run:
         if result.not_prepared:
             self._not_prepared.append(BadFile(result.path, result.not_prepared))
         self._prepared += result.form is not None
-        self._notes += [(result.path, note) for note in (result.entry.notes if result.entry else ())]
+        if result.entry is not None:
+            self._notes += [(result.path, note) for note in result.entry.notes]
+            self._damaged += result.entry.is_damaged
         self._put(result, result.path.stem)
         self._count(result.entry, result.data)
         if self._batch.is_full() or time.monotonic() - self._last_commit >= _MAX_BATCH_SECONDS:
@@ -186,7 +188,7 @@ class _Run:
 
     def _put(self, result: LoadedFile, media_id: str) -> None:
         entry, is_dropped = result.entry, self._drop_original and result.form is not None
-        is_dropped = is_dropped and entry is not None and not entry.notes  # what is damaged may be mended yet
+        is_dropped = is_dropped and entry is not None and not entry.is_damaged  # what is damaged may be mended yet
         self._batch.num_bytes += len(result.data) + len(result.form or b"")
         if entry is None:
             self._batch.raw.append((media_id, result.data))
@@ -225,6 +227,7 @@ class _Run:
             not_prepared=tuple(self._not_prepared),
             narrow=tuple(self._narrow),
             notes=tuple(self._notes),
+            damaged=self._damaged,
         )
 
     def _count(self, entry: MediaEntry | None, data: bytes | None) -> None:

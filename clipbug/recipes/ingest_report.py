@@ -44,6 +44,7 @@ class IngestReport:
         not_prepared: recordings of which none could be made; their originals are stored.
         narrow: files that are stored, but so long or so wide that scaling leaves nothing to read.
         notes: stored files with what people should know of them, such as which part cannot be read.
+        damaged: stored recordings of which a part cannot be read.
     """
 
     store: Path
@@ -58,6 +59,7 @@ class IngestReport:
     not_prepared: tuple[BadFile, ...] = ()
     narrow: tuple[BadFile, ...] = ()
     notes: tuple[tuple[Path, str], ...] = ()
+    damaged: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """For --json."""
@@ -77,6 +79,7 @@ class IngestReport:
             "prepared": self.prepared,
             "not_prepared": [_bad_row(file) for file in self.not_prepared],
             "narrow": [_bad_row(file) for file in self.narrow],
+            "damaged": self.damaged,
             "notes": [{"file": str(path), "note": note} for path, note in self.notes],
         }
 

@@ -81,6 +81,7 @@ def _row(media_id: str, entry: MediaEntry | None) -> dict[str, Any]:
         "codec": entry.codec,
         "width": entry.width,
         "height": entry.height,
+        "other_sizes": [f"{width}x{height}" for width, height in entry.other_sizes],
         "num_frames": entry.num_frames,
         "duration_seconds": entry.duration_seconds,
         "prepared": f"{form.width}x{form.height}" if form else None,

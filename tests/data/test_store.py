@@ -91,9 +91,25 @@ def test_manifest_entries_come_back(seed: int) -> None:
         end_pts=draw.randrange(10**12),
         rotation_degrees=draw.choice((0, 90, 180, 270)),
         has_container_times=draw.random() < 0.5,
+        is_mirrored=draw.random() < 0.5,
+        coded_size=draw.choice((None, (2160, 3840))),
     )
-    original = replace(entry("a"), kind="video", duration_seconds=1 / 3, packets=table)
+    sizes = tuple((draw.randrange(1, 4000), draw.randrange(1, 4000)) for _ in range(draw.choice((0, 1, 3))))
+    original = replace(entry("a"), kind="video", duration_seconds=1 / 3, packets=table, other_sizes=sizes)
     assert decode_entry(encode_entry(original)) == original
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_manifest_entries_of_older_versions(version: int) -> None:
+    """They do not know of other sizes, mirrored pictures and (1) changes."""
+    table = PacketTable((1, 10), (0, 1), (True, False), (True, True), 2, 90, True)
+    original = replace(entry("a"), kind="video", packets=table)
+    values = json.loads(zlib.decompress(encode_entry(original)[1:]))
+    del values["other_sizes"], values["packets"]["is_mirrored"], values["packets"]["coded_size"]
+    if version == 1:
+        del values["packets"]["changes"], values["prepared"]
+    stored = bytes([version]) + zlib.compress(json.dumps(values).encode())
+    assert decode_entry(stored) == original
 
 
 def test_times_of_an_older_manifest_count_from_the_first_picture(tmp_path: Path) -> None:

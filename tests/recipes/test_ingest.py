@@ -22,7 +22,7 @@ from clipbug.recipes.file_loading import PrepareSettings
 from clipbug.recipes.ingest import ingest
 from clipbug.recipes.ingest_report import IngestReport
 from clipbug.recipes.media_files import find_media_files
-from clipbug.recipes.store_items import verify_stores
+from clipbug.recipes.store_items import list_items, verify_stores
 from tests.video_factory import draw_index, make_video, read_index
 
 REPOSITORY = Path(__file__).parents[2]
@@ -332,6 +332,7 @@ def test_several_processes_give_the_same_store(tmp_path: Path, video: bytes, oth
 INGEST = """
 import sys
 from pathlib import Path
+from clipbug.recipes.store_items import list_items
 from clipbug.recipes.ingest import ingest
 ingest([Path(sys.argv[1])], extensions=["mp4"], file_type="video", store=Path(sys.argv[2]))
 """
@@ -370,8 +371,26 @@ def test_progress_and_report_say_what_was_done(
         "prepared": 0,
         "not_prepared": [],
         "narrow": [],
+        "damaged": 0,
         "notes": [],
     }
+
+
+def test_recording_that_changes_its_size_is_stored_with_a_note(tmp_path: Path) -> None:
+    sizes = [(64, 160), (160, 64), (32, 80)]
+    parts = [
+        make_video(tmp_path / f"{index}.ts", num_frames=3, size=size, first_pts=3 * index).read_bytes()
+        for index, size in enumerate(sizes)
+    ]
+    report = run(fill(tmp_path / "in", {"a.ts": b"".join(parts), "b.ts": parts[0]}), store=tmp_path / "s")
+    assert (report.added, report.bad) == (2, ())
+    (note,) = report.to_json()["notes"]
+    assert note["file"] == str(tmp_path / "in" / "a.ts")
+    assert "160x64, later 64x160 and 80x32" in note["note"]
+    items = list_items(tmp_path / "s", match=None, limit=None).payload["items"]
+    assert [item["other_sizes"] for item in items] == [["64x160", "80x32"], []]
+    with MediaStore(tmp_path / "s") as store:
+        assert store.entry("a").other_sizes == ((64, 160), (80, 32))
 
 
 def test_prepared_beside_the_originals_and_on_a_store_that_is_there(tmp_path: Path, video: bytes) -> None:

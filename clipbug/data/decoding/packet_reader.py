@@ -3,6 +3,7 @@
 from __future__ import annotations  # Packet takes no index at run time
 
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import chain
 from types import TracebackType
 from typing import Self
@@ -50,6 +51,17 @@ class PacketReader:
         return self._stream.codec_context.height, self._stream.codec_context.width
 
     @property
+    def pixel_aspect(self) -> Fraction:
+        """Width of a stored pixel by its height: by the container, else the codec; viewers ignore GIF's."""
+        declared = None if self._container.format.name == "gif" else self._stream.sample_aspect_ratio
+        return declared or Fraction(1)
+
+    @property
+    def declared_colours(self) -> tuple[int, int] | None:
+        """Matrix and range by the container where the decoder does not pass them on: of VP8."""
+        return self._colours if self.codec == "vp8" else None
+
+    @property
     def declared(self) -> DeclaredTiming | None:
         """Number of pictures and length by the file's header."""
         frames, duration, time_base = self._stream.frames, self._stream.duration, self._stream.time_base
@@ -88,6 +100,8 @@ class PacketReader:
         self._container, self._stream = open_stream(self._data, self._media_id)
         self._packets = packets_of(self._container, self._stream)
         self._next = 0
+        context = self._stream.codec_context
+        self._colours = context.colorspace, context.color_range  # decoding changes them
 
     def _go_to(self, place: int) -> None:
         """Get to `place` or anywhere before it."""

@@ -15,6 +15,7 @@ from clipbug.data.decoding.changes import changes_by_size
 from clipbug.data.decoding.container import HINT, decode_errors, open_container
 from clipbug.data.decoding.demuxing import Contents, read_contents
 from clipbug.data.decoding.integrity import decode_all, has_hole, is_start, right_places
+from clipbug.data.decoding.orientation import Orientation, orientation_of
 from clipbug.data.media import PacketTable
 from clipbug.errors import DecodeError
 
@@ -141,15 +142,18 @@ def _table(
     others_end = contents.end_seconds
     if others_end is not None and not contents.missing and others_end > end * time_base + _ROUNDING_SECONDS:
         end = round(others_end / time_base)  # the last picture is held
+    orientation = orientation_of(pictures.first) or Orientation()
     return PacketTable(
         time_base=(time_base.numerator, time_base.denominator),
         pts=tuple(pts),
         is_keyframe=tuple(place in pictures.starts for place in range(num_packets)),
         is_shown=tuple(is_shown),
         end_pts=end,
-        rotation_degrees=_rotation(pictures.first),
+        rotation_degrees=orientation.rotation_degrees,
         has_container_times=has_container_times,
         changes=_changes([packet.size for packet in contents.packets], pictures, pts),
+        is_mirrored=orientation.is_mirrored,
+        coded_size=(pictures.first.height, pictures.first.width),
         zero_pts=min(round(contents.zero_seconds / time_base), times[0]),
     )
 
@@ -196,10 +200,6 @@ def _end_of_last(
     if len(times) > 1:
         return times[-1] + round(float(np.median(np.diff(times))))
     return times[-1] + (round(1 / (rate * time_base)) if rate else 0)
-
-
-def _rotation(frame: VideoFrame) -> int:
-    return round(-frame.rotation / 90) * 90 % 360
 
 
 def _damage(table: PacketTable, contents: Contents, wrong: set[int], before_start: int) -> str:

@@ -22,11 +22,6 @@ def blend_on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return blended
 
 
-def turn(picture: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
-    """The picture (H, W, 3) turned clockwise by a multiple of 90 degrees."""
-    return np.rot90(picture, -degrees // 90)
-
-
 def apply_exif_orientation(picture: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """Return the picture (H, W, C) upright, by EXIF tag 0x0112; a value outside of 1 to 8 changes nothing."""
     match orientation:

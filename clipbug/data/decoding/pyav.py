@@ -8,22 +8,24 @@ from typing import Self
 import av
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from clipbug.data.decoding.alpha import AlphaStream
 from clipbug.data.decoding.base import FrameBatch, VideoMetadata
 from clipbug.data.decoding.container import HINT, decode_errors
+from clipbug.data.decoding.conversion import PictureConverter, shown_size
 from clipbug.data.decoding.integrity import is_start
+from clipbug.data.decoding.orientation import Orientation
 from clipbug.data.decoding.packet_reader import PacketReader
 from clipbug.data.decoding.packets import read_packet_table
-from clipbug.data.decoding.pixels import blend_on_white, turn
+from clipbug.data.decoding.picture_sizes import coded_sizes
 from clipbug.data.decoding.plan import Stretch, is_before_start, plan_stretches, start_for
 from clipbug.data.media import PacketTable
 from clipbug.errors import DecodeError
 
 
 class PyAvDecoder:
-    """A recording in memory. Alpha is blended on white; pictures of another size are scaled to the first's.
+    """A recording in memory, as a screen shows it: see `conversion`.
 
     Args:
         data: the file.
@@ -40,9 +42,16 @@ class PyAvDecoder:
         self.packets = packets or read_packet_table(data, media_id=media_id)
         self._places = self.packets.places_shown()
         self._reader = PacketReader(data, media_id=media_id, table=self.packets)
-        self._reformatter = VideoReformatter()
         self.pts_seconds: NDArray[np.float64] = self.packets.seconds_shown()
         self.metadata = _describe(self.packets, self._reader)
+        self._converter = PictureConverter(
+            media_id,
+            (self.metadata.height, self.metadata.width),
+            self._reader.pixel_aspect,
+            _orientation(self.packets),
+            self._reader.declared_colours,
+        )
+        self._alpha = AlphaStream(self._reader.codec)
 
     @property
     def changes(self) -> NDArray[np.uint8]:
@@ -51,6 +60,13 @@ class PyAvDecoder:
         if not table.changes:
             table = read_packet_table(self._data, media_id=self._media_id)
         return np.array(table.changes, np.uint8)[self._places]
+
+    def other_sizes(self) -> tuple[tuple[int, int], ...]:
+        """(width, height), as shown, of pictures of another size than the first; reads the whole file."""
+        coded = coded_sizes(self._data, media_id=self._media_id)
+        shown = [_shown_size(size, self.packets, self._reader) for size in coded]
+        own = self.metadata.height, self.metadata.width
+        return tuple((width, height) for height, width in shown if (height, width) != own)
 
     def frames_at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> FrameBatch:
         """The pictures at `indices`; see `VideoDecoder.frames_at`."""
@@ -122,6 +138,7 @@ class PyAvDecoder:
         what = f"the pictures from {times[0]:.3f} s to {times[-1]:.3f} s cannot be decoded"
         with decode_errors(self._media_id, what):
             for place, frame in self._frames(stretch, damaged):
+                self._converter.follow(frame)
                 if frame.is_corrupt:
                     damaged.add(place)
                 if not is_checked and not (
@@ -130,8 +147,10 @@ class PyAvDecoder:
                     return  # no keyframe, whatever the container says
                 is_checked = True
                 first = start_for(table, place) if damaged else place
-                if place in stretch.wanted and not any(first <= wrong <= place for wrong in damaged):
-                    yield place, self._convert(frame, size)
+                if place not in stretch.wanted or self._alpha.is_missing(place):
+                    continue
+                if not any(first <= wrong <= place for wrong in damaged):
+                    yield place, self._converter.convert(frame, size, self._alpha.take(place))
 
     def _frames(self, stretch: Stretch, damaged: set[int]) -> Iterator[tuple[int, VideoFrame]]:
         """What the decoder gives for a stretch: all wanted pictures, and those that others are made from.
@@ -145,12 +164,15 @@ class PyAvDecoder:
                 return  # this is not the file of the table
             if place == stretch.first:
                 self._reader.context.flush_buffers()
+                self._alpha.restart()
+                self._converter.restart()
                 is_wanted = True  # some decoders (AV1) read skip_frame once, at the first packet
             elif is_before_start(table, stretch, place):
                 continue
             self._reader.context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
             packet.pts = place
             try:
+                self._alpha.feed(packet, is_wanted=is_wanted, is_start_known=stretch.first == 0)
                 frames = self._reader.context.decode(packet)
             except av.FFmpegError:
                 damaged.add(place)
@@ -159,16 +181,6 @@ class PyAvDecoder:
         yield from (
             (frame.pts, frame) for frame in self._reader.context.decode(None) if frame.pts is not None
         )
-
-    def _convert(self, frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """RGB at the shown size, one pass of swscale."""
-        rotation = self.packets.rotation_degrees
-        height, width = size if rotation % 180 == 0 else size[::-1]
-        is_alpha = [component.is_alpha for component in frame.format.components]
-        has_alpha = any(is_alpha) or frame.format.name == "pal8"
-        scaled = self._reformatter.reformat(frame, width, height, "rgba" if has_alpha else "rgb24")
-        picture = scaled.to_ndarray().astype(np.uint8, copy=False)
-        return turn(blend_on_white(picture) if has_alpha else picture, rotation)
 
     def _missing_error(self, missing: set[int]) -> DecodeError:
         times = ", ".join(f"{seconds:.3f}" for seconds in sorted(map(self._seconds, missing)))
@@ -187,7 +199,7 @@ def _describe(table: PacketTable, reader: PacketReader) -> VideoMetadata:
     times = sorted(pts for pts, shown in zip(table.pts, table.is_shown, strict=True) if shown)
     picture_seconds = Fraction(times[-1] - times[0]) * Fraction(*table.time_base)
     duration = table.seconds_of(table.end_pts)
-    height, width = reader.coded_size if table.rotation_degrees % 180 == 0 else reader.coded_size[::-1]
+    height, width = _shown_size(table.coded_size or reader.coded_size, table, reader)
     return VideoMetadata(
         codec=reader.codec,
         width=width,
@@ -204,6 +216,15 @@ def _describe(table: PacketTable, reader: PacketReader) -> VideoMetadata:
         declared=reader.declared,
         declared_fps=reader.declared_fps,
     )
+
+
+def _shown_size(coded: tuple[int, int], table: PacketTable, reader: PacketReader) -> tuple[int, int]:
+    """(height, width), upright and in square pixels."""
+    return _orientation(table).size(*shown_size(*coded, reader.pixel_aspect))
+
+
+def _orientation(table: PacketTable) -> Orientation:
+    return Orientation.from_rotation(table.rotation_degrees, is_mirrored=table.is_mirrored)
 
 
 def _is_variable(steps: NDArray[np.int64]) -> bool:
