@@ -188,7 +188,8 @@ class _Run:
 
     def _put(self, result: LoadedFile, media_id: str) -> None:
         entry, is_dropped = result.entry, self._drop_original and result.form is not None
-        is_dropped = is_dropped and entry is not None and not entry.is_damaged  # what is damaged may be mended yet
+        if entry is None or entry.is_damaged:  # what is damaged may be mended yet
+            is_dropped = False
         self._batch.num_bytes += len(result.data) + len(result.form or b"")
         if entry is None:
             self._batch.raw.append((media_id, result.data))
