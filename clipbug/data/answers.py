@@ -9,6 +9,7 @@ from typing import Any, Self
 from clipbug.data.records import QuestionRecord
 from clipbug.errors import DataError
 from clipbug.runtime.files import atomic_write
+from clipbug.runtime.mistaken_files import refuse_mistaken
 
 _HINT = 'it holds one JSON object {"answer": index, ...} with each of 0, 1, 2 ... once'
 
@@ -73,6 +74,7 @@ class AnswerVocabulary:
         Raises:
             DataError: the file cannot be read, or its indices are not 0, 1, 2 ... with one answer each.
         """
+        refuse_mistaken(path, error=DataError)
         try:
             indices = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_refuse_repeats)
         except OSError as error:

@@ -55,7 +55,7 @@ def check_answers(
     exact = load_inference_model(inputs.folder, step=step, device=processes.device, precision="fp32")
     expected = _answers(inputs, some, exact, 0.0, processes)
     found = _answers(inputs, some, fast, near_duplicates, processes)
-    pairs = [(found[record_id], answer) for record_id, answer in expected.items()]
+    pairs = [(found[record_id], answer) for record_id, answer in expected.items() if record_id in found]
     gathered = gather_objects(
         [(one.answer == other.answer, _difference(one, other)) for one, other in pairs], processes
     )

@@ -1,6 +1,5 @@
 """`clipbug evaluate`: scores of a run or a predictions file, beside baselines and ceilings."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from clipbug.recipes.search_evaluation import evaluate_duplicates, evaluate_retr
 from clipbug.recipes.search_inference import SCORES_NAME
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.files import atomic_write
+from clipbug.runtime.json_text import json_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def evaluate(
     run_folder = None if source.run is None else RunFolder.open(Path(source.run))
     scores = _scores(source, run_folder, files, data_format, is_named=predictions is not None)
     report = EvaluationReport({**scores, "predictions": source.predictions, "data": list(map(str, files))})
-    atomic_write(Path(source.predictions).with_name("scores.json"), json.dumps(report.to_json(), indent=1))
+    atomic_write(Path(source.predictions).with_name("scores.json"), json_text(report.to_json(), indent=1))
     return report
 
 

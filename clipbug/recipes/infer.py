@@ -1,6 +1,5 @@
 """`clipbug infer`: answers to the questions of a file, from a run folder alone."""
 
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -30,6 +29,7 @@ from clipbug.runtime.distributed import (
     joined_processes,
 )
 from clipbug.runtime.files import atomic_file, atomic_write, remove_temporaries_of
+from clipbug.runtime.json_text import json_text
 
 logger = logging.getLogger(__name__)
 
@@ -234,10 +234,10 @@ def _write(
         remove_temporaries_of(result)
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         for answer in job.answers(records):
-            file.write(json.dumps(answer.prediction, ensure_ascii=False).encode() + b"\n")
+            file.write(json_text(answer.prediction).encode() + b"\n")
     if scores is not None:
         write_scores(scores, lambda: job.answers(records))
     for failure in report.failures:
         logger.warning("%s", failure["reason"])
-    atomic_write(path.with_name("inference.json"), json.dumps(report.to_json(), indent=1))
+    atomic_write(path.with_name("inference.json"), json_text(report.to_json(), indent=1))
     job.remove_parts()

@@ -18,6 +18,7 @@ from clipbug.data.records import Record
 from clipbug.errors import DataError
 from clipbug.recipes.parts import PartsFolder, packed_array, unpacked_array, unread_line
 from clipbug.runtime.distributed import Distributed
+from clipbug.runtime.json_text import json_text
 from clipbug.runtime.line_file import LineFile, LinePlace
 from clipbug.tasks.base import Prediction
 
@@ -97,7 +98,7 @@ class InferenceJob:
         if self._keeps_logits:
             content["pooled_logits"] = packed_array(prediction.pooled_logits)
             content["clip_logits"] = packed_array(prediction.clip_logits)
-        return json.dumps(content, ensure_ascii=False)
+        return json_text(content)
 
     def answers(self, records: Sequence[Record]) -> Iterator[Answer]:
         """The answers in the order of the rows, read one by one; rows of unread visuals have none.

@@ -16,10 +16,11 @@ from clipbug.data.loose_media import LooseMedia, LooseVisual, loose_media
 from clipbug.data.media import MediaKind
 from clipbug.data.records import QuestionRecord
 from clipbug.data.visuals import Visual, VisualReader
-from clipbug.engine.predictor import TEXTS_PER_CALL, inference
-from clipbug.errors import ClipbugError, DecodeError
+from clipbug.engine.predictor import NOT_FINITE, NOT_FINITE_HINT, TEXTS_PER_CALL, inference
+from clipbug.errors import CheckpointError, ClipbugError, DecodeError
 from clipbug.recipes.assembly import clip_sampler_of, model_of
 from clipbug.recipes.inference_model import InferenceModel, load_inference_model
+from clipbug.recipes.model_fit import refuse_misfit
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.runtime.precision import autocast
 from clipbug.tasks.base import Prediction
@@ -65,6 +66,7 @@ class LoadedModel:
         self.text = loaded.text
         self.model = model_of(loaded.task)
         self.device = loaded.device
+        self.folder = loaded.folder
         self._precision = loaded.precision
         if isinstance(self.task, QuestionAnswering):
             self.task.top_k = len(self.task.answers)  # `answer` cuts to what is asked for
@@ -118,7 +120,7 @@ class LoadedModel:
             top_k: answers that a prediction lists.
 
         Raises:
-            ClipbugError: the model answers no questions, or as of `encode`.
+            ClipbugError: the model answers no questions, or none about such a visual; or as of `encode`.
             ValueError: `questions` is one text instead of several.
         """
         if isinstance(questions, str):
@@ -132,11 +134,16 @@ class LoadedModel:
         if not questions:
             return []
         encoded = self._encoded(visual, num_clips, fps)
+        if self.folder is not None:
+            refuse_misfit(self.folder, encoded.kind, file=encoded.name)
         with inference(self.task), autocast(self._precision, self.device):
             parts = [
                 self.task.predict(part) for part in self._batch(encoded, questions).portions(TEXTS_PER_CALL)
             ]
-        return [replace(prediction, top=prediction.top[:top_k]) for part in parts for prediction in part]
+        predictions = [prediction for part in parts for prediction in part]
+        if not all(prediction.is_finite for prediction in predictions):
+            raise CheckpointError(f"{encoded.name}: {NOT_FINITE}", NOT_FINITE_HINT)
+        return [replace(prediction, top=prediction.top[:top_k]) for prediction in predictions]
 
     def embed(
         self, visual: LooseVisual | EncodedVisual, *, num_clips: int | None = None, fps: float | None = None

@@ -6,7 +6,6 @@ parts/              while it is under way (`search_job`)
 """
 
 import io
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -33,6 +32,7 @@ from clipbug.recipes.search import TOP_K, search, search_arrays, search_lines
 from clipbug.recipes.search_job import SearchJob
 from clipbug.runtime.distributed import joined_processes
 from clipbug.runtime.files import atomic_write
+from clipbug.runtime.json_text import json_text
 from clipbug.tasks.base import RankingTask
 
 SEARCHES = ("retrieval", "duplicates")
@@ -186,11 +186,11 @@ def _duplicate_lines(
 def _write(found: _Found, report: SearchReport, scores: Path | None) -> None:
     path = Path(report.predictions)
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps(line, ensure_ascii=False) for line in found.lines]
+    lines = [json_text(line) for line in found.lines]
     atomic_write(path, "\n".join(lines) + "\n")
     buffer = io.BytesIO()
     np.savez(buffer, **found.arrays)  # type: ignore[arg-type]
     for file in (Path(report.scores), *([] if scores is None else [scores])):
         file.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(file, buffer.getvalue())
-    atomic_write(path.with_name("inference.json"), json.dumps(report.to_json(), indent=1))
+    atomic_write(path.with_name("inference.json"), json_text(report.to_json(), indent=1))

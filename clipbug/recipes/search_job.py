@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from clipbug.data.batch import Batch, UnreadVisual
 from clipbug.data.records import Record
+from clipbug.engine.predictor import NOT_FINITE, NOT_FINITE_HINT
 from clipbug.recipes.batches import BatchBuilder
 from clipbug.recipes.parts import PartsFolder, packed_array, unpacked_array, unread_line
 from clipbug.runtime.distributed import Distributed, barrier
@@ -114,6 +115,13 @@ class SearchJob:
         self._parts.remove()
 
 
+def _with_finite_scores(one: RecordingArrays) -> RecordingArrays | UnreadVisual:
+    """What was computed of a recording, or that it has no scores: NaN would order rankings at random."""
+    if all(np.isfinite(values).all() for values in one.arrays.values() if values is not None):
+        return one
+    return UnreadVisual(one.media_id, (), f"{one.media_id}: {NOT_FINITE}", NOT_FINITE_HINT)
+
+
 def compute_what_is_left(
     job: SearchJob,
     builder: BatchBuilder,
@@ -133,6 +141,7 @@ def compute_what_is_left(
     with job.open(builder.processes) as part:
         for done in compute(builder.inference(job.left(records))):
             kept = done if isinstance(done, UnreadVisual) else list(map(to_arrays, done))
-            part.append(job.lines(kept))
+            for one in [kept] if isinstance(kept, UnreadVisual) else map(_with_finite_scores, kept):
+                part.append(job.lines(one if isinstance(one, UnreadVisual) else [one]))
     barrier(builder.processes)
     return job.results(records)
