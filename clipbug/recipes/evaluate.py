@@ -1,5 +1,6 @@
 """`clipbug evaluate`: scores of a run or a predictions file, beside baselines and ceilings."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from clipbug.recipes.prediction_source import (
     read_predictions,
     task_of_file,
 )
-from clipbug.recipes.rows import DataFormat, asked_task, read_records
+from clipbug.recipes.rows import DataFormat, asked_task, open_media, read_records
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.scoring import score_predictions
 from clipbug.recipes.search_evaluation import evaluate_duplicates, evaluate_retrieval
@@ -26,6 +27,8 @@ from clipbug.recipes.search_inference import SCORES_NAME
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.files import atomic_write
 from clipbug.runtime.json_text import json_text
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ def evaluate(
     run: Path | None = None,
     predictions: Path | None = None,
     data: Path | None = None,
+    media: Sequence[Path] = (),
     data_format: DataFormat | None = None,
 ) -> EvaluationReport:
     """Score predictions against the answers of `data`.
@@ -55,15 +59,20 @@ def evaluate(
             they are made.
         predictions: a predictions.jsonl to score instead, of any origin.
         data: annotation file with answers; default: the file that was inferred on.
+        media: stores that predictions are made on where there are none; default: as of `infer`.
         data_format: how to read it; default: as the run read its own files.
 
     Raises:
         ClipbugError: no such file; a line that is no JSON; no answers to score against.
     """
+    if media:
+        open_media(media, Storage(storage))
     if predictions is None:
         folder = RunFolder.open(run) if run is not None else RunFolder.newest(Storage(storage))
-        source = predictions_of_run(folder, storage, data)
+        source = predictions_of_run(folder, storage, data, media)
     else:
+        if media:
+            logger.info("--media is not needed: %s is there already", predictions)
         source = predictions_in_file(predictions, run)
     files = (data,) if data is not None else tuple(map(Path, source.data))
     if not files:

@@ -47,6 +47,7 @@ class InferenceReport:
         frames: of all clips, but for what was resumed; frames_encoded: how many of them passed the
             backbone, the others being repeats.
         largest_difference: in grey levels, of a frame from the one it was taken for (near duplicates).
+        media: stores that were read from.
         failures: visuals that could not be read: media_id, reason, hint, and the ids of their rows.
         check: what exact inference says to some of the questions, if that was asked for.
     """
@@ -54,6 +55,7 @@ class InferenceReport:
     run: str
     step: str
     data: tuple[str, ...]
+    media: tuple[str, ...]
     predictions: str
     questions: int
     recordings: int
@@ -134,6 +136,7 @@ def infer(
     )
     name = f"{'+'.join(Path(file).stem for file in inputs.files)}-{step}"
     target = output or inputs.folder.path / "predictions" / name
+    _refuse_other_targets(target, scores)
     if inputs.asked in SEARCHES:
         if checked_questions:
             raise ConfigError("--check compares answers, and this is a search", "leave --check out")
@@ -175,6 +178,7 @@ def infer(
         run=str(inputs.folder.path.resolve()),
         step=inputs.weights.parent.resolve().name,
         data=tuple(str(Path(file).resolve()) for file in inputs.files),
+        media=inputs.stores,
         predictions=str(target / "predictions.jsonl"),
         questions=job.num_answers,
         recordings=len({record.media_id for record in rows.found}) - len(job.unread),
@@ -194,6 +198,14 @@ def infer(
     if processes.is_main:
         _write(job, rows.found, report, scores)
     return report
+
+
+def _refuse_other_targets(folder: Path, scores: Path | None) -> None:
+    """See that results can go where they should, before anything is computed."""
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file, and a folder is needed", "name another one with --output")
+    if scores is not None and scores.is_dir():
+        raise ConfigError(f"{scores} is a folder, and a file is needed", "--scores FILE.npz")
 
 
 def _answer_what_is_left(

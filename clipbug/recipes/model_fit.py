@@ -17,10 +17,7 @@ logger = logging.getLogger(__name__)
 _RUNS_SHOWN = 8
 _PLURAL: Mapping[MediaKind, str] = {"image": "pictures", "video": "recordings"}
 _SINGULAR: Mapping[MediaKind, str] = {"image": "a picture", "video": "a recording"}
-_TRAINING: Mapping[MediaKind, str] = {
-    "image": "clipbug finetune --task vqa",
-    "video": "clipbug finetune --task video-qa",
-}
+_TASKS: Mapping[MediaKind, str] = {"image": "vqa", "video": "video-qa"}
 _ASKS_FOR_A_NUMBER = re.compile(r"\bhow (?:many|often|much)\b|\bnumber of\b|\bcount\b", re.IGNORECASE)
 
 
@@ -114,8 +111,8 @@ class ModelChoice:
         raise CheckpointError(
             f"no run under {self._storage.root} answers questions {wanted}"
             + (f" (runs there: {there})" if there else ""),
-            f"train one: {_TRAINING[kind]} --train FILE.jsonl --media STORE; or name a run or model folder:"
-            " --model DIR",
+            f"train one: clipbug finetune --task {_TASKS[kind]} --train FILE.jsonl --media STORE;"
+            " or name a run or model folder: --model DIR",
         )
 
 
@@ -149,7 +146,7 @@ def _refuse_other_medium(model: _Candidate, kind: MediaKind, file: str) -> None:
             f"{model.folder.path} answers questions about {_listed(model.kinds)} (task {model.task}),"
             f" and {file} is {_SINGULAR[kind]}",
             f"name a model for {_PLURAL[kind]}, or leave --model out: then the newest run that fits is asked;"
-            f" to train one: {_TRAINING[kind]}",
+            f" to train one: clipbug finetune --task {_TASKS[kind]}",
         )
 
 

@@ -78,7 +78,7 @@ class RunFolder:
         if not runs:
             raise CheckpointError(
                 f"there is no run under {storage.root}/finetune",
-                "make one: clipbug finetune --task vqa (or video-qa), or name a folder with --run",
+                "make one: clipbug finetune --task vqa (or video-qa); or name a folder with --run",
             )
         return cls(runs[0])
 

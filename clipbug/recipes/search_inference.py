@@ -44,6 +44,7 @@ class SearchReport:
     """What a search tells.
 
     Attributes:
+        media: stores that were read from.
         scores: npz file with the score of every query with every recording.
         missing: ids of the rows that are left out because their media is in no store.
         renamed: id in the file -> id in the stores (as rankings have it), where they differ.
@@ -54,6 +55,7 @@ class SearchReport:
     run: str
     step: str
     data: tuple[str, ...]
+    media: tuple[str, ...]
     predictions: str
     scores: str
     queries: int
@@ -108,6 +110,7 @@ def infer_search(
     if precision == "int8":
         raise ConfigError("int8 is for answers, not for rankings", "leave --precision out, or take bf16")
     started = time.monotonic()
+    rows = _matched_rows(inputs)
     job = SearchJob(target, result_settings(inputs, precision=precision, near_duplicates=near_duplicates))
     with joined_processes(patience=PATIENCE) as processes:
         model = load_inference_model(
@@ -117,11 +120,12 @@ def infer_search(
         config = inputs.config.model_copy(update={"precision": model.precision})
         builder = BatchBuilder(config, inputs.media, model.text, model.task, processes)
         find = _find_duplicates if inputs.asked == "duplicates" else _find_recordings
-        found = find(inputs, builder, encoder, job)
+        found = find(inputs, rows, builder, encoder, job)
     report = SearchReport(
         run=str(inputs.folder.path.resolve()),
         step=inputs.weights.parent.resolve().name,
         data=tuple(str(Path(file).resolve()) for file in inputs.files),
+        media=inputs.stores,
         predictions=str(target / "predictions.jsonl"),
         scores=str(target / SCORES_NAME),
         queries=len(found.lines),
@@ -142,25 +146,31 @@ def infer_search(
     return report
 
 
+def _matched_rows(inputs: InferenceInputs) -> MediaMatch:
+    """The rows of the files with their media, read before a model is loaded."""
+    if inputs.asked != "duplicates":
+        return match_records(inputs.files, inputs.config, inputs.media)
+    if len(inputs.files) != 1:
+        raise DataError(f"{len(inputs.files)} files of duplicates are named", "name one with --data")
+    source = str(inputs.files[0])
+    recordings = read_duplicates(inputs.files[0])
+    records = [CaptionRecord(one.media_id, one.media_id, "", one.app, source) for one in recordings]
+    return join_media(records, inputs.config, inputs.media)
+
+
 def _find_recordings(
-    inputs: InferenceInputs, builder: BatchBuilder, encoder: FrameEncoder, job: SearchJob
+    inputs: InferenceInputs, rows: MediaMatch, builder: BatchBuilder, encoder: FrameEncoder, job: SearchJob
 ) -> _Found:
     assert isinstance(builder.task, RankingTask), "only runs of such a task are asked for recordings"
-    rows = match_records(inputs.files, inputs.config, inputs.media)
     result = search(job, builder, rows.found, builder.task, encode=encoder)
     num_recordings = len(result.found.media_ids)
     return _Found(search_lines(result), search_arrays(result), num_recordings, rows, result.unread)
 
 
 def _find_duplicates(
-    inputs: InferenceInputs, builder: BatchBuilder, encoder: FrameEncoder, job: SearchJob
+    inputs: InferenceInputs, rows: MediaMatch, builder: BatchBuilder, encoder: FrameEncoder, job: SearchJob
 ) -> _Found:
-    if len(inputs.files) != 1:
-        raise DataError(f"{len(inputs.files)} files of duplicates are named", "name one with --data")
     recordings = read_duplicates(inputs.files[0])
-    source = str(inputs.files[0])
-    records = [CaptionRecord(one.media_id, one.media_id, "", one.app, source) for one in recordings]
-    rows = join_media(records, inputs.config, inputs.media)
     stored = inputs.folder.config()
     similarities, unread = compare_recordings(job, builder, stored, rows.found, encode=encoder)
     unread_ids = {visual.media_id for visual in unread}

@@ -116,7 +116,7 @@ def _problem_of(tensor: Tensor, dtype: torch.dtype | None) -> str | None:
         return f"it is stored as {str(tensor.layout).removeprefix('torch.')}"
     if dtype is not None and dtype.is_floating_point and tensor.dtype not in _HALVES:
         return f"it is of type {kind}, and decimal numbers are needed (quantised weights?)"
-    if not tensor.numel() or not tensor.is_floating_point():
+    if not tensor.numel() or tensor.dtype not in _HALVES:
         return None
     smallest, largest = (float(value) for value in torch.aminmax(tensor.detach()))
     if not (math.isfinite(smallest) and math.isfinite(largest)):

@@ -93,3 +93,24 @@ def test_an_option_is_never_the_value_of_another(words: list[str], recipes: Fake
 def test_unknown_words_are_errors(words: list[str], recipes: FakeRecipes) -> None:
     assert exit_code_of(*words) == 2
     assert not recipes.calls
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("infer --n-clips many", "'many' must be a valid integer"),
+        ("infer --n-clips=0", "'0' must be greater than or equal to 1"),
+        ("infer --near-duplicates near", "'near' must be a valid number"),
+        ("infer --step foo", "'foo' is neither a number nor 'best' nor 'last'"),
+        ("infer --precision half", "'half' is not one of"),
+        ("serve --port 99999", "'99999' must be less than or equal to 65535"),
+        ("finetune --task vqa --seed -1", "'-1' must be"),
+    ],
+)
+def test_the_value_that_is_wrong_is_said(
+    words: str, says: str, recipes: FakeRecipes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code_of(*words.split()) == 2
+    printed = capsys.readouterr().err
+    option = next(word for word in words.split() if word.startswith("--") and word != "--task")
+    assert f"{option.partition('=')[0]}': {says}" in printed
