@@ -11,6 +11,7 @@ import zipfile
 from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,11 +33,12 @@ FOLDER_FILES = (
     "pytorch_model.bin.index.json",
 )
 _HINT = "clipbug reads .safetensors files, and PyTorch files of tensors only: save the state dict"
-_WANTED_GLOBAL = re.compile(r"(?:GLOBAL |global )(\S+?\.\S+)")
+_WANTED_GLOBAL = re.compile(r"(?:GLOBAL (\S+)|global (\S+?\.\S+))")
 _TRUSTED = (
     "open it where you trust its origin, and save the state dict alone:"
     " torch.save(torch.load(FILE, weights_only=False)['state_dict'], NEW)"
 )
+_KEYS_SHOWN = 6
 _OWN_PARTS = ("visual.", "bert.")
 
 logger = logging.getLogger(__name__)
@@ -201,7 +203,7 @@ def _is_torch(path: Path) -> bool:
 def _reason(error: Exception) -> str:
     text = str(error)
     if wanted := _WANTED_GLOBAL.search(text):
-        name = wanted[1].rstrip(".,'\"")
+        name = (wanted[1] or wanted[2]).rstrip(".,'\"")
         return f"it asks for {name}, which is no tensor, and code from a file is never run"
     return text.strip().splitlines()[0] if text.strip() else type(error).__name__
 
@@ -245,7 +247,7 @@ _NUMPY_GLOBALS: list[Any] = [
     *_DTYPES,
     # What training scripts keep beside the weights: settings and paths, of inert types.
     argparse.Namespace,
-    defaultdict,
+    *(defaultdict, datetime, date, timedelta, int, float, str, list, dict, tuple, set),
     *(
         (pathlib.PurePosixPath, f"{module}.{kind}Path")
         for module in ("pathlib", "pathlib._local")
@@ -257,7 +259,8 @@ _NUMPY_GLOBALS: list[Any] = [
 def _tensors_of(content: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
     tensors = dict(_named_tensors(content))
     if not tensors:
-        raise CheckpointError(f"{path} holds no tensor", hint=_HINT)
+        keys = ", ".join(map(str, list(content)[:_KEYS_SHOWN])) or "none"
+        raise CheckpointError(f"{path} holds no tensor under its keys: {keys}", hint=_HINT)
     return tensors
 
 

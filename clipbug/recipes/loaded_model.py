@@ -16,7 +16,7 @@ from clipbug.data.loose_media import LooseMedia, LooseVisual, loose_media
 from clipbug.data.media import MediaKind
 from clipbug.data.records import QuestionRecord
 from clipbug.data.visuals import Visual, VisualReader
-from clipbug.engine.predictor import NOT_FINITE, NOT_FINITE_HINT, TEXTS_PER_CALL, inference
+from clipbug.engine.predictor import NOT_FINITE, TEXTS_PER_CALL, inference
 from clipbug.errors import CheckpointError, ClipbugError, DecodeError
 from clipbug.recipes.assembly import clip_sampler_of, model_of
 from clipbug.recipes.inference_model import InferenceModel, load_inference_model
@@ -142,7 +142,9 @@ class LoadedModel:
             ]
         predictions = [prediction for part in parts for prediction in part]
         if not all(prediction.is_finite for prediction in predictions):
-            raise CheckpointError(f"{encoded.name}: {NOT_FINITE}", NOT_FINITE_HINT)
+            raise CheckpointError(
+                f"{encoded.name}: {NOT_FINITE}", "take an earlier checkpoint, or train again"
+            )
         return [replace(prediction, top=prediction.top[:top_k]) for prediction in predictions]
 
     def embed(
