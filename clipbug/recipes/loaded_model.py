@@ -20,7 +20,7 @@ from clipbug.engine.predictor import NOT_FINITE, TEXTS_PER_CALL, inference
 from clipbug.errors import CheckpointError, ClipbugError, DecodeError
 from clipbug.recipes.assembly import clip_sampler_of, model_of
 from clipbug.recipes.inference_model import InferenceModel, load_inference_model
-from clipbug.recipes.model_fit import refuse_misfit
+from clipbug.recipes.model_fit import ModelFit
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.runtime.precision import autocast
 from clipbug.tasks.base import Prediction
@@ -66,7 +66,7 @@ class LoadedModel:
         self.text = loaded.text
         self.model = model_of(loaded.task)
         self.device = loaded.device
-        self.folder = loaded.folder
+        self._fit = None if loaded.folder is None else ModelFit.of(loaded.folder)
         self._precision = loaded.precision
         if isinstance(self.task, QuestionAnswering):
             self.task.top_k = len(self.task.answers)  # `answer` cuts to what is asked for
@@ -125,17 +125,23 @@ class LoadedModel:
         """
         if isinstance(questions, str):
             raise ValueError(f"questions must be a list of texts, got the text {questions!r}")
-        if not isinstance(self.task, QuestionAnswering | Counting):
-            raise ClipbugError(
-                f"a model of task {self.config.task.name} answers no free questions",
-                "load a run of clipbug finetune --task video-qa, vqa or count; rows with options and searches"
-                " are for clipbug infer",
-            )
+        self._refuse_other_task()
         if not questions:
             return []
         encoded = self._encoded(visual, num_clips, fps)
-        if self.folder is not None:
-            refuse_misfit(self.folder, encoded.kind, file=encoded.name)
+        if self._fit is not None:
+            self._fit.refuse_other_medium(encoded.kind, encoded.name)
+        return self.answer_encoded(encoded, questions, top_k=top_k)
+
+    def answer_encoded(
+        self, encoded: EncodedVisual, questions: Sequence[str], *, top_k: int = 5
+    ) -> list[Prediction]:
+        """As `answer`, about any visual, whatever the model was trained on.
+
+        Raises:
+            ClipbugError: the model answers no questions, or its scores are not finite.
+        """
+        self._refuse_other_task()
         with inference(self.task), autocast(self._precision, self.device):
             parts = [
                 self.task.predict(part) for part in self._batch(encoded, questions).portions(TEXTS_PER_CALL)
@@ -146,6 +152,14 @@ class LoadedModel:
                 f"{encoded.name}: {NOT_FINITE}", "take an earlier checkpoint, or train again"
             )
         return [replace(prediction, top=prediction.top[:top_k]) for prediction in predictions]
+
+    def _refuse_other_task(self) -> None:
+        if not isinstance(self.task, QuestionAnswering | Counting):
+            raise ClipbugError(
+                f"a model of task {self.config.task.name} answers no free questions",
+                "load a run of clipbug finetune --task video-qa, vqa or count; rows with options and searches"
+                " are for clipbug infer",
+            )
 
     def embed(
         self, visual: LooseVisual | EncodedVisual, *, num_clips: int | None = None, fps: float | None = None

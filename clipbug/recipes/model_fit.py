@@ -22,8 +22,8 @@ _ASKS_FOR_A_NUMBER = re.compile(r"\bhow (?:many|often|much)\b|\bnumber of\b|\bco
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A run or model folder, and what it is for.
+class ModelFit:
+    """A run or model folder, and what its model is for.
 
     Attributes:
         kinds: media that it answers free questions about; none if it answers no such questions.
@@ -33,10 +33,34 @@ class _Candidate:
     task: str
     kinds: tuple[MediaKind, ...]
 
+    @classmethod
+    def of(cls, folder: RunFolder) -> "ModelFit":
+        """What a folder's model is for."""
+        return cls(folder, folder.config().task.name, folder.media_kinds())
+
     def fits(self, kind: MediaKind, question: str | None) -> bool:
         """Whether it is for such files and can answer: a count is no answer to "what is ..."."""
         can_answer = self.task != "count" or question is None or _ASKS_FOR_A_NUMBER.search(question)
         return kind in self.kinds and bool(can_answer)
+
+    def refuse_other_task(self) -> None:
+        """Pass if the model answers free questions. Raises CheckpointError otherwise."""
+        if not self.kinds:
+            raise CheckpointError(
+                f"{self.folder.path} is a model of task {self.task}, which answers no free questions",
+                "take a run of clipbug finetune --task video-qa, vqa or count; rows with options and searches"
+                " are for clipbug infer",
+            )
+
+    def refuse_other_medium(self, kind: MediaKind, file: str) -> None:
+        """Pass if the model was trained on such files. Raises CheckpointError otherwise."""
+        if kind not in self.kinds:
+            raise CheckpointError(
+                f"{self.folder.path} answers questions about {_listed(self.kinds)} (task {self.task}),"
+                f" and {file} is {_SINGULAR[kind]}",
+                f"name a model for {_PLURAL[kind]}, or leave --model out: then the newest run that fits is"
+                f" asked; to train one: clipbug finetune --task {_TASKS[kind]}",
+            )
 
     @property
     def purpose(self) -> str:
@@ -58,10 +82,10 @@ class ModelChoice:
     def __init__(self, storage: Storage, named: Path | None) -> None:
         self._storage = storage
         self._announced: set[Path] = set()
-        self._named = None if named is None else _candidate(RunFolder.open(named))
+        self._named = None if named is None else ModelFit.of(RunFolder.open(named))
         if self._named is not None:
             self._named.folder.weights("best")
-            _refuse_other_task(self._named)
+            self._named.refuse_other_task()
 
     def folder(self, kind: MediaKind, question: str | None = None, *, file: str = "the file") -> RunFolder:
         """The folder of the model to ask.
@@ -75,7 +99,7 @@ class ModelChoice:
             CheckpointError: the named model is for other files, or no run fits.
         """
         if self._named is not None:
-            _refuse_other_medium(self._named, kind, file)
+            self._named.refuse_other_medium(kind, file)
             return self._named.folder
         fitting = (run for run in self._runs if run.fits(kind, question))
         chosen = next(fitting, None) or self._shipped_model(kind, question, file)
@@ -90,19 +114,19 @@ class ModelChoice:
         return tuple(kind for kind in _PLURAL if any(kind in run.kinds for run in candidates))
 
     @cached_property
-    def _runs(self) -> list[_Candidate]:
+    def _runs(self) -> list[ModelFit]:
         """Runs that have weights, newest first; one that cannot be read is named and passed over."""
         found = []
         for path in self._storage.runs():
             try:
                 folder = RunFolder.open(path)
                 folder.weights("best")
-                found.append(_candidate(folder))
+                found.append(ModelFit.of(folder))
             except ClipbugError as error:
                 logger.warning("%s is passed over: %s", path, error.message)
         return found
 
-    def _shipped_model(self, kind: MediaKind, question: str | None, file: str) -> _Candidate:
+    def _shipped_model(self, kind: MediaKind, question: str | None, file: str) -> ModelFit:
         """What is asked where no run fits. A model that ships with clipbug belongs here; there is none."""
         wanted = f"about {_PLURAL[kind]}, such as {file}"
         if any(run.fits(kind, None) for run in self._runs):
@@ -113,40 +137,6 @@ class ModelChoice:
             + (f" (runs there: {there})" if there else ""),
             f"train one: clipbug finetune --task {_TASKS[kind]} --train FILE.jsonl --media STORE;"
             " or name a run or model folder: --model DIR",
-        )
-
-
-def refuse_misfit(folder: RunFolder, kind: MediaKind, *, file: str) -> None:
-    """Pass if a model answers free questions about such files.
-
-    Raises:
-        CheckpointError: it does not.
-    """
-    candidate = _candidate(folder)
-    _refuse_other_task(candidate)
-    _refuse_other_medium(candidate, kind, file)
-
-
-def _candidate(folder: RunFolder) -> _Candidate:
-    return _Candidate(folder, folder.config().task.name, folder.media_kinds())
-
-
-def _refuse_other_task(model: _Candidate) -> None:
-    if not model.kinds:
-        raise CheckpointError(
-            f"{model.folder.path} is a model of task {model.task}, which answers no free questions",
-            "take a run of clipbug finetune --task video-qa, vqa or count; rows with options and searches are"
-            " for clipbug infer",
-        )
-
-
-def _refuse_other_medium(model: _Candidate, kind: MediaKind, file: str) -> None:
-    if kind not in model.kinds:
-        raise CheckpointError(
-            f"{model.folder.path} answers questions about {_listed(model.kinds)} (task {model.task}),"
-            f" and {file} is {_SINGULAR[kind]}",
-            f"name a model for {_PLURAL[kind]}, or leave --model out: then the newest run that fits is asked;"
-            f" to train one: clipbug finetune --task {_TASKS[kind]}",
         )
 
 

@@ -76,7 +76,7 @@ def hints_in(tree: ast.AST, module: str) -> Iterator[Hint]:
             for value in values:
                 yield Hint(module, node.lineno, text_of(value))
         elif isinstance(node, ast.Assign) and any(
-            "hint" in ast.unparse(target).lower() for target in node.targets
+            "hint" in getattr(target, "id", "").lower() for target in node.targets
         ):
             yield Hint(module, node.lineno, text_of(node.value))
         elif isinstance(node, ast.FunctionDef) and node.name.startswith("_how_to"):
