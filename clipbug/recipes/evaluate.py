@@ -21,9 +21,9 @@ from clipbug.recipes.prediction_source import (
 )
 from clipbug.recipes.rows import DataFormat, asked_task, open_media, read_records
 from clipbug.recipes.run_folder import RunFolder
-from clipbug.recipes.scoring import score_predictions
+from clipbug.recipes.scoring import labelled_rows, score_predictions
 from clipbug.recipes.search_evaluation import evaluate_duplicates, evaluate_retrieval
-from clipbug.recipes.search_inference import SCORES_NAME
+from clipbug.recipes.search_inference import SCORES_NAME, SEARCHES
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.files import atomic_write
 from clipbug.runtime.json_text import json_text
@@ -69,6 +69,8 @@ def evaluate(
         open_media(media, Storage(storage))
     if predictions is None:
         folder = RunFolder.open(run) if run is not None else RunFolder.newest(Storage(storage))
+        if data is not None:
+            _refuse_without_answers(folder.config(), data, data_format)
         source = predictions_of_run(folder, storage, data, media)
     else:
         if media:
@@ -85,6 +87,15 @@ def evaluate(
     report = EvaluationReport({**scores, "predictions": source.predictions, "data": list(map(str, files))})
     atomic_write(Path(source.predictions).with_name("scores.json"), json_text(report.to_json(), indent=1))
     return report
+
+
+def _refuse_without_answers(config: RunConfig, data: Path, data_format: DataFormat | None) -> None:
+    """See that there is something to score against, before a model is asked for predictions."""
+    task = asked_task(config.task.name, [data])
+    if task in SEARCHES:
+        return
+    read_as = data_format or (config.data.format if task == config.task.name else "auto")
+    labelled_rows(read_records([data], task, data_format=read_as), task)
 
 
 def _scores(

@@ -315,6 +315,9 @@ def test_evaluate_makes_predictions_on_the_stores_that_are_named(
     assert found[0] == found[2] != found[1], "made once for each store"
     stores = [json.loads(Path(file).with_name("inference.json").read_text())["media"] for file in found]
     assert stores == [[str(synthetic_store)], [str(other)], [str(synthetic_store)]]
+    with pytest.raises(DataError, match="none of the 15 rows"):  # nothing was inferred for that
+        evaluate(storage=tmp_path, run=run, data=questions, media=[synthetic_store])
+    assert len(list((run / "predictions").iterdir())) == 2
     with pytest.raises(DataError, match="nowhere"):
         evaluate(storage=tmp_path, run=run, data=data, media=[tmp_path / "nowhere"])
 
