@@ -17,7 +17,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="DIR",
-        help="Run or model folder. Default: the newest run in the storage.",
+        help="Run or model folder. Default: for each file the newest run that fits what it holds.",
         autocompletion=options.complete_run,
     ),
 ]

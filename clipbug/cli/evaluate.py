@@ -28,6 +28,7 @@ def evaluate(
             help="Annotations with answers, or duplicates. Default: the file inferred on.",
         ),
     ] = None,
+    media: options.Media = None,
     data_format: options.Format = None,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
     as_json: options.AsJson = False,
@@ -47,7 +48,12 @@ def evaluate(
     from clipbug.report.evaluation_table import evaluation_table
 
     report = run_evaluation(
-        storage=storage, run=run, predictions=predictions, data=data, data_format=data_format
+        storage=storage,
+        run=run,
+        predictions=predictions,
+        data=data,
+        media=media or (),
+        data_format=data_format,
     ).to_json()
     files = {name: report[name] for name in ("predictions", "data")}
     return Outcome(report, Group(evaluation_table(report), report_view("files", files)))

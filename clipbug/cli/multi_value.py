@@ -31,7 +31,12 @@ class MultiValueCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words after the command's name."""
-        return super().parse_args(ctx, self._spread(ctx, args))
+        words = self._spread(ctx, args)
+        try:
+            return super().parse_args(ctx, list(words))
+        except typer.BadParameter as error:
+            _name_value(error, words)
+            raise
 
     def _spread(self, ctx: Any, args: list[str]) -> list[str]:
         options = {
@@ -60,6 +65,23 @@ class MultiValueCommand(TyperCommand):
         has_positionals = any(param.param_type_name == "argument" for param in self.params)
         belongs = _BELONGS_TO_OPTION.get(name)
         return not has_positionals or belongs is None or belongs(word)
+
+
+def _name_value(error: typer.BadParameter, words: list[str]) -> None:
+    """Say which value was wrong: messages of types alone do not ("must be a valid integer")."""
+    if not error.message:  # a value that is missing
+        return
+    names = tuple(getattr(error.param, "opts", ()))
+    values = [
+        word.partition("=")[2] if "=" in word else following
+        for word, following in zip(words, [*words[1:], ""], strict=True)
+        if word.partition("=")[0] in names
+    ]
+    reason = error.message.removeprefix("Value error, ").replace("Input should be", "must be")
+    if values and not any(repr(value) in reason for value in values):
+        chosen = values if getattr(error.param, "multiple", False) else values[-1:]
+        reason = f"{' or '.join(map(repr, chosen))} {reason.partition(', unable')[0]}"
+    error.message = reason
 
 
 def _is_flag(option: Any) -> bool:

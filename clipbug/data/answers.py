@@ -10,6 +10,7 @@ from clipbug.data.records import QuestionRecord
 from clipbug.errors import DataError
 from clipbug.runtime.files import atomic_write
 from clipbug.runtime.json_reading import read_json
+from clipbug.runtime.mistaken_files import refuse_mistaken
 
 _HINT = 'it holds one JSON object {"answer": index, ...} with each of 0, 1, 2 ... once'
 
@@ -74,6 +75,7 @@ class AnswerVocabulary:
         Raises:
             DataError: the file cannot be read, or its indices are not 0, 1, 2 ... with one answer each.
         """
+        refuse_mistaken(path, error=DataError)
         try:
             indices = read_json(path)
         except OSError as error:

@@ -45,6 +45,17 @@ def loose_media(visual: LooseVisual, *, fps: float | None = None) -> "LooseMedia
         ) from error
 
 
+def kind_of_file(path: Path) -> MediaKind:
+    """Whether a file is a still picture or a recording, by what it holds.
+
+    Raises:
+        DataError: no such file, or it can be opened as neither.
+    """
+    media = loose_media(path)
+    with media.open(media.name):
+        return media.kind
+
+
 class LooseMedia:
     """A `MediaSource` of one visual, whose id is `name`.
 
@@ -85,7 +96,7 @@ class LooseMedia:
             about = decoder.metadata
         return MediaEntry(
             media_id=self.name,
-            kind=self._kind,
+            kind=self.kind,
             file_name=self.name,
             num_bytes=len(self._data),
             sha256=hashlib.sha256(self._data).hexdigest(),
@@ -128,7 +139,8 @@ class LooseMedia:
             self._packets = probe(self._data, media_id=self.name, file_name=self.name).packets
 
     @property
-    def _kind(self) -> MediaKind:
+    def kind(self) -> MediaKind:
+        """Whether it is a still picture or a recording, by what the file holds."""
         if self._frames is not None:
             return "image" if len(self._frames) == 1 else "video"
         return media_kind(self._data)

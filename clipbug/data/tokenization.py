@@ -15,11 +15,17 @@ from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase
 
 from clipbug.errors import DataError
 from clipbug.runtime.files import atomic_folder, existing_path
+from clipbug.runtime.mistaken_files import refuse_mistaken
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _MAX_CHARACTERS = 1000
 _CONTINUATION = "##"
 _TEXTS_PER_CALL = 10_000
+_FILES = (
+    *("tokenizer.json", "vocab.txt", "tokenizer_config.json", "config.json", "special_tokens_map.json"),
+    *("added_tokens.json", "merges.txt"),
+)
+"""Of a tokenizer's folder: what transformers reads of them, it believes."""
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +139,8 @@ def _load_folder(folder: Path) -> PreTrainedTokenizerBase:
         raise DataError(f"there is no tokenizer folder {folder}", hint)
     if not any((folder / name).exists() for name in ("tokenizer.json", "vocab.txt")):
         raise DataError(f"folder {folder} holds neither tokenizer.json nor vocab.txt", hint)
+    for name in _FILES:
+        refuse_mistaken(folder / name, error=DataError)
     is_bare = not any((folder / name).exists() for name in ("tokenizer_config.json", "config.json"))
     kind = BertTokenizer if is_bare else AutoTokenizer
     try:

@@ -85,7 +85,8 @@ class VisualReader:
             raise DataError(
                 f"{media_id}: the store keeps its pictures with a longer side of {kept} pixels only,"
                 f" max_frame_size is {self.max_frame_size}",
-                f"Set max_frame_size={kept}, or ingest the originals again with a larger --prepare-size.",
+                f"Set max_frame_size={kept}, or prepare the originals again: "
+                "clipbug ingest FOLDER --prepare --prepare-size N",
             )
 
     def _frames(

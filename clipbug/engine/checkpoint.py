@@ -26,7 +26,7 @@ from clipbug.runtime.files import (
     remove_temporaries,
     replace_link,
 )
-from clipbug.runtime.tensors import copy_to_cpu, load_tensors, save_tensors
+from clipbug.runtime.tensors import copy_to_cpu, load_tensors, refuse_values, save_tensors
 from clipbug.tasks.base import Task
 
 logger = logging.getLogger(__name__)
@@ -168,8 +168,11 @@ class CheckpointManager:
         if problem is not None:
             raise CheckpointError(f"checkpoint {path} is damaged: {problem}")
         training: dict[str, Any] = torch.load(path / TRAINING, map_location="cpu", weights_only=True)
+        weights = load_tensors(path / WEIGHTS)
+        refuse_values(weights, source=str(path / WEIGHTS))
+        refuse_values(_moments(training["optimizer"]), source=str(path / TRAINING))
         try:
-            task.model.load_state_dict(load_tensors(path / WEIGHTS))
+            task.model.load_state_dict(weights)
             optimizer.load_state_dict(training["optimizer"])
         except (RuntimeError, ValueError) as error:
             hint = "Use the config of the run that wrote it, or start anew with --resume never."
@@ -215,6 +218,16 @@ def _damage(path: Path) -> str | None:
     except (ValueError, KeyError, TypeError) as error:
         return f"{STATE} cannot be read: {error}"
     return f"{', '.join(changed)} changed since it was written" if changed else None
+
+
+def _moments(optimizer: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors of an optimizer's state, by number of the parameter and name."""
+    return {
+        f"{number}.{name}": value
+        for number, values in optimizer.get("state", {}).items()
+        for name, value in values.items()
+        if isinstance(value, Tensor)
+    }
 
 
 def _sha256(path: Path) -> str:

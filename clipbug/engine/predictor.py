@@ -40,7 +40,8 @@ def predict(
 
     Args:
         task: left in the mode (training or not) in which it came.
-        batches: this process's share; what could not be read is handed on.
+        batches: this process's share; what could not be read is handed on, as are visuals whose scores are
+            not finite.
         encode: frames (B, N, T, 3, H, W) to their grid, on `device`.
         description: of the progress bar, which counts visuals.
 
@@ -48,13 +49,22 @@ def predict(
         OutOfMemoryError: a batch does not fit.
     """
 
-    def compute(batch: Batch) -> list[Prediction]:
+    def compute(batch: Batch) -> tuple[Batch, list[Prediction]]:
         encoded = replace(batch, frames=encode(batch.frames)).to(device)
-        return [one for part in encoded.portions(TEXTS_PER_CALL) for one in task.predict(part)]
+        return batch, [one for part in encoded.portions(TEXTS_PER_CALL) for one in task.predict(part)]
 
-    return run_batches(
+    for done in run_batches(
         batches, compute, module=task, device=device, precision=precision, description=description
-    )
+    ):
+        if isinstance(done, UnreadVisual):
+            yield done
+            continue
+        batch, predictions = done
+        finite = [prediction for prediction in predictions if prediction.is_finite]
+        if finite:
+            yield finite
+        if len(finite) < len(predictions):
+            yield from _without_scores(batch, predictions)
 
 
 def run_batches(
@@ -91,6 +101,20 @@ def run_batches(
                 result = compute(batch)
             yield result
             bar.update(len(batch.media_ids))
+
+
+NOT_FINITE = "the model's scores are not finite numbers (NaN or infinite)"
+NOT_FINITE_HINT = "compute with --precision fp32, take an earlier checkpoint with --step, or train again"
+
+
+def _without_scores(batch: Batch, predictions: Sequence[Prediction]) -> Iterator[UnreadVisual]:
+    """For each visual whose questions got scores that are not finite, which and why."""
+    by_media: dict[str, list[Record]] = {}
+    for record, prediction in zip(batch.records, predictions, strict=True):
+        if not prediction.is_finite:
+            by_media.setdefault(record.media_id, []).append(record)
+    for media_id, records in by_media.items():
+        yield UnreadVisual(media_id, tuple(records), f"{media_id}: {NOT_FINITE}", NOT_FINITE_HINT)
 
 
 @contextmanager

@@ -31,6 +31,8 @@ class ForeignWeights:
         unknown: those of the unused that no program is known to write.
         names: all names, in the order of the files.
         kinds: of the files.
+        removed: outer keys and parts of names that were taken off, wrappers' of training programs.
+        not_used: keys and prefixes of further weights in the files, such as averages.
     """
 
     tensors: dict[str, Tensor] = field(default_factory=dict)
@@ -39,6 +41,8 @@ class ForeignWeights:
     unknown: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     kinds: tuple[Kind, ...] = ()
+    removed: tuple[str, ...] = ()
+    not_used: tuple[str, ...] = ()
 
     def joined_with(self, other: "ForeignWeights") -> "ForeignWeights":
         """Both together.
@@ -59,6 +63,8 @@ class ForeignWeights:
             unknown=(*self.unknown, *other.unknown),
             names=(*self.names, *other.names),
             kinds=(*self.kinds, *other.kinds),
+            removed=(*self.removed, *other.removed),
+            not_used=(*self.not_used, *other.not_used),
         )
 
 

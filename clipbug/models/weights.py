@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from clipbug.errors import CheckpointError
 from clipbug.models.weight_files import read_tensors
-from clipbug.runtime.tensors import names_by_place
+from clipbug.runtime.tensors import names_by_place, refuse_values
 
 NAMES_SHOWN = 8
 
@@ -43,7 +43,8 @@ def load_weights(
         allow_unexpected: patterns of names in the file that may go unused.
 
     Raises:
-        CheckpointError: no such file, not a weights file, or names or shapes beyond what is allowed.
+        CheckpointError: no such file, not a weights file, names or shapes beyond what is allowed, or values
+            that are not finite.
     """
     return load_tensors(
         model,
@@ -74,7 +75,10 @@ def load_tensors(
             f"the weights in {source} do not fit ({len(report.loaded)} tensors do): {_summary(problems)}",
             hint="use the config that the weights were made with, or another weights file",
         )
-    model.load_state_dict({name: tensors[name] for name in report.loaded}, strict=False)
+    state = model.state_dict()
+    found = {name: tensors[name] for name in report.loaded}
+    refuse_values(found, source=source, dtypes={name: state[name].dtype for name in found})
+    model.load_state_dict(found, strict=False)
     return report
 
 

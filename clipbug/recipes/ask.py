@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipbug.errors import ClipbugError, DataError
+from clipbug.data.loose_media import kind_of_file
+from clipbug.data.media import MediaKind
+from clipbug.errors import CheckpointError, ClipbugError, DataError
 from clipbug.recipes.evidence import find_evidence
 from clipbug.recipes.explain import strongest_picture
 from clipbug.recipes.loaded_model import EncodedVisual, LoadedModel, load_model
+from clipbug.recipes.model_fit import ModelChoice
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.storage import Storage
 from clipbug.report.answer_view import Frames
@@ -32,14 +35,15 @@ class AskReport:
     """Every answer about every file.
 
     Attributes:
+        models: folders of the models that were asked, the first file's first.
         answers: one object per file and question.
-        bad: files that could not be read, each with its reason.
+        bad: files that could not be read or that no model fits, each with its reason.
         report: the HTML page, if one was asked for.
         seconds: of loading the model, of reading and encoding the files, and of answering; imports and the
             page are in none.
     """
 
-    model: str
+    models: tuple[str, ...]
     answers: tuple[Mapping[str, Any], ...]
     bad: tuple[Mapping[str, str], ...]
     report: str | None
@@ -48,7 +52,8 @@ class AskReport:
     def to_json(self) -> dict[str, Any]:
         """The object that --json prints."""
         return {
-            "model": self.model,
+            "model": next(iter(self.models), None),
+            "models": list(self.models),
             "answers": list(self.answers),
             "bad": list(self.bad),
             "report": self.report,
@@ -72,40 +77,139 @@ def ask(
     Args:
         files: images, GIFs and recordings.
         questions: read one by one, so that they may be typed while the model waits.
-        storage: storage root, for the newest run.
-        model: run or model folder; default: the newest run.
+        storage: storage root, for the newest runs.
+        model: run or model folder; default: for each file the newest run that fits it and the question.
         num_clips: clips of a recording; default: as the run validated.
         top_k: answers to list.
         page: also write an HTML page with frames and evidence.
         answered: told each answer as it comes.
 
     Raises:
-        ClipbugError: no run; no file can be read; the model answers no free questions.
+        ClipbugError: no file can be read; no run, or a named model, that fits a file.
     """
-    folder = model if model is not None else RunFolder.newest(Storage(storage)).path
     seconds = dict.fromkeys(("loading", "encoding", "answering"), 0.0)
-    with _added(seconds, "loading"):
-        loaded = load_model(folder)
-    if isinstance(questions, Sequence):
-        loaded.warn_of_cut(questions)
-    with _added(seconds, "encoding"):
-        visuals, bad = _encode_all(loaded, files, num_clips)
+    session = _Session(num_clips, seconds, questions if isinstance(questions, Sequence) else ())
+    session.check(files, Storage(storage), model)
     answers: list[Mapping[str, Any]] = []
     cards: list[Card] = []
     for question in questions:
-        for path, visual in visuals.items():
+        for path, folder, loaded, visual in session.encoded(question):
             with _added(seconds, "answering"):
                 [prediction] = loaded.answer(visual, [question], top_k=top_k)
-            answer = answer_json(path, visual, prediction)
+            answer = {**answer_json(path, visual, prediction), "model": folder}
             answers.append(answer)
             if answered is not None:
                 answered(answer, frames_of(visual))
             if page is not None:
                 cards.append(card_with_evidence(loaded, path, visual, prediction))
     if page is not None:
-        strips = {str(path): filmstrip_of(visual) for path, visual in visuals.items()}
-        atomic_write(page, render_answers(cards, strips, title="Answers", model=str(folder)))
-    return AskReport(str(folder), tuple(answers), tuple(bad), None if page is None else str(page), seconds)
+        strips = {str(path): filmstrip_of(visual) for path, visual in session.visuals.items()}
+        atomic_write(page, render_answers(cards, strips, title="Answers", model=", ".join(session.models)))
+    return AskReport(
+        session.models, tuple(answers), session.bad, None if page is None else str(page), seconds
+    )
+
+
+class _Session:
+    """The files of one call, each with the model that fits it; models are loaded and files encoded once.
+
+    Args:
+        num_clips: of a recording.
+        seconds: phases to add to.
+        questions: those that are known before the first answer.
+    """
+
+    def __init__(self, num_clips: int | None, seconds: dict[str, float], questions: Sequence[str]) -> None:
+        self._num_clips, self._seconds, self._questions = num_clips, seconds, questions
+        self._kinds: dict[Path, MediaKind] = {}
+        self._errors: dict[Path, ClipbugError] = {}
+        self._loaded: dict[Path, LoadedModel] = {}
+        self._encoded: dict[tuple[Path, Path], EncodedVisual] = {}
+
+    def check(self, files: Sequence[Path], storage: Storage, named: Path | None) -> None:
+        """See what the files hold and which models fit, before any model is loaded.
+
+        Raises:
+            ClipbugError: no file can be read, or none has a model: that of the first.
+        """
+        for path in files:
+            try:
+                self._kinds[path] = kind_of_file(path)
+            except DataError as error:
+                self._errors[path] = error
+        self._refuse_if_none_is_left()
+        self._choice = ModelChoice(storage, named)
+        for path in list(self._kinds):
+            self._folder(path, None)
+        self._refuse_if_none_is_left()
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Folders of the models that were asked, or else would have been."""
+        folders = list(self._loaded) or [self._choice.folder(kind).path for kind in self._kinds.values()]
+        return tuple(dict.fromkeys(map(str, folders)))
+
+    @property
+    def visuals(self) -> dict[Path, EncodedVisual]:
+        """The files that were read, as one of their models saw them."""
+        return {path: visual for (_, path), visual in self._encoded.items()}
+
+    @property
+    def bad(self) -> tuple[Mapping[str, str], ...]:
+        """Files that have no answer, each with its reason."""
+        return tuple(
+            {"file": str(path), "message": error.message, "hint": error.hint}
+            for path, error in self._errors.items()
+        )
+
+    def encoded(self, question: str) -> Iterator[tuple[Path, str, LoadedModel, EncodedVisual]]:
+        """Every file that can be asked: its path, the folder of its model, the model, and what it sees.
+
+        Raises:
+            ClipbugError: there is none.
+        """
+        for path in list(self._kinds):
+            folder = self._folder(path, question)
+            if folder is None:
+                continue
+            model = self._model(folder)
+            try:
+                visual = self._visual(folder.path, model, path)
+            except DataError as error:
+                self._give_up(path, error)
+            else:
+                yield path, str(folder.path), model, visual
+        self._refuse_if_none_is_left()
+
+    def _folder(self, path: Path, question: str | None) -> RunFolder | None:
+        try:
+            return self._choice.folder(self._kinds[path], question, file=str(path))
+        except CheckpointError as error:
+            self._give_up(path, error)
+            return None
+
+    def _model(self, folder: RunFolder) -> LoadedModel:
+        if folder.path not in self._loaded:
+            with _added(self._seconds, "loading"):
+                self._loaded[folder.path] = load_model(folder.path)
+            self._loaded[folder.path].warn_of_cut(self._questions)
+        return self._loaded[folder.path]
+
+    def _visual(self, folder: Path, model: LoadedModel, path: Path) -> EncodedVisual:
+        if (folder, path) not in self._encoded:
+            with _added(self._seconds, "encoding"):
+                self._encoded[folder, path] = model.encode(path, num_clips=self._num_clips)
+            for note in self._encoded[folder, path].notes:
+                _log.warning("%s: %s", path, note)
+        return self._encoded[folder, path]
+
+    def _give_up(self, path: Path, error: ClipbugError) -> None:
+        self._errors[path] = error
+        del self._kinds[path]
+
+    def _refuse_if_none_is_left(self) -> None:
+        if self._errors and not self._kinds:
+            raise next(iter(self._errors.values()))
 
 
 @contextmanager
@@ -160,23 +264,3 @@ def card_with_evidence(model: LoadedModel, path: Path, visual: EncodedVisual, pr
     evidence = find_evidence(model, visual, prediction.question)
     picture = strongest_picture(evidence, visual)
     return card_of(path, prediction, evidence=jpeg_uri(picture))
-
-
-def _encode_all(
-    model: LoadedModel, files: Sequence[Path], num_clips: int | None
-) -> tuple[dict[Path, EncodedVisual], list[dict[str, str]]]:
-    """What can be read, and what cannot. Raises the only or first error if nothing can be."""
-    visuals: dict[Path, EncodedVisual] = {}
-    errors: list[tuple[Path, ClipbugError]] = []
-    for path in files:
-        try:
-            visuals[path] = model.encode(path, num_clips=num_clips)
-            for note in visuals[path].notes:
-                _log.warning("%s: %s", path, note)
-        except DataError as error:
-            errors.append((path, error))
-    if errors and not visuals:
-        raise errors[0][1]
-    return visuals, [
-        {"file": str(path), "message": error.message, "hint": error.hint} for path, error in errors
-    ]

@@ -1,6 +1,6 @@
 """`clipbug evaluate`: scores of a run or a predictions file, beside baselines and ceilings."""
 
-import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,13 +19,16 @@ from clipbug.recipes.prediction_source import (
     read_predictions,
     task_of_file,
 )
-from clipbug.recipes.rows import DataFormat, asked_task, read_records
+from clipbug.recipes.rows import DataFormat, asked_task, open_media, read_records
 from clipbug.recipes.run_folder import RunFolder
-from clipbug.recipes.scoring import score_predictions
+from clipbug.recipes.scoring import labelled_rows, score_predictions
 from clipbug.recipes.search_evaluation import evaluate_duplicates, evaluate_retrieval
-from clipbug.recipes.search_inference import SCORES_NAME
+from clipbug.recipes.search_inference import SCORES_NAME, SEARCHES
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.files import atomic_write
+from clipbug.runtime.json_text import json_text
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ def evaluate(
     run: Path | None = None,
     predictions: Path | None = None,
     data: Path | None = None,
+    media: Sequence[Path] = (),
     data_format: DataFormat | None = None,
 ) -> EvaluationReport:
     """Score predictions against the answers of `data`.
@@ -55,15 +59,22 @@ def evaluate(
             they are made.
         predictions: a predictions.jsonl to score instead, of any origin.
         data: annotation file with answers; default: the file that was inferred on.
+        media: stores that predictions are made on where there are none; default: as of `infer`.
         data_format: how to read it; default: as the run read its own files.
 
     Raises:
         ClipbugError: no such file; a line that is no JSON; no answers to score against.
     """
+    if media:
+        open_media(media, Storage(storage))
     if predictions is None:
         folder = RunFolder.open(run) if run is not None else RunFolder.newest(Storage(storage))
-        source = predictions_of_run(folder, storage, data)
+        if data is not None:
+            _refuse_without_answers(folder.config(), data, data_format)
+        source = predictions_of_run(folder, storage, data, media)
     else:
+        if media:
+            logger.info("--media is not needed: %s is there already", predictions)
         source = predictions_in_file(predictions, run)
     files = (data,) if data is not None else tuple(map(Path, source.data))
     if not files:
@@ -74,8 +85,17 @@ def evaluate(
     run_folder = None if source.run is None else RunFolder.open(Path(source.run))
     scores = _scores(source, run_folder, files, data_format, is_named=predictions is not None)
     report = EvaluationReport({**scores, "predictions": source.predictions, "data": list(map(str, files))})
-    atomic_write(Path(source.predictions).with_name("scores.json"), json.dumps(report.to_json(), indent=1))
+    atomic_write(Path(source.predictions).with_name("scores.json"), json_text(report.to_json(), indent=1))
     return report
+
+
+def _refuse_without_answers(config: RunConfig, data: Path, data_format: DataFormat | None) -> None:
+    """See that there is something to score against, before a model is asked for predictions."""
+    task = asked_task(config.task.name, [data])
+    if task in SEARCHES:
+        return
+    read_as = data_format or (config.data.format if task == config.task.name else "auto")
+    labelled_rows(read_records([data], task, data_format=read_as), task)
 
 
 def _scores(

@@ -74,7 +74,7 @@ def find_evidence(
         ClipbugError: the model answers no free questions.
         ValueError: `answer` is not in its vocabulary.
     """
-    [prediction] = model.answer(encoded, [question])
+    [prediction] = model.answer_encoded(encoded, [question])
     assert isinstance(model.task, QuestionAnswering), "other tasks answer no free questions"
     index = _index_of(model, answer or prediction.answer)
     clips = torch.from_numpy(prediction.clip_logits)
@@ -139,7 +139,7 @@ def _ask_covered(
     logits = []
     for portion in portions:
         covered = [torch.where(mask[None, :, :, None] > 0, grid, mean) for mask in portion]
-        [prediction] = model.answer(_with_clips(encoded, covered), [question])
+        [prediction] = model.answer_encoded(_with_clips(encoded, covered), [question])
         logits.append(torch.from_numpy(prediction.clip_logits).view(len(portion), len(grid), -1))
         progress(len(portion))
     return torch.cat(logits)

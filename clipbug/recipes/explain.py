@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipbug.data.loose_media import kind_of_file
 from clipbug.errors import ConfigError
 from clipbug.recipes.evidence import NUM_MASKS, Evidence, find_evidence
 from clipbug.recipes.loaded_model import EncodedVisual, LoadedModel, load_model
-from clipbug.recipes.run_folder import RunFolder
+from clipbug.recipes.model_fit import ModelChoice
 from clipbug.recipes.storage import Storage
 from clipbug.report.overlay import evidence_sheet, spotlight
 from clipbug.runtime.files import atomic_write
@@ -59,8 +60,8 @@ def explain(
     Args:
         file: image, GIF or recording.
         question: about it.
-        storage: storage root, for the newest run.
-        model: run or model folder; default: the newest run.
+        storage: storage root, for the newest runs.
+        model: run or model folder; default: the newest run that fits the file and the question.
         num_clips: default: as the run validated.
         answer: the answer to explain; default: the model's own.
         output: the PNG; default: FILE.evidence.png in the current folder.
@@ -68,7 +69,8 @@ def explain(
     Raises:
         ClipbugError: no such file, run or answer; it cannot be decoded; the model answers no free questions.
     """
-    folder = model if model is not None else RunFolder.newest(Storage(storage)).path
+    kind = kind_of_file(file)
+    folder = ModelChoice(Storage(storage), model).folder(kind, question, file=str(file)).path
     loaded = load_model(folder)
     encoded = loaded.encode(file, num_clips=num_clips)
     try:

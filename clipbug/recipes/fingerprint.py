@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from clipbug.config import RunConfig
-from clipbug.data.media import MediaSource
+from clipbug.data.media import MediaKind, MediaSource
 from clipbug.data.records import Record
 from clipbug.errors import DecodeError
 
@@ -15,7 +15,7 @@ _DIGITS = 16
 
 
 def data_fingerprint(config: RunConfig, records: Iterable[Record], media: MediaSource) -> dict[str, Any]:
-    """Hashes of the annotation files and of every image or recording that the rows use.
+    """Hashes of the annotation files and of every image or recording that the rows use, and what these are.
 
     Args:
         config: names the files.
@@ -31,7 +31,15 @@ def data_fingerprint(config: RunConfig, records: Iterable[Record], media: MediaS
     return {
         "files": {path: _sha256(Path(path)) for path in files},
         "media": {media_id: _hash_of_media(media, media_id)[:_DIGITS] for media_id in ids},
+        "kinds": sorted({kind for media_id in ids if (kind := _kind_of_media(media, media_id)) is not None}),
     }
+
+
+def _kind_of_media(media: MediaSource, media_id: str) -> MediaKind | None:
+    try:
+        return media.entry(media_id).kind
+    except DecodeError:
+        return None
 
 
 def _hash_of_media(media: MediaSource, media_id: str) -> str:

@@ -1,6 +1,5 @@
 """`clipbug infer`: answers to the questions of a file, from a run folder alone."""
 
-import json
 import logging
 import time
 from collections import Counter
@@ -12,7 +11,7 @@ from typing import Any
 
 from clipbug.data.records import Record
 from clipbug.engine.predictor import predict
-from clipbug.errors import DataError
+from clipbug.errors import ConfigError, DataError
 from clipbug.models.frame_encoder import FrameEncoder
 from clipbug.recipes.assembly import model_of
 from clipbug.recipes.batches import BatchBuilder
@@ -26,6 +25,7 @@ from clipbug.recipes.search_inference import SEARCHES, SearchReport, infer_searc
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.distributed import all_reduce_sums, joined_processes
 from clipbug.runtime.files import atomic_file, atomic_write, remove_temporaries_of
+from clipbug.runtime.json_text import json_text
 from clipbug.tasks.base import Prediction
 
 logger = logging.getLogger(__name__)
@@ -43,12 +43,14 @@ class InferenceReport:
         resumed: of the questions, how many an earlier process had answered.
         frames: of all clips, but for what was resumed; frames_encoded: how many of them passed the
             backbone, the others being repeats.
+        media: stores that were read from.
         failures: visuals that could not be read: media_id, reason, hint, and the ids of their rows.
     """
 
     run: str
     step: str
     data: tuple[str, ...]
+    media: tuple[str, ...]
     predictions: str
     questions: int
     recordings: int
@@ -121,6 +123,7 @@ def infer(
     )
     name = f"{'+'.join(Path(file).stem for file in inputs.files)}-{step}"
     target = output or inputs.folder.path / "predictions" / name
+    _refuse_other_targets(target, scores)
     if inputs.asked in SEARCHES:
         return infer_search(
             inputs,
@@ -159,6 +162,7 @@ def infer(
         run=str(inputs.folder.path.resolve()),
         step=inputs.weights.parent.resolve().name,
         data=tuple(str(Path(file).resolve()) for file in inputs.files),
+        media=inputs.stores,
         predictions=str(target / "predictions.jsonl"),
         questions=len(log),
         recordings=len({record.media_id for record in rows.found}) - len(log.unread),
@@ -176,6 +180,14 @@ def infer(
     if processes.is_main:
         _write(log, ids, report, scores)
     return report
+
+
+def _refuse_other_targets(folder: Path, scores: Path | None) -> None:
+    """See that results can go where they should, before anything is computed."""
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file, and a folder is needed", "name another one with --output")
+    if scores is not None and scores.is_dir():
+        raise ConfigError(f"{scores} is a folder, and a file is needed", "--scores FILE.npz")
 
 
 def _distinct_ids(records: Sequence[Record]) -> list[str]:
@@ -204,10 +216,10 @@ def _write(log: ResultLog, ids: Sequence[str], report: InferenceReport, scores: 
         remove_temporaries_of(result)
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         for answer in log.results(ids):
-            file.write(json.dumps(answer.content, ensure_ascii=False).encode() + b"\n")
+            file.write(json_text(answer.content).encode() + b"\n")
     if scores is not None:
         write_scores(scores, lambda: log.results(ids))
     for failure in report.failures:
         logger.warning("%s", failure["reason"])
-    atomic_write(path.with_name("inference.json"), json.dumps(report.to_json(), indent=1))
+    atomic_write(path.with_name("inference.json"), json_text(report.to_json(), indent=1))
     log.remove()

@@ -27,6 +27,7 @@ class InferenceInputs:
         config: of the run, with what the call overrides.
         weights: of the step.
         files: annotation files.
+        stores: that `media` reads from.
         asked: what their rows ask for, a task that the run's model can do.
     """
 
@@ -35,6 +36,7 @@ class InferenceInputs:
     weights: Path
     files: tuple[Path, ...]
     media: MediaSource
+    stores: tuple[str, ...]
     asked: str
 
 
@@ -57,8 +59,11 @@ def find_inputs(
     config = _with_reading(config, data_format, aliases, allow_missing)
     weights = folder.weights(step)
     files = (data,) if data is not None else default_data(config)
-    media_source = open_media(_stores(config), storage)
-    return InferenceInputs(folder, config, weights, files, media_source, asked_task(config.task.name, files))
+    stores = _stores(config, storage) if not media else tuple(map(str, media))
+    media_source = open_media(stores, storage)
+    absolute = tuple(str(Path(store).resolve()) for store in stores)
+    asked = asked_task(config.task.name, files)
+    return InferenceInputs(folder, config, weights, files, media_source, absolute, asked)
 
 
 def default_data(config: RunConfig) -> tuple[Path, ...]:
@@ -111,9 +116,12 @@ def _with_reading(
     return config.model_copy(update={"data": config.data.model_copy(update=reading)})
 
 
-def _stores(config: RunConfig) -> tuple[str, ...]:
+def _stores(config: RunConfig, storage: Storage) -> tuple[str, ...]:
     """The run's stores if they are still there, else those of the storage: a run folder can move."""
-    return config.data.media if all(Path(path).exists() for path in config.data.media) else ()
+    named = config.data.media
+    return (
+        named if named and all(Path(path).exists() for path in named) else tuple(map(str, storage.stores()))
+    )
 
 
 def result_settings(inputs: InferenceInputs, *, precision: str | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from clipbug.models.weights import load_weights
 from clipbug.recipes.assembly import TextParts, build_task_model, model_of
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.runtime.precision import Precision, resolve_precision
+from clipbug.runtime.tensors import refuse_values
 from clipbug.runtime.threads import share_cores
 from clipbug.tasks.base import Task
 
@@ -26,6 +27,7 @@ class InferenceModel:
 
     Attributes:
         precision: what autocast computes in.
+        folder: that it was loaded from, where it was.
     """
 
     config: RunConfig
@@ -33,6 +35,7 @@ class InferenceModel:
     text: TextParts
     device: torch.device
     precision: Precision
+    folder: RunFolder | None = None
 
 
 def load_inference_model(
@@ -64,4 +67,6 @@ def load_inference_model(
     share_cores()
     task.to(device)
     prepare_for_inference(model, dtype=_DTYPES[resolved], has_int8_encoder=chosen == "int8")
-    return InferenceModel(config, task, text, device, resolved)
+    # A weight may be too large for half precision, alone or with the norm that was folded into it.
+    refuse_values(dict(model.named_parameters()), source=f"{folder.path}, prepared to compute in {resolved},")
+    return InferenceModel(config, task, text, device, resolved, folder)

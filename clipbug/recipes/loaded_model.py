@@ -18,11 +18,12 @@ from clipbug.data.loose_media import LooseMedia, LooseVisual, loose_media
 from clipbug.data.media import MediaKind
 from clipbug.data.records import QuestionRecord
 from clipbug.data.visuals import Visual, VisualReader
-from clipbug.engine.predictor import TEXTS_PER_CALL, inference
-from clipbug.errors import ClipbugError, DataError, DecodeError
+from clipbug.engine.predictor import NOT_FINITE, TEXTS_PER_CALL, inference
+from clipbug.errors import CheckpointError, ClipbugError, DataError, DecodeError
 from clipbug.recipes.assembly import clip_sampler_of, model_of
 from clipbug.recipes.cut_texts import CutTexts
 from clipbug.recipes.inference_model import InferenceModel, load_inference_model
+from clipbug.recipes.model_fit import ModelFit
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.runtime.json_reading import has_surrogate
 from clipbug.runtime.precision import autocast
@@ -73,6 +74,7 @@ class LoadedModel:
         self.text = loaded.text
         self.model = model_of(loaded.task)
         self.device = loaded.device
+        self._fit = None if loaded.folder is None else ModelFit.of(loaded.folder)
         self._precision = loaded.precision
         self._cut_questions = CutTexts(self.text.tokenizer, self.config, what="questions")
         if isinstance(self.task, QuestionAnswering):
@@ -132,26 +134,47 @@ class LoadedModel:
             top_k: answers that a prediction lists.
 
         Raises:
-            ClipbugError: the model answers no questions, or as of `encode`.
+            ClipbugError: the model answers no questions, or none about such a visual; or as of `encode`.
             ValueError: `questions` is one text instead of several.
         """
         if isinstance(questions, str):
             raise ValueError(f"questions must be a list of texts, got the text {questions!r}")
+        self._refuse_other_task()
+        if not questions:
+            return []
+        encoded = self._encoded(visual, num_clips, fps)
+        if self._fit is not None:
+            self._fit.refuse_other_medium(encoded.kind, encoded.name)
+        return self.answer_encoded(encoded, questions, top_k=top_k)
+
+    def answer_encoded(
+        self, encoded: EncodedVisual, questions: Sequence[str], *, top_k: int = 5
+    ) -> list[Prediction]:
+        """As `answer`, about any visual, whatever the model was trained on.
+
+        Raises:
+            ClipbugError: the model answers no questions, or its scores are not finite.
+        """
+        self._refuse_other_task()
+        self.warn_of_cut(questions)
+        with inference(self.task), autocast(self._precision, self.device):
+            parts = [
+                self.task.predict(part) for part in self._batch(encoded, questions).portions(TEXTS_PER_CALL)
+            ]
+        predictions = [prediction for part in parts for prediction in part]
+        if not all(prediction.is_finite for prediction in predictions):
+            raise CheckpointError(
+                f"{encoded.name}: {NOT_FINITE}", "take an earlier checkpoint, or train again"
+            )
+        return [replace(prediction, top=prediction.top[:top_k]) for prediction in predictions]
+
+    def _refuse_other_task(self) -> None:
         if not isinstance(self.task, QuestionAnswering | Counting):
             raise ClipbugError(
                 f"a model of task {self.config.task.name} answers no free questions",
                 "load a run of clipbug finetune --task video-qa, vqa or count; rows with options and searches"
                 " are for clipbug infer",
             )
-        if not questions:
-            return []
-        self.warn_of_cut(questions)
-        encoded = self._encoded(visual, num_clips, fps)
-        with inference(self.task), autocast(self._precision, self.device):
-            parts = [
-                self.task.predict(part) for part in self._batch(encoded, questions).portions(TEXTS_PER_CALL)
-            ]
-        return [replace(prediction, top=prediction.top[:top_k]) for part in parts for prediction in part]
 
     def warn_of_cut(self, questions: Sequence[str]) -> None:
         """Say once of each question that is too long for the model, so that it does not read its end.

@@ -1,6 +1,6 @@
 """Where predictions lie and what they answer: what `evaluate` and `report` start from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,25 @@ class PredictionSource:
     renamed: Mapping[str, str]
 
 
-def predictions_of_run(folder: RunFolder, storage: Path, data: Path | None) -> PredictionSource:
-    """The run's newest predictions (for `data`), made now if there are none."""
+def predictions_of_run(
+    folder: RunFolder, storage: Path, data: Path | None, media: Sequence[Path] = ()
+) -> PredictionSource:
+    """The run's newest predictions (for `data`, on these stores), made now if there are none."""
+    stores = [str(store.resolve()) for store in media]
     notes = sorted(folder.path.glob("predictions/*/inference.json"), key=lambda file: file.stat().st_mtime_ns)
     for note in reversed(notes):
         inferred = read_note(note)
-        if data is None or inferred["data"] == [str(data.resolve())]:
+        is_of_data = data is None or inferred["data"] == [str(data.resolve())]
+        if is_of_data and (not stores or inferred.get("media") == stores):
             return _noted(inferred, note.with_name("predictions.jsonl"), str(folder.path))
-    made = infer(storage=storage, run=folder.path, data=data)
+    # Those of other stores stay where they are.
+    named = "+".join(store.name for store in media)
+    output = (
+        folder.path / "predictions" / f"{'val' if data is None else data.stem}-best-{named}"
+        if media
+        else None
+    )
+    made = infer(storage=storage, run=folder.path, data=data, media=media, output=output)
     return PredictionSource(made.predictions, str(folder.path), made.data, made.renamed)
 
 

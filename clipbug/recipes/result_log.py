@@ -21,10 +21,12 @@ from numpy.typing import NDArray
 
 from clipbug.data.batch import Batch, UnreadVisual
 from clipbug.data.records import Record
+from clipbug.engine.predictor import NOT_FINITE, NOT_FINITE_HINT
 from clipbug.errors import ClipbugError
 from clipbug.recipes.batches import BatchBuilder
 from clipbug.runtime.distributed import Distributed, barrier
 from clipbug.runtime.files import atomic_write, remove_folder
+from clipbug.runtime.json_text import json_text
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,11 @@ class Result:
     key: str
     content: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all arrays hold numbers only."""
+        return all(np.isfinite(values).all() for values in self.arrays.values())
 
 
 class ResultLog:
@@ -167,7 +174,7 @@ class ResultWriter:
                 return
             self._database.executemany(
                 "INSERT OR REPLACE INTO results VALUES (?, ?)",
-                [(one.key, json.dumps(one.content)) for one in done],
+                [(one.key, json_text(one.content)) for one in done],
             )
             self._database.executemany(
                 "INSERT OR REPLACE INTO arrays VALUES (?, ?, ?, ?)",
@@ -243,7 +250,15 @@ def compute_remaining(
         if resumed:
             logger.info("resuming: %d results are done", resumed)
         for done in compute(builder.inference(log.left(records, key))):
-            writer.add(done if isinstance(done, UnreadVisual) else list(map(to_result, done)))
+            if isinstance(done, UnreadVisual):
+                writer.add(done)
+                continue
+            results = list(map(to_result, done))
+            writer.add([result for result in results if result.is_finite])
+            for result in results:
+                if not result.is_finite:  # NaN would order rankings at random
+                    reason = f"{result.key}: {NOT_FINITE}"
+                    writer.add(UnreadVisual(result.key, (), reason, NOT_FINITE_HINT))
     barrier(builder.processes)
     log.refresh()
     if left := log.left(records, key):

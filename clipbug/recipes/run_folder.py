@@ -26,12 +26,14 @@ from clipbug.config.difference import differing_values
 from clipbug.config.loading import dump_config, load_config
 from clipbug.config.model import ModelConfig
 from clipbug.data.answers import AnswerVocabulary
+from clipbug.data.media import MediaKind
 from clipbug.engine.checkpoint import checkpoint_steps
 from clipbug.errors import CheckpointError
 from clipbug.metrics.baselines import TrainingAnswers
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.files import atomic_write
 from clipbug.runtime.json_reading import read_note
+from clipbug.runtime.mistaken_files import refuse_mistaken
 
 WITHOUT_EFFECT = {
     "data.num_workers",
@@ -44,6 +46,10 @@ WITHOUT_EFFECT = {
 """Settings that a run may go on with in another value: weights and metrics stay the same."""
 
 
+_MEDIA_OF_TASK: Mapping[str, MediaKind] = {"vqa": "image", "video_qa": "video", "count": "video"}
+"""Tasks that answer free questions."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """Paths and contents of a run or model folder."""
@@ -53,11 +59,17 @@ class RunFolder:
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
         """An existing run or model folder. Raises CheckpointError if it is none."""
+        if path.is_file():
+            raise CheckpointError(
+                f"{path} is a file: not a run or model folder",
+                "name the folder of config.yaml; weights of others: clipbug weights import FILE --output DIR",
+            )
         if not (path / "config.yaml").is_file():
             what = "has no config.yaml" if path.is_dir() else "does not exist"
             raise CheckpointError(
                 f"{path} {what}: not a run or model folder", "name a folder made by clipbug finetune"
             )
+        refuse_mistaken(path / "config.yaml")
         return cls(path)
 
     @classmethod
@@ -67,7 +79,7 @@ class RunFolder:
         if not runs:
             raise CheckpointError(
                 f"there is no run under {storage.root}/finetune",
-                "make one: clipbug finetune --task vqa (or video-qa), or name a folder with --run",
+                "make one: clipbug finetune --task vqa (or video-qa); or name a folder with --run",
             )
         return cls(runs[0])
 
@@ -97,13 +109,33 @@ class RunFolder:
 
     def self_contained_config(self) -> RunConfig:
         """The config with what is needed to rebuild the model for the run's own weights."""
-        text = (self.path / "model.json").read_text(encoding="utf-8")
-        return self.config().model_copy(update={"model": ModelConfig.model_validate_json(text)})
+        path = self.path / "model.json"
+        config = self.config()
+        refuse_mistaken(path)
+        try:
+            model = ModelConfig.model_validate_json(path.read_bytes())
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error).partition("\n")[0]
+            raise CheckpointError(
+                f"{path} holds no sizes of a model: {reason}", "copy the whole run or model folder again"
+            ) from error
+        return config.model_copy(update={"model": model})
 
     def answers(self) -> AnswerVocabulary | None:
         """The answer vocabulary, or None for tasks without one."""
         path = self.path / "answers.json"
         return AnswerVocabulary.load(path) if path.exists() else None
+
+    def media_kinds(self) -> tuple[MediaKind, ...]:
+        """What the model was trained to answer free questions about; none if it answers no such questions.
+
+        By the media of its training; of a folder that does not tell (imported weights), by its task.
+        """
+        usual = _MEDIA_OF_TASK.get(self.config().task.name)
+        if usual is None:
+            return ()
+        trained = self.data_fingerprint().get("kinds") or ()
+        return tuple(kind for kind in ("image", "video") if kind in (trained or (usual,)))
 
     def training_answers(self) -> TrainingAnswers | None:
         """Statistics of the training answers, or None."""

@@ -47,7 +47,7 @@ def score_predictions(
         DataError: predictions without id or answer, two for an id, or all for unknown ids; no labelled row.
     """
     task = task_name.replace("-", "_")
-    rows = _labelled(records, task)
+    rows = labelled_rows(records, task)
     given = _answers_by_id(predictions, {record.record_id: record for record in records}, task)
     unmatched = _unmatched(given, records)
     labels = [row.labels for row in rows]
@@ -75,7 +75,12 @@ def score_predictions(
     }
 
 
-def _labelled(records: Sequence[Record], task: str) -> list[_Row]:
+def labelled_rows(records: Sequence[Record], task: str) -> list[_Row]:
+    """The rows that have an answer.
+
+    Raises:
+        DataError: no row has one, or the task's rows have none.
+    """
     if task not in _METRICS:
         raise DataError(
             f"predictions of task {task} have no answers to score",

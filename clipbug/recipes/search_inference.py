@@ -6,7 +6,6 @@ parts/              while it is under way (`result_log`)
 """
 
 import io
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -34,6 +33,7 @@ from clipbug.recipes.rows import join_media, match_records
 from clipbug.recipes.search import TOP_K, search, search_arrays, search_lines
 from clipbug.runtime.distributed import joined_processes
 from clipbug.runtime.files import atomic_write
+from clipbug.runtime.json_text import json_text
 from clipbug.tasks.base import RankingTask
 
 SEARCHES = ("retrieval", "duplicates")
@@ -45,6 +45,7 @@ class SearchReport:
     """What a search tells.
 
     Attributes:
+        media: stores that were read from.
         scores: npz file with the score of every query with every recording.
         missing: ids of the rows that are left out because their media is in no store.
         renamed: id in the file -> id in the stores (as rankings have it), where they differ.
@@ -55,6 +56,7 @@ class SearchReport:
     run: str
     step: str
     data: tuple[str, ...]
+    media: tuple[str, ...]
     predictions: str
     scores: str
     queries: int
@@ -106,6 +108,7 @@ def infer_search(
     if precision == "int8":
         raise ConfigError("int8 is for answers, not for rankings", "leave --precision out, or take bf16")
     started = time.monotonic()
+    rows = _matched_rows(inputs)
     log = ResultLog(target, result_settings(inputs, precision=precision))
     with joined_processes(patience=PATIENCE) as processes:
         model = load_inference_model(inputs.folder, step=step, device=processes.device, precision=precision)
@@ -113,11 +116,12 @@ def infer_search(
         config = inputs.config.model_copy(update={"precision": model.precision})
         builder = BatchBuilder(config, inputs.media, model.text, model.task, processes)
         find = _find_duplicates if inputs.asked == "duplicates" else _find_recordings
-        found = find(inputs, builder, encoder, log)
+        found = find(inputs, rows, builder, encoder, log)
     report = SearchReport(
         run=str(inputs.folder.path.resolve()),
         step=inputs.weights.parent.resolve().name,
         data=tuple(str(Path(file).resolve()) for file in inputs.files),
+        media=inputs.stores,
         predictions=str(target / "predictions.jsonl"),
         scores=str(target / SCORES_NAME),
         queries=len(found.lines),
@@ -138,11 +142,22 @@ def infer_search(
     return report
 
 
+def _matched_rows(inputs: InferenceInputs) -> MediaMatch:
+    """The rows of the files with their media, read before a model is loaded."""
+    if inputs.asked != "duplicates":
+        return match_records(inputs.files, inputs.config, inputs.media)
+    if len(inputs.files) != 1:
+        raise DataError(f"{len(inputs.files)} files of duplicates are named", "name one with --data")
+    source = str(inputs.files[0])
+    recordings = read_duplicates(inputs.files[0])
+    records = [CaptionRecord(one.media_id, one.media_id, "", one.app, source) for one in recordings]
+    return join_media(records, inputs.config, inputs.media)
+
+
 def _find_recordings(
-    inputs: InferenceInputs, builder: BatchBuilder, encoder: FrameEncoder, log: ResultLog
+    inputs: InferenceInputs, rows: MediaMatch, builder: BatchBuilder, encoder: FrameEncoder, log: ResultLog
 ) -> _Found:
     assert isinstance(builder.task, RankingTask), "only runs of such a task are asked for recordings"
-    rows = match_records(inputs.files, inputs.config, inputs.media)
     if builder.processes.is_main:
         warn_of_cut_texts(rows.found, builder.text.tokenizer, builder.config)
     result = search(log, builder, rows.found, builder.task, encode=encoder)
@@ -153,14 +168,9 @@ def _find_recordings(
 
 
 def _find_duplicates(
-    inputs: InferenceInputs, builder: BatchBuilder, encoder: FrameEncoder, log: ResultLog
+    inputs: InferenceInputs, rows: MediaMatch, builder: BatchBuilder, encoder: FrameEncoder, log: ResultLog
 ) -> _Found:
-    if len(inputs.files) != 1:
-        raise DataError(f"{len(inputs.files)} files of duplicates are named", "name one with --data")
     recordings = read_duplicates(inputs.files[0])
-    source = str(inputs.files[0])
-    records = [CaptionRecord(one.media_id, one.media_id, "", one.app, source) for one in recordings]
-    rows = join_media(records, inputs.config, inputs.media)
     stored = inputs.folder.config()
     similarities, resumed = compare_recordings(log, builder, stored, rows.found, encode=encoder)
     ids = [record.record_id for record in rows.found if record.media_id not in log.unread]
@@ -185,11 +195,11 @@ def _duplicate_lines(
 def _write(found: _Found, report: SearchReport, scores: Path | None) -> None:
     path = Path(report.predictions)
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps(line, ensure_ascii=False) for line in found.lines]
+    lines = [json_text(line) for line in found.lines]
     atomic_write(path, "\n".join(lines) + "\n")
     buffer = io.BytesIO()
     np.savez(buffer, **found.arrays)  # type: ignore[arg-type]
     for file in (Path(report.scores), *([] if scores is None else [scores])):
         file.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(file, buffer.getvalue())
-    atomic_write(path.with_name("inference.json"), json.dumps(report.to_json(), indent=1))
+    atomic_write(path.with_name("inference.json"), json_text(report.to_json(), indent=1))

@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,9 @@ from typing import Any
 
 from clipbug.errors import ClipbugError
 from clipbug.recipes.loaded_model import load_model
-from clipbug.recipes.run_folder import RunFolder
+from clipbug.recipes.model_fit import ModelChoice
 from clipbug.recipes.storage import Storage
-from clipbug.recipes.web_page import build_page, import_gradio
+from clipbug.recipes.web_page import PageModels, build_page, import_gradio
 
 logger = logging.getLogger(__name__)
 DEFAULT_HOST = "127.0.0.1"
@@ -46,8 +47,8 @@ def serve(
     """Serve the page until the process is interrupted.
 
     Args:
-        storage: storage root, for the newest run.
-        model: run or model folder; default: the newest run.
+        storage: storage root, for the newest runs.
+        model: run or model folder; default: for each upload the newest run that fits it.
         host: address to listen on; anything but this machine's own is warned about.
         port: default: the first free one from 7860.
         num_clips: clips of a recording; default: as the run validated.
@@ -58,10 +59,15 @@ def serve(
     Raises:
         ClipbugError: gradio is not installed; no run; the port is taken.
     """
-    folder = model if model is not None else RunFolder.newest(Storage(storage)).path
+    choice = ModelChoice(Storage(storage), model)
+    kinds = choice.kinds() or ("video",)  # where there is no run, the choice says how to make one
+    folders = {kind: choice.folder(kind, file="an upload") for kind in kinds}
+    _refuse_taken(host, port)
     with _uploads(keep) as uploads:
         gradio = import_gradio(uploads)
-        page = build_page(gradio, load_model(folder), num_clips=num_clips, keep=keep is not None)
+        loaded = {folder.path: load_model(folder.path) for folder in folders.values()}
+        models = PageModels(choice, {kind: loaded[folder.path] for kind, folder in folders.items()})
+        page = build_page(gradio, models, num_clips=num_clips, keep=keep is not None)
         address = _launch(page, host=host, port=port, max_megabytes=max_megabytes, open_browser=open_browser)
         if not _is_own_machine(host):
             logger.warning("%s can be reached from other machines: everybody there can ask", address)
@@ -70,7 +76,24 @@ def serve(
             page.block_thread()
         finally:
             page.close(verbose=False)
-    return ServeReport(address, str(folder), None if keep is None else str(keep))
+    return ServeReport(address, ", ".join(map(str, loaded)), None if keep is None else str(keep))
+
+
+def _refuse_taken(host: str, port: int | None) -> None:
+    """See whether the address can be listened on, before models are loaded."""
+    if port is None:
+        return
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise _cannot_listen(host, error) from error
+
+
+def _cannot_listen(host: str, error: OSError) -> ClipbugError:
+    return ClipbugError(f"cannot listen on {host}: {error}", "choose another one: --port 8080")
 
 
 def _launch(page: Any, *, host: str, port: int | None, max_megabytes: int, open_browser: bool) -> str:
@@ -90,14 +113,19 @@ def _launch(page: Any, *, host: str, port: int | None, max_megabytes: int, open_
             theme=page.theme,
         )
     except OSError as error:
-        raise ClipbugError(f"cannot listen on {host}: {error}", "choose another one: --port 8080") from error
+        raise _cannot_listen(host, error) from error
     return str(address)
 
 
 @contextmanager
 def _uploads(keep: Path | None) -> Iterator[Path]:
     if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
+        try:
+            keep.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ClipbugError(
+                f"uploads cannot be kept in {keep}: {error.strerror}", "name a folder with --keep"
+            ) from error
         yield keep
         return
     with tempfile.TemporaryDirectory(prefix="clipbug-serve-") as folder:

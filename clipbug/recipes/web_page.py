@@ -2,14 +2,18 @@
 
 import html
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clipbug.data.loose_media import kind_of_file
+from clipbug.data.media import MediaKind
 from clipbug.errors import ClipbugError
 from clipbug.recipes.ask import card_of, card_with_evidence, filmstrip_of
 from clipbug.recipes.loaded_model import EncodedVisual, LoadedModel
 from clipbug.recipes.media_files import EXTENSIONS
+from clipbug.recipes.model_fit import ModelChoice
 from clipbug.report.contents import Card
 from clipbug.report.page import render_answers
 
@@ -41,12 +45,31 @@ def import_gradio(uploads: Path) -> Any:
     return gradio
 
 
-def build_page(gradio: Any, model: LoadedModel, *, num_clips: int | None, keep: bool) -> Any:
+@dataclass(frozen=True, slots=True)
+class PageModels:
+    """The models of a page.
+
+    Attributes:
+        choice: says which fits, and why none does.
+        by_kind: for pictures and for recordings; the same where one model is for both.
+    """
+
+    choice: ModelChoice
+    by_kind: Mapping[MediaKind, LoadedModel]
+
+    def model_for(self, kind: MediaKind, *, file: str) -> LoadedModel:
+        """The model for a file. Raises CheckpointError if there is none."""
+        if kind not in self.by_kind:
+            self.choice.folder(kind, file=file)
+        return self.by_kind[kind]
+
+
+def build_page(gradio: Any, models: PageModels, *, num_clips: int | None, keep: bool) -> Any:
     """The page as gradio's Blocks; one job at a time, the others wait.
 
     Args:
         gradio: of `import_gradio`.
-        model: to ask.
+        models: to ask.
         num_clips: clips of a recording; default: as the run validated.
         keep: leave uploads where they are; else each is deleted as soon as it is decoded.
     """
@@ -68,7 +91,7 @@ def build_page(gradio: Any, model: LoadedModel, *, num_clips: int | None, keep: 
                 button = gradio.Button("Ask", variant="primary", elem_id="ask")
             with gradio.Column(scale=3):
                 answer = gradio.HTML(elem_id="answer")
-        look, say = _handlers(gradio, model, num_clips, keep)
+        look, say = _handlers(gradio, models, num_clips, keep)
         private = {"api_visibility": "private", "concurrency_id": "model", "concurrency_limit": 1}
         file.upload(look, [file], [encoded, answer], **private)
         file.clear(lambda: (None, ""), None, [encoded, answer], api_visibility="private")
@@ -80,11 +103,12 @@ def build_page(gradio: Any, model: LoadedModel, *, num_clips: int | None, keep: 
 
 
 def _handlers(
-    gradio: Any, model: LoadedModel, num_clips: int | None, keep: bool
+    gradio: Any, models: PageModels, num_clips: int | None, keep: bool
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def look(path: str) -> tuple[EncodedVisual, str]:
         try:
-            visual = model.encode(path, num_clips=num_clips)
+            kind = kind_of_file(Path(path))
+            visual = models.model_for(kind, file=Path(path).name).encode(path, num_clips=num_clips)
         except ClipbugError as error:
             raise gradio.Error(_words(error)) from error
         finally:
@@ -101,6 +125,7 @@ def _handlers(
         if not question.strip():
             raise gradio.Error("Write a question first.")
         try:
+            model = models.model_for(visual.kind, file=visual.name)
             return _answer(model, visual, question.strip(), wants_evidence)
         except ClipbugError as error:
             raise gradio.Error(_words(error)) from error

@@ -19,7 +19,7 @@ from clipbug.recipes.onnx_export import export_onnx
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.weights_import import ORIGIN_FILE, UNUSED_FILE
 from clipbug.runtime.files import atomic_file, atomic_folder, atomic_write
-from clipbug.runtime.tensors import load_tensors
+from clipbug.runtime.tensors import load_tensors, refuse_values
 
 Format = Literal["clipbert", "huggingface", "onnx"]
 
@@ -56,7 +56,9 @@ class _Model:
     config: RunConfig
 
     def tensors(self) -> dict[str, Tensor]:
-        return load_tensors(self.weights)
+        tensors = load_tensors(self.weights)
+        refuse_values(tensors, source=str(self.weights))
+        return tensors
 
     def origin(self) -> Mapping[str, Any]:
         """What an import noted; empty for a model trained here."""
@@ -121,6 +123,8 @@ def _to_clipbert(model: _Model, output: Path) -> tuple[int, tuple[str, ...]]:
     order = {name: place for place, name in enumerate(origin.get("tensor_order", ()))}
     names = sorted(tensors, key=lambda name: order.get(name, len(order)))
     dtypes = {name: getattr(torch, dtype) for name, dtype in origin.get("dtypes", {}).items()}
+    used = {name: tensor for name, tensor in tensors.items() if name in named}
+    refuse_values(used, source=str(model.weights), dtypes=dtypes)
     state = {name: tensors[name].to(dtypes.get(name, tensors[name].dtype)) for name in names}
     with atomic_file(output) as temporary, temporary.open("wb") as file:
         torch.save(state, file)

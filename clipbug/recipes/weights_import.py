@@ -41,6 +41,8 @@ class ImportReport:
         kinds: of the files.
         classes: of the head; None where it has none.
         unnamed_classes: without an answer in the vocabulary.
+        removed: wrappers' names that were taken off the tensors' names, and outer keys.
+        not_used: keys and prefixes of further weights in the files, such as averages.
         counts: of the lists below.
         unused: tensors that the other program writes and clipbug never needs.
         loaded, missing, unexpected, mismatched: names here, but those in the files for `unexpected`.
@@ -53,6 +55,8 @@ class ImportReport:
     parameters: int
     classes: int | None
     unnamed_classes: int
+    removed: tuple[str, ...]
+    not_used: tuple[str, ...]
     counts: Mapping[str, int]
     unused: tuple[str, ...]
     loaded: tuple[str, ...]
@@ -166,6 +170,8 @@ def _summary(
         parameters=sum(parameter.numel() for parameter in task.parameters()),
         classes=num_classes(model_of(task).state_dict()),
         unnamed_classes=0 if text.answers is None else text.answers.num_unnamed,
+        removed=weights.removed,
+        not_used=weights.not_used,
         counts={
             "loaded": len(report.loaded),
             "missing": len(report.missing),

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ from clipbug.config.legacy import read_legacy_file
 from clipbug.errors import CheckpointError
 from clipbug.models.importing import ForeignWeights, foreign_weights
 from clipbug.models.sizes import check_computation
-from clipbug.models.weight_files import read_tensors
+from clipbug.models.weight_files import read_weight_file
+from clipbug.runtime.mistaken_files import refuse_mistaken
 
+_CONFIG_HINT = "it is the config.json of a BERT: download it again, or move it away and give sizes with --set"
 _CHECKPOINT = re.compile(r"model_step_(\d+)\.pt")
 
 
@@ -59,11 +61,17 @@ def read_sources(paths: Sequence[Path], *, step: int | None) -> WeightsSource:
     weights = source.weights
     model_config, tokenizer = None, None
     for path in paths:
-        weights = weights.joined_with(foreign_weights(read_tensors(path), source=str(path)))
+        weights = weights.joined_with(_weights_in(path))
         if weights.kinds[-1] == "bert":
             folder = path if path.is_dir() else path.parent
             model_config, tokenizer = _bert_config(folder), _tokenizer_in(folder)
     return WeightsSource(tuple(paths), weights, model_config=model_config, tokenizer=tokenizer)
+
+
+def _weights_in(path: Path) -> ForeignWeights:
+    file = read_weight_file(path)
+    weights = foreign_weights(file.tensors, source=str(path))
+    return replace(weights, removed=file.removed, not_used=file.not_used)
 
 
 def is_original_run(path: Path) -> bool:
@@ -81,7 +89,7 @@ def _read_run(folder: Path, step: int | None) -> WeightsSource:
     answers = args.get("ans2label_path")
     return WeightsSource(
         files=(checkpoint,),
-        weights=foreign_weights(read_tensors(checkpoint), source=str(checkpoint)),
+        weights=_weights_in(checkpoint),
         args=args,
         model_config=model_config,
         tokenizer=_tokenizer_in(Path(args["tokenizer_dir"])) if args.get("tokenizer_dir") else None,
@@ -110,7 +118,15 @@ def _bert_config(folder: Path) -> Mapping[str, Any] | None:
     path = folder / "config.json"
     if not path.is_file():
         return None
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    refuse_mistaken(path)
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is no JSON: {error}", hint=_CONFIG_HINT) from error
+    if not isinstance(config, dict):
+        raise CheckpointError(
+            f"{path} holds {type(config).__name__}, and a JSON object is expected", hint=_CONFIG_HINT
+        )
     check_computation(config, source=str(path))
     return config
 

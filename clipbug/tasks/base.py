@@ -62,6 +62,16 @@ class Prediction:
     clip_logits: NDArray[np.float32]
     expected: str | None = None
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether all scores are numbers: those of a model that overflows are NaN or infinite."""
+        probabilities = [self.probability, *(value for _, value in self.top)]
+        return bool(
+            np.isfinite(probabilities).all()
+            and np.isfinite([clip.probability for clip in self.clips]).all()
+            and np.isfinite(self.pooled_logits).all()
+        )
+
     def to_json(self) -> dict[str, Any]:
         """One object of predictions.jsonl (docs/cli.md)."""
         return {

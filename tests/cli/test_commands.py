@@ -69,7 +69,7 @@ def test_storage_from_the_environment(recipes: FakeRecipes, monkeypatch: pytest.
     monkeypatch.setenv("CLIPBUG_STORAGE", "/data")
     assert exit_code_of("evaluate") == 0
     nothing = dict.fromkeys(("run", "predictions", "data", "data_format"))
-    assert recipes.arguments == {"storage": Path("/data"), **nothing}
+    assert recipes.arguments == {"storage": Path("/data"), "media": (), **nothing}
 
 
 def test_finetune_by_default(recipes: FakeRecipes) -> None:

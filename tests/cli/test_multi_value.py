@@ -99,3 +99,23 @@ def test_unknown_words_are_errors(words: list[str], recipes: FakeRecipes) -> Non
 def test_words_that_no_file_can_be_called(word: str, recipes: FakeRecipes) -> None:
     assert exit_code_of("data", "check", "a.jsonl", "--media", "store", word) == 0
     assert recipes.arguments["media"] == [Path("store"), Path(word)]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("infer --n-clips many", "'many' must be a valid integer"),
+        ("infer --n-clips=0", "'0' must be greater than or equal to 1"),
+        ("infer --step foo", "'foo' is neither a number nor 'best' nor 'last'"),
+        ("infer --precision half", "'half' is not one of"),
+        ("serve --port 99999", "'99999' must be less than or equal to 65535"),
+        ("finetune --task vqa --seed -1", "'-1' must be"),
+    ],
+)
+def test_the_value_that_is_wrong_is_said(
+    words: str, says: str, recipes: FakeRecipes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code_of(*words.split()) == 2
+    printed = capsys.readouterr().err
+    option = next(word for word in words.split() if word.startswith("--") and word != "--task")
+    assert f"{option.partition('=')[0]}': {says}" in printed

@@ -48,7 +48,7 @@ SURFACE = {
             "--storage",
         ),
     },
-    "evaluate": {"--run", "--predictions", "--data", "--format", "--storage"},
+    "evaluate": {"--run", "--predictions", "--data", "--media", "--format", "--storage"},
     "demo": {"--keep", "--quick", "--seed"},
     "ask": {
         *("FILE... [QUESTION...]", "--question", "--model", "--n-clips", "--top-k", "--report", "--storage"),

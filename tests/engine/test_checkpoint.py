@@ -133,6 +133,14 @@ def test_damaged_newest_falls_back_with_a_warning(
         run.load(newest)
 
 
+def test_weights_that_are_not_finite_are_refused(run: _Run) -> None:
+    with torch.no_grad():
+        next(run.task.model.parameters()).view(-1)[0] = float("nan")  # the training diverged, and was saved
+    name = next(name for name, _ in run.task.model.named_parameters())
+    with pytest.raises(CheckpointError, match=f"{name}: 1 values are NaN"):
+        run.load(run.train_and_save(1))
+
+
 def test_all_damaged_is_an_error_that_names_them(run: _Run) -> None:
     for step in (1, 2):
         _cut(run.train_and_save(step) / "training.pt")

@@ -2,21 +2,26 @@
 
 import io
 import json
+import os
 import re
+import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from transformers import PreTrainedTokenizerBase
 
 import clipbug
 from clipbug.config import RunConfig
 from clipbug.data.answers import AnswerVocabulary
-from clipbug.errors import DataError
+from clipbug.errors import CheckpointError, DataError
 from clipbug.recipes.asking import files_and_questions
+from clipbug.runtime.tensors import load_tensors, save_tensors
 from tests.cli.fakes import exit_code_of
 from tests.recipes.test_loaded_model import save_model
 from tests.video_factory import make_video
@@ -31,9 +36,11 @@ def folder(
     tiny_tokenizer: PreTrainedTokenizerBase,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
-    """The current folder, with a model as the newest run of the storage, a recording and an image."""
+    """The current folder, with a model for recordings and one for pictures, a recording and an image."""
     answers = AnswerVocabulary(("save", "cancel", "delete"))
+    screens = RunConfig.model_validate(tiny_config.model_dump() | {"task": {"name": "vqa"}})
     save_model(tmp_path / "storage/finetune/one", tiny_config, tiny_tokenizer, answers)
+    save_model(tmp_path / "storage/finetune/screens", screens, tiny_tokenizer, answers)
     make_video(tmp_path / "recording.mp4", num_frames=40)
     cv2.imwrite(str(tmp_path / "my screen.png"), np.full((40, 30, 3), 99, np.uint8))
     monkeypatch.chdir(tmp_path)
@@ -120,6 +127,144 @@ def test_a_page_with_frames_and_evidence(folder: Path, capsys: pytest.CaptureFix
     assert page.count("<article") == 2
     assert page.count("What the answer rests on") == 2
     assert page.count("data:image/jpeg") == 4  # two filmstrips, two pieces of evidence
+
+
+def count_model(folder: Path, config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> Path:
+    """A newer run than the others, that counts."""
+    values = config.model_dump() | {"task": {"name": "count"}, "clip_aggregation": "mean"}
+    counting = folder / "storage/finetune/counting"
+    save_model(counting, RunConfig.model_validate(values), tokenizer, None)
+    later = time.time() + 60
+    os.utime(counting / "config.yaml", (later, later))
+    return counting
+
+
+def test_each_file_is_asked_of_the_model_for_its_kind(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy("my screen.png", "really a picture.mp4")  # what a file holds decides
+    found = asked(capsys, "really a picture.mp4", "recording.mp4", QUESTION)
+    assert [(row["file"], row["model"]) for row in found["answers"]] == [
+        ("really a picture.mp4", "storage/finetune/screens"),
+        ("recording.mp4", "storage/finetune/one"),
+    ]
+    assert found["model"] == "storage/finetune/screens"
+    assert found["models"] == ["storage/finetune/screens", "storage/finetune/one"]
+    exit_code_of("ask", "recording.mp4", QUESTION)
+    assert "storage/finetune/one" in capsys.readouterr().err
+    assert exit_code_of("explain", "my screen.png", QUESTION, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["model"] == "storage/finetune/screens"
+
+
+def test_a_named_model_must_be_for_the_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    screens = "storage/finetune/screens"
+    failure = asked(capsys, "recording.mp4", QUESTION, "--model", screens, code=1)["error"]
+    assert failure["message"] == (
+        "storage/finetune/screens answers questions about pictures (task vqa),"
+        " and recording.mp4 is a recording"
+    )
+    assert "--task video-qa" in failure["hint"]
+    found = asked(capsys, "recording.mp4", "my screen.png", QUESTION, "--model", screens, code=3)
+    assert [row["file"] for row in found["answers"]] == ["my screen.png"]
+    assert found["bad"][0]["message"] == failure["message"]
+    assert exit_code_of("explain", "recording.mp4", QUESTION, "--model", screens, "--json") == 1
+    assert json.loads(capsys.readouterr().out)["error"]["message"] == failure["message"]
+    with pytest.raises(CheckpointError, match=r"recording\.mp4 is a recording"):
+        clipbug.load(screens).answer("recording.mp4", [QUESTION])
+
+
+def test_what_a_run_was_trained_on_says_what_it_is_for(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("storage/finetune/screens/data.json").write_text('{"kinds": ["image", "video"]}')
+    found = asked(capsys, "recording.mp4", QUESTION, "--model", "storage/finetune/screens")
+    assert [row["file"] for row in found["answers"]] == ["recording.mp4"]
+
+
+def test_a_model_that_counts_is_asked_for_numbers_only(
+    folder: Path,
+    tiny_config: RunConfig,
+    tiny_tokenizer: PreTrainedTokenizerBase,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    count_model(folder, tiny_config, tiny_tokenizer)
+    found = asked(capsys, "recording.mp4", "How many times is save tapped?", QUESTION)
+    assert [row["model"].rpartition("/")[2] for row in found["answers"]] == ["counting", "one"]
+    assert found["answers"][0]["answer"].isdecimal()
+
+
+def test_without_a_fitting_run_what_to_train_is_said(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree("storage/finetune/one")
+    error = asked(capsys, "recording.mp4", QUESTION, code=1)["error"]
+    assert "no run under storage answers questions about recordings" in error["message"]
+    assert "screens: vqa on pictures" in error["message"]
+    assert "clipbug finetune --task video-qa" in error["hint"]
+    found = asked(capsys, "recording.mp4", "my screen.png", QUESTION, code=3)
+    assert [row["file"] for row in found["answers"]] == ["my screen.png"]
+    assert "about recordings" in found["bad"][0]["message"]
+
+
+@pytest.mark.parametrize("command", ["ask", "explain"])
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("notes.txt", b"to do", "not a video, GIF or picture"),
+        ("empty.mp4", b"", "the file is empty"),
+        ("noise.mp4", bytes(range(256)) * 40, "noise.mp4"),
+    ],
+)
+def test_a_wrong_file_is_named_before_a_model_is_looked_for(
+    command: str,
+    name: str,
+    content: bytes,
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(content)
+    assert exit_code_of(command, name, QUESTION, "--storage", "nowhere", "--json") == 1
+    message = json.loads(capsys.readouterr().out)["error"]["message"]
+    assert says in message
+    assert "no run" not in message
+
+
+def damaged(folder: Path) -> Path:
+    """The model for recordings, with a weight that is not a number."""
+    broken = folder / "broken"
+    shutil.copytree("storage/finetune/one", broken)
+    tensors = load_tensors(broken / "model.safetensors")
+    tensors["bert.pooler.dense.weight"][0, 0] = float("nan")
+    save_tensors(broken / "model.safetensors", tensors)
+    return broken
+
+
+def test_weights_that_are_not_finite_are_refused_everywhere(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = str(damaged(folder))
+    for words in (
+        ("ask", "recording.mp4", QUESTION, "--model", broken),
+        ("explain", "recording.mp4", QUESTION, "--model", broken),
+        ("weights", "export", broken, "--format", "huggingface", "--output", "hub"),
+    ):
+        assert exit_code_of(*words, "--json") == 1, words
+        message = json.loads(capsys.readouterr().out)["error"]["message"]
+        assert "bert.pooler.dense.weight: 1 values are NaN and 0 infinite" in message
+    assert not Path("hub").exists()
+    with pytest.raises(CheckpointError, match=r"bert\.pooler\.dense.weight"):
+        clipbug.load(broken)
+
+
+def test_scores_that_are_not_finite_are_no_answers(folder: Path) -> None:
+    model = clipbug.load("storage/finetune/one")
+    with torch.no_grad():
+        next(model.model.head.parameters()).fill_(float("inf"))  # as an overflow of half precision does
+    with pytest.raises(CheckpointError, match=r"recording\.mp4: the model's scores are not finite"):
+        model.answer("recording.mp4", [QUESTION])
 
 
 def test_what_people_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -227,6 +227,7 @@ def test_the_command_writes_a_picture(
     model: LoadedModel, tmp_path: Path, tiny_tokenizer: PreTrainedTokenizerBase
 ) -> None:
     folder = save_model(tmp_path / "model", model.config, tiny_tokenizer, AnswerVocabulary(tuple(COLOURS)))
+    (folder / "data.json").write_text('{"kinds": ["image"]}')  # trained on pictures
     cv2.imwrite(str(tmp_path / "screen.png"), recording((8, 8))[0][..., ::-1])
     target = tmp_path / "why.png"
     found = explain(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -17,15 +18,20 @@ import lmdb
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from clipbug.config import RunConfig
 from clipbug.data.answers import AnswerVocabulary
 from clipbug.data.store import MediaStore, StoreWriter
-from clipbug.errors import ClipbugError
+from clipbug.errors import CheckpointError, ClipbugError, ConfigError, DataError
+from clipbug.recipes.evaluate import evaluate
 from clipbug.recipes.infer import InferenceReport, infer
 from clipbug.recipes.result_log import ResultLog, ResultWriter
 from clipbug.runtime.distributed import Distributed
+from clipbug.runtime.tensors import load_tensors, save_tensors
+from clipbug.tasks import predictions
+from clipbug.tasks.base import Prediction
 from tests.cli.fakes import exit_code_of
 from tests.recipes.model_folders import save_model
 from tests.recipes.processes import worker_of_rank
@@ -232,6 +238,90 @@ def test_the_command_names_a_bad_recording_and_ends_with_3(
 
     assert exit_code_of("infer", *map(str, words), "--n-clips", "8") == 3
     assert "late" in capsys.readouterr().out
+
+
+def change_weights(run: Path, change: Callable[[dict[str, Tensor]], None]) -> None:
+    tensors = load_tensors(run / "model.safetensors")
+    change(tensors)
+    save_tensors(run / "model.safetensors", tensors)
+
+
+def test_weights_that_are_not_finite_are_refused(ask: Ask, run: Path) -> None:
+    change_weights(run, lambda tensors: tensors["bert.pooler.dense.bias"].fill_(float("inf")))
+    with pytest.raises(CheckpointError, match=r"bert\.pooler\.dense\.bias: 0 values are NaN and 16 infinite"):
+        ask()
+
+
+def test_scores_that_are_not_finite_are_no_predictions(ask: Ask, run: Path) -> None:
+    def overflow(tensors: dict[str, Tensor]) -> None:
+        first_weight, first_bias, second_weight, _ = sorted(
+            (name for name in tensors if name.startswith("head.")),
+            key=lambda name: (name.rpartition(".")[0], "bias" in name),
+        )
+        tensors[first_weight].zero_()
+        tensors[first_bias].fill_(1e30)
+        tensors[second_weight].fill_(1e30)  # finite, and no product of the two is
+
+    change_weights(run, overflow)
+    report = ask()
+    assert lines_of(report) == []
+    assert (report.questions, report.recordings) == (0, 0)
+    assert {failure["media_id"] for failure in report.failures} == set(NAMES)
+    assert sorted(row for failure in report.failures for row in failure["ids"]) == sorted(
+        f"{name}-{number}" for name in NAMES for number in range(len(TEXTS))
+    )
+    assert all("not finite" in failure["reason"] for failure in report.failures)
+
+
+def test_only_the_questions_without_scores_are_named(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = predictions.build_predictions
+
+    def with_one_nan(*args: Any, **kwargs: Any) -> list[Prediction]:
+        return [
+            replace(one, probability=float("nan")) if one.record_id == f"{NAMES[0]}-1" else one
+            for one in build(*args, **kwargs)
+        ]
+
+    monkeypatch.setattr("clipbug.tasks.question_answering.build_predictions", with_one_nan)
+    report = ask()
+    assert [(failure["media_id"], failure["ids"]) for failure in report.failures] == [
+        (NAMES[0], [f"{NAMES[0]}-1"])
+    ]
+    assert len(lines_of(report)) == len(NAMES) * len(TEXTS) - 1
+    for line in lines_of(report):
+        json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+@pytest.mark.parametrize(("option", "says"), [("output", "is a file"), ("scores", "is a folder")])
+def test_results_must_have_where_to_go(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, says: str
+) -> None:
+    monkeypatch.setattr("clipbug.recipes.infer.load_inference_model", lambda *_, **__: pytest.fail("loaded"))
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(ConfigError, match=says):
+        ask(**{option: tmp_path / "a.txt" if option == "output" else tmp_path})
+
+
+def test_evaluate_makes_predictions_on_the_stores_that_are_named(
+    run: Path, questions: Path, synthetic_store: Path, tmp_path: Path
+) -> None:
+    rows = [json.loads(line) | {"answer": "save"} for line in questions.read_text().splitlines()]
+    data = tmp_path / "answered.jsonl"
+    data.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    other = tmp_path / "other store"
+    shutil.copytree(synthetic_store, other)
+    found = [
+        evaluate(storage=tmp_path, run=run, data=data, media=[store]).scores["predictions"]
+        for store in (synthetic_store, other, synthetic_store)
+    ]
+    assert found[0] == found[2] != found[1], "made once for each store"
+    stores = [json.loads(Path(file).with_name("inference.json").read_text())["media"] for file in found]
+    assert stores == [[str(synthetic_store)], [str(other)], [str(synthetic_store)]]
+    with pytest.raises(DataError, match="none of the 15 rows"):  # nothing was inferred for that
+        evaluate(storage=tmp_path, run=run, data=questions, media=[synthetic_store])
+    assert len(list((run / "predictions").iterdir())) == 2
+    with pytest.raises(DataError, match="nowhere"):
+        evaluate(storage=tmp_path, run=run, data=data, media=[tmp_path / "nowhere"])
 
 
 def test_scores_stand_beside_the_predictions(ask: Ask, tmp_path: Path) -> None:

@@ -19,8 +19,10 @@ import clipbug
 from clipbug.config import RunConfig
 from clipbug.data.answers import AnswerVocabulary
 from clipbug.errors import ClipbugError
+from clipbug.recipes.model_fit import ModelChoice
 from clipbug.recipes.serve import _is_own_machine
-from clipbug.recipes.web_page import import_gradio
+from clipbug.recipes.storage import Storage
+from clipbug.recipes.web_page import PageModels, _handlers, import_gradio
 from tests.browser import open_browser
 from tests.recipes.test_loaded_model import save_model
 from tests.video_factory import make_video
@@ -56,6 +58,24 @@ def folder(tmp_path: Path, tiny_config: RunConfig, tiny_tokenizer: PreTrainedTok
     noise = np.random.default_rng(0).integers(0, 256, (700, 700, 3)).astype(np.uint8)
     cv2.imwrite(str(tmp_path / "large.png"), noise)  # 1.5 MB
     return tmp_path
+
+
+class _Gradio:
+    """What the page's handlers use of the library."""
+
+    Error = ValueError
+
+
+def test_an_upload_is_asked_of_the_model_for_its_kind(folder: Path) -> None:
+    model = clipbug.load(folder / "model")
+    models = PageModels(ModelChoice(Storage(folder), folder / "model"), {"video": model})
+    look, say = _handlers(_Gradio, models, None, True)
+    visual, _ = look(str(folder / "recording.mp4"))
+    assert "<article" in say(visual, QUESTION, False).replace("&lt;", "<")
+    with pytest.raises(ValueError, match=r"large\.png is a picture"):
+        look(str(folder / "large.png"))
+    with pytest.raises(ValueError, match="not a video, GIF or picture"):
+        look(str(folder / "notes.mp4"))
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Importing and exporting weights through the command line, but for ClipBERT's own (golden/)."""
 
+import argparse
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -373,3 +375,92 @@ def test_a_wrong_onnx_file_is_not_kept(
     assert code == 1
     assert "differ from the model's by" in report["error"]["message"]
     assert list(tmp_path.iterdir()) == []
+
+
+WRAPPED: dict[str, tuple[Callable[[dict[str, Tensor]], Any], list[str]]] = {
+    "compiled in DDP": (
+        lambda state: {f"module._orig_mod.{n}": t for n, t in state.items()},
+        ["module._orig_mod."],
+    ),
+    "Lightning": (
+        lambda state: {"state_dict": {f"model.{n}": t for n, t in state.items()}, "epoch": 3},
+        ["state_dict", "model."],
+    ),
+    "DeepSpeed": (
+        lambda state: {
+            "module": {f"_forward_module.{n}": t for n, t in state.items()},
+            "args": argparse.Namespace(output=Path("runs")),
+            "global_steps": 5,
+        },
+        ["module", "_forward_module."],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", list(WRAPPED))
+def test_wrapped_checkpoints_are_read_as_plain_ones_are(
+    sources: Path, tmp_path: Path, call: Call, kind: str
+) -> None:
+    wrap, removed = WRAPPED[kind]
+    shutil.copytree(sources / "old", tmp_path / "wrapped")
+    file = tmp_path / "wrapped" / "pytorch_model.bin"
+    state = torch.load(file, weights_only=True)
+    torch.save(wrap(state), file)
+    rest = ("--task", "pretraining", *GLUE, "--allow-missing", "visual.*", "--output")
+    code, plain = call("weights", "import", sources / "old", *rest, tmp_path / "plain")
+    assert code == 0, plain
+    assert plain["removed"] == []
+    code, report = call("weights", "import", tmp_path / "wrapped", *rest, tmp_path / "model")
+    assert code == 0, report
+    assert (report["counts"], report["loaded"]) == (plain["counts"], plain["loaded"])
+    assert report["removed"] == removed
+
+
+def test_weights_that_cannot_be_used_are_named_and_nothing_is_written(
+    sources: Path, tmp_path: Path, call: Call
+) -> None:
+    shutil.copytree(sources / "old", tmp_path / "bert")
+    file = tmp_path / "bert" / "pytorch_model.bin"
+    state = torch.load(file, weights_only=True)
+    name = "bert.encoder.layer.1.output.dense.weight"
+    rest = ("--task", "pretraining", *GLUE, "--allow-missing", "visual.*", "--output", tmp_path / "model")
+    for change, says in (
+        (lambda tensor: tensor.fill_(float("nan")), "values are NaN"),
+        (lambda tensor: tensor.double() + 1e200, "float32 ends at"),
+        (lambda tensor: tensor.to(torch.int8), "it is of type int8"),
+    ):
+        torch.save(state | {name: change(state[name].clone())}, file)
+        code, report = call("weights", "import", tmp_path / "bert", *rest)
+        assert code == 1
+        assert f"{name}: " in report["error"]["message"]
+        assert says in report["error"]["message"]
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "config.json", "vocab.txt"])
+def test_a_pointer_in_the_place_of_a_file_is_named(
+    sources: Path, tmp_path: Path, call: Call, name: str
+) -> None:
+    shutil.copytree(sources / "old", tmp_path / "bert")
+    for old in (tmp_path / "bert").glob("tokenizer*"):
+        old.unlink()
+    (tmp_path / "bert" / name).write_text("version https://git-lfs.github.com/spec/v1\nsize 77\n")
+    rest = ("--task", "pretraining", *GLUE, "--allow-missing", "visual.*", "--output", tmp_path / "model")
+    code, report = call("weights", "import", tmp_path / "bert", *rest)
+    assert code == 1
+    assert f"{name} is a Git LFS pointer to a file of 77 bytes" in report["error"]["message"]
+    assert "git lfs pull" in report["error"]["hint"]
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "model.json", "answers.json", "model.safetensors"])
+def test_a_web_page_in_a_model_folder_is_named(
+    sources: Path, small_model: Path, tmp_path: Path, call: Call, name: str
+) -> None:
+    shutil.copytree(small_model, tmp_path / "model")
+    (tmp_path / "model" / name).write_text("<!DOCTYPE html><html><title>404</title></html>")
+    code, report = call(
+        "weights", "export", tmp_path / "model", "--format", "huggingface", "--output", tmp_path / "hub"
+    )
+    assert code == 1
+    assert f"{name} is a web page ('404')" in report["error"]["message"]
+    assert not (tmp_path / "hub").exists()

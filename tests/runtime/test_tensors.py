@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from clipbug.errors import CheckpointError
-from clipbug.runtime.tensors import load_tensors, save_tensors
+from clipbug.runtime.tensors import load_tensors, refuse_values, save_tensors
 
 
 def test_dtypes_and_bits_survive(tmp_path: Path) -> None:
@@ -55,3 +55,31 @@ def test_unreadable_file_is_named(tmp_path: Path, damage: str) -> None:
 def test_unwritable_place_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         save_tensors(tmp_path / "nowhere" / "model.safetensors", {"weight": torch.zeros(1)})
+
+
+@pytest.mark.parametrize(
+    ("tensor", "dtype", "says"),
+    [
+        (torch.tensor([1.0, float("nan")]), None, "1 values are NaN and 0 infinite, of 2"),
+        (torch.tensor([float("-inf")] * 2), torch.float32, "0 values are NaN and 2 infinite, of 2"),
+        (torch.tensor([float("nan")]).bfloat16(), None, "1 values are NaN"),
+        (torch.tensor([7e4]), torch.float16, "it holds 7e+04, and float16 ends at 6.55e+04"),
+        (torch.tensor([-1e300], dtype=torch.float64), torch.float32, "it holds -1e+300, and float32 ends"),
+        (torch.tensor([3], dtype=torch.int8), torch.float32, "it is of type int8"),
+        (torch.zeros(2).to(torch.float8_e4m3fn), torch.float32, "it is of type float8_e4m3fn"),
+        (torch.zeros(2, dtype=torch.complex64), torch.float32, "it is of type complex64"),
+        (torch.zeros(2, device="meta"), torch.float32, "it has no data"),
+    ],
+)
+def test_values_that_cannot_be_computed_with_are_named(
+    tensor: torch.Tensor, dtype: torch.dtype | None, says: str
+) -> None:
+    dtypes = {} if dtype is None else {"bad": dtype}
+    with pytest.raises(CheckpointError) as caught:
+        refuse_values({"good": torch.zeros(3), "bad": tensor}, source="a.pt", dtypes=dtypes)
+    assert caught.value.message.startswith(f"1 of 2 tensors in a.pt cannot be used: bad: {says}")
+
+
+def test_values_that_are_right() -> None:
+    tensors = {"half": torch.tensor([6e4]).half(), "count": torch.tensor(3), "none": torch.zeros(0)}
+    refuse_values(tensors, source="a.pt", dtypes={"half": torch.float32, "count": torch.int64})

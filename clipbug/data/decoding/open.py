@@ -35,7 +35,7 @@ def open_media(data: bytes, *, media_id: str, packets: PacketTable | None = None
     if content == "text":
         start = data[:40].decode("utf-8", "replace").strip().partition("\n")[0]
         raise DecodeError(
-            f"{media_id}: this is a text file, it begins with {start!r}",
+            f"{media_id}: this is a text file, not a video, GIF or picture; it begins with {start!r}",
             "Download or copy the recording again.",
         )
     if content == "video":
