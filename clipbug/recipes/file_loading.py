@@ -1,5 +1,6 @@
 """Reading and looking at files, in this process or in several."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -72,7 +73,7 @@ def load_file(file: Path, file_type: FileType, settings: PrepareSettings | None)
     """Read, probe and prepare one file."""
     try:
         data = file.read_bytes()
-        entry = probe(data, media_id=file.stem, file_name=file.name)
+        entry = probe(data, media_id=file.stem, file_name=_name(file))
     except OSError as error:
         return BadFile(file, f"the file cannot be read: {error.strerror}")
     except DecodeError as error:
@@ -104,6 +105,11 @@ def load_raw(file: Path) -> LoadedFile | BadFile:
     if missing := count_missing_bytes(data):
         return BadFile(file, f"the file is cut off: of its end {missing} or more bytes are missing")
     return LoadedFile(file, None, data)
+
+
+def _name(file: Path) -> str:
+    """Return the name as UTF-8 has it, whatever the locale of this process."""
+    return os.fsencode(file.name).decode("utf-8", "surrogateescape")
 
 
 def _reason(error: DecodeError, file: Path) -> str:
