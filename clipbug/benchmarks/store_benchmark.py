@@ -20,6 +20,7 @@ from clipbug.benchmarks.recordings import write_recording
 from clipbug.data.probe import probe
 from clipbug.data.store import MediaStore, StoreWriter
 from clipbug.recipes.ingest import ingest
+from clipbug.runtime.memory import process_peak_bytes
 
 _DRAWS = 200
 _BATCH = 10_000
@@ -157,15 +158,7 @@ def _run(source: Path, target: Path, options: dict[str, Any] | None) -> tuple[fl
                 os.fsync(writing.fileno())
     else:
         ingest([source], extensions=(), file_type="auto", store=target, **options)
-    return time.perf_counter() - started, peak_bytes()
-
-
-def peak_bytes() -> int:
-    """Highest memory of this process; what getrusage says includes the process that started it."""
-    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return 0
+    return time.perf_counter() - started, process_peak_bytes()
 
 
 def _picture(number: int) -> bytes:

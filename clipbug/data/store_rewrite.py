@@ -5,7 +5,6 @@ it, whole, until they open the store again; in place, LMDB would reuse the pages
 the only way to make the file smaller. Until the rename at the end the store is as it was.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -26,6 +25,7 @@ from clipbug.data.environment import (
     to_key,
 )
 from clipbug.data.manifest import decode_entry, encode_entry
+from clipbug.runtime.files import sync
 
 _BATCH_BYTES = 64 << 20
 _SPARE_BYTES = 64 << 20
@@ -62,7 +62,7 @@ def rewrite_store(
                     copy.sync(True)
                 (path / LOCK_FILE).unlink(missing_ok=True)  # it belongs to the old file
                 new.replace(file)
-                _sync(path)
+                sync(path)
         finally:
             new.unlink(missing_ok=True)
     return size - file.stat().st_size
@@ -116,11 +116,3 @@ def _batches(rows: Iterator[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, 
             batch, num_bytes = [], 0
     if batch:
         yield batch
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

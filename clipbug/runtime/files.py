@@ -5,11 +5,17 @@ import glob
 import os
 import secrets
 import shutil
+import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from clipbug.errors import ClipbugError
+
+
+class WriteError(ClipbugError):
+    """A file or folder that cannot be written: the disk is full, it is read-only ..."""
 
 
 def atomic_write(path: Path, data: bytes | str) -> None:
@@ -34,9 +40,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
-            _sync(temporary)
+            sync(temporary)
             temporary.replace(path)
-            _sync(path.parent)
+            sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -55,8 +61,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             yield temporary
             for folder, _, names in os.walk(temporary):
                 for name in names:
-                    _sync(Path(folder, name))
-                _sync(Path(folder))
+                    sync(Path(folder, name))
+                sync(Path(folder))
             _replace_folder(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -70,11 +76,34 @@ def remove_folder(path: Path) -> None:
 
 
 def replace_link(path: Path, target: str) -> None:
-    """Make `path` a link to `target`, relative to the folder of `path`; an older link never goes missing."""
+    """Make `path` a link to `target`, relative to the folder of `path`; an older link never goes missing.
+
+    Where the system allows no links (Windows, FAT) it becomes a file that holds the name; see `follow_link`.
+    """
     temporary = _temporary_sibling(path)
     with _write_errors(path):
-        temporary.symlink_to(target)
+        try:
+            temporary.symlink_to(target)
+        except OSError:
+            temporary.write_text(target, encoding="utf-8")
         temporary.replace(path)
+
+
+def follow_link(path: Path) -> Path | None:
+    """Return the folder that a link made by `replace_link` leads to, or None if there is none."""
+    if path.is_file():
+        path = path.with_name(path.read_text(encoding="utf-8"))
+    return path if path.is_dir() else None
+
+
+def can_write(folder: Path) -> bool:
+    """Return whether files can be made in `folder`, or in the one in which it would be made."""
+    try:
+        existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        with tempfile.TemporaryFile(dir=existing):
+            return True
+    except OSError:
+        return False
 
 
 def remove_temporaries(folder: Path) -> None:
@@ -145,11 +174,15 @@ def _replace_folder(temporary: Path, path: Path) -> None:
             older.rename(path)
             raise
         shutil.rmtree(older, ignore_errors=True)
-    _sync(path.parent)
+    sync(path.parent)
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make sure that a file or folder is on disk, where the system can tell."""
+    is_windows = sys.platform == "win32"
+    if is_windows and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDWR if is_windows else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -163,4 +196,4 @@ def _write_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         hint = "Free some space or choose another folder; nothing that was there before has been changed."
-        raise ClipbugError(f"cannot write {path}: {reason}", hint) from error
+        raise WriteError(f"cannot write {path}: {reason}", hint) from error

@@ -1,13 +1,16 @@
 """Files of lines that grow: a line is on disk as a whole or not at all, whenever the process is killed."""
 
-import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from filelock import FileLock, Timeout
+
 from clipbug.errors import ClipbugError
+
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows would write line ends of its own
 
 
 class LinePlace(NamedTuple):
@@ -33,22 +36,24 @@ class LineFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock = FileLock(path.with_name(f"{path.name}.lock"))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
-            self._lock()
+            self._acquire_lock()
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | _BINARY, 0o644)
             whole = sum(place.num_bytes + 1 for place, _ in complete_lines(path))
             os.ftruncate(self._descriptor, whole)
             os.lseek(self._descriptor, whole, os.SEEK_SET)
         except OSError as error:
             raise self._error(error) from error
 
-    def _lock(self) -> None:
-        """The system lets go of it when the process ends, however it ends."""
+    def _acquire_lock(self) -> None:
+        """Take the lock, which the system gives back when the process ends, however it ends."""
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(self._descriptor)
+            self._lock.acquire(blocking=False)
+        except NotImplementedError:  # a file system without locks: better unprotected than unusable
+            return
+        except Timeout as error:
             raise ClipbugError(
                 f"another process is writing {self.path}",
                 "Wait for it, or choose another folder with --output.",
@@ -67,6 +72,7 @@ class LineFile:
     def close(self) -> None:
         """Let others write."""
         os.close(self._descriptor)
+        self._lock.release()
 
     def __enter__(self) -> Self:
         return self
