@@ -76,6 +76,7 @@ def ingest(
         int,
         typer.Option("--shards", min=1, metavar="N", help="Spread the files over N stores in a folder."),
     ] = 1,
+    wait: options.Wait = None,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -103,6 +104,7 @@ def ingest(
         drop_original=drop_original,
         raw=raw,
         num_shards=shards,
+        wait_seconds=options.DEFAULT_WAIT_SECONDS if wait is None else wait,
     )
     payload = report.to_json()
     is_complete = not report.bad and not report.not_prepared

@@ -1,7 +1,7 @@
 """A command whose repeatable options also take several values at once: `--ext mp4 avi`."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,17 @@ import typer
 from typer.core import TyperCommand
 
 from clipbug.cli.options import is_extension
+from clipbug.errors import DataError
+from clipbug.runtime.files import special_file
 
+_LMDB_ENDINGS = (".mdb", ".lmdb")
+# Of `clipbug ingest`, which names what is bad among its files and goes on.
+_CHECKED_LATER = ("paths",)
 # Where a command has positional words too, which words after an option still belong to the option.
 _BELONGS_TO_OPTION: Mapping[str, Callable[[str], bool]] = {
     "--ext": is_extension,
-    "--media": lambda word: not Path(word).is_file(),  # a store is a folder, an annotation file is not
+    # A store is a folder or an LMDB file, an annotation file is neither.
+    "--media": lambda word: not Path(word).is_file() or Path(word).suffix.lower() in _LMDB_ENDINGS,
     "--set": lambda word: "=" in word,
     "--way": str.isalnum,
     "--allow-missing": lambda word: not Path(word).exists(),
@@ -25,7 +31,10 @@ class MultiValueCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words after the command's name."""
-        return super().parse_args(ctx, self._spread(ctx, args))
+        rest = super().parse_args(ctx, self._spread(ctx, args))
+        if not ctx.resilient_parsing:
+            _refuse_special_files(value for name, value in ctx.params.items() if name not in _CHECKED_LATER)
+        return rest
 
     def _spread(self, ctx: Any, args: list[str]) -> list[str]:
         options = {
@@ -54,6 +63,14 @@ class MultiValueCommand(TyperCommand):
         has_positionals = any(param.param_type_name == "argument" for param in self.params)
         belongs = _BELONGS_TO_OPTION.get(name)
         return not has_positionals or belongs is None or belongs(word)
+
+
+def _refuse_special_files(values: Iterable[Any]) -> None:
+    """Raise DataError at a named pipe, socket or device: reading may never end, writing would replace it."""
+    paths = (path for value in values for path in (value if isinstance(value, list | tuple) else (value,)))
+    for path in paths:
+        if isinstance(path, Path) and (kind := special_file(path)):
+            raise DataError(f"{path} is {kind}, not a file", "Save what it gives to a file, and name that.")
 
 
 def _is_flag(option: Any) -> bool:

@@ -15,6 +15,7 @@ from clipbug.data.decoding.pyav import PyAvDecoder
 from clipbug.data.media import MediaEntry, MediaKind, PacketTable
 from clipbug.data.probe import probe
 from clipbug.errors import DataError
+from clipbug.runtime.files import special_file
 
 LooseVisual = Path | str | bytes | NDArray[np.uint8]
 """A file, its bytes, or frames: (T, H, W, 3) RGB, or (H, W, 3) for one picture."""
@@ -36,6 +37,8 @@ def loose_media(visual: LooseVisual, *, fps: float | None = None) -> "LooseMedia
     if isinstance(visual, bytes):
         return LooseMedia("the file in memory", data=visual)
     path = Path(visual).expanduser()
+    if kind := special_file(path):
+        raise DataError(f"{path} is {kind}, not a file", "name an image, GIF or recording")
     try:
         return LooseMedia(path.name, data=path.read_bytes())
     except OSError as error:

@@ -13,9 +13,11 @@ from clipbug.data.probe import probe
 from clipbug.errors import DecodeError
 from clipbug.recipes.media_files import FileType
 from clipbug.runtime.contained import ContainedPool, Lost
+from clipbug.runtime.files import special_file
 
 __all__ = ["BadFile", "LoadedFile", "PrepareSettings", "load_file", "load_files", "load_raw"]
 
+_NO_FILE = "it is {}, not a file"
 _SECONDS_PER_FILE = 120.0
 _SECONDS_PER_PREPARED_FILE = 1800.0
 _BYTES_PER_WORKER = 8 << 30
@@ -71,6 +73,8 @@ def load_files(
 
 def load_file(file: Path, file_type: FileType, settings: PrepareSettings | None) -> LoadedFile | BadFile:
     """Read, probe and prepare one file."""
+    if kind := special_file(file):
+        return BadFile(file, _NO_FILE.format(kind))
     try:
         data = file.read_bytes()
         entry = probe(data, media_id=file.stem, file_name=_name(file))
@@ -94,6 +98,8 @@ def load_file(file: Path, file_type: FileType, settings: PrepareSettings | None)
 
 def load_raw(file: Path) -> LoadedFile | BadFile:
     """Read one file; only an empty one, a text and one that is cut off by its own sizes are refused."""
+    if kind := special_file(file):
+        return BadFile(file, _NO_FILE.format(kind))
     try:
         data = file.read_bytes()
     except OSError as error:

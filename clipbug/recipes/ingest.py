@@ -11,6 +11,7 @@ from clipbug.data.media import MediaEntry, MediaKind
 from clipbug.data.prepare import PrepareSettings
 from clipbug.data.store import StoreWriter
 from clipbug.data.store_rewrite import rewrite_store
+from clipbug.data.write_lock import DEFAULT_WAIT_SECONDS
 from clipbug.errors import DataError
 from clipbug.recipes.file_loading import BadFile, LoadedFile, load_files, load_raw
 from clipbug.recipes.ingest_report import IngestReport, KindTotals, joined_report
@@ -34,6 +35,7 @@ def ingest(
     drop_original: bool = False,
     raw: bool = False,
     num_shards: int = 1,
+    wait_seconds: float = DEFAULT_WAIT_SECONDS,
 ) -> IngestReport:
     """Store the original bytes and a manifest entry of every file that can be decoded; add only what is new.
 
@@ -49,6 +51,7 @@ def ingest(
         prepare: how recordings are prepared beside their originals, those that the store holds too.
         drop_original: keep the prepared form instead of the original, where there is one.
         raw: copy bytes without a look at them; they get no manifest entry until a run without it.
+        wait_seconds: how long to wait for another process that writes to the store.
         num_shards: stores in the folder `store` over which files are spread; a later run finds them.
 
     Raises:
@@ -60,7 +63,8 @@ def ingest(
     found = find_media_files(paths, extensions=extensions, file_type=file_type)
     places = places_of_shards(store, num_shards)
     with ProgressBar("ingest", len(found.files), unit="files") as progress:
-        runs = [_Run(place, progress, prepare, drop_original=drop_original, raw=raw) for place in places]
+        writers = [StoreWriter(place, wait_seconds=wait_seconds) for place in places]
+        runs = [_Run(writer, progress, prepare, drop_original=drop_original, raw=raw) for writer in writers]
         for number, run in enumerate(runs):  # all look before one writes
             run.find_new([file for file in found.files if shard_of(file.stem, len(places)) == number])
         reports = [run.take_new(file_type, num_workers) for run in runs]
@@ -88,7 +92,7 @@ class _Run:
 
     def __init__(
         self,
-        store: Path,
+        writer: StoreWriter,
         progress: ProgressBar,
         settings: PrepareSettings | None,
         *,
@@ -96,7 +100,7 @@ class _Run:
         raw: bool,
     ) -> None:
         self._to_drop: list[str] = []
-        self._writer = StoreWriter(store)
+        self._writer = writer
         self._progress = progress
         self._settings = settings
         self._drop_original = drop_original
@@ -131,7 +135,11 @@ class _Run:
             finally:
                 self._commit()
         if self._to_drop:
-            rewrite_store(self._writer.path, without_originals=frozenset(self._to_drop))
+            rewrite_store(
+                self._writer.path,
+                without_originals=frozenset(self._to_drop),
+                wait_seconds=self._writer.wait_seconds,
+            )
         return self._report()
 
     def _skip_stored(self, file: Path) -> bool:

@@ -11,6 +11,8 @@ from typing import Any
 from clipbug.data.media import MediaEntry
 from clipbug.data.store import MediaStore
 from clipbug.data.store_rewrite import rewrite_store
+from clipbug.data.store_writer import folder_to_write
+from clipbug.data.write_lock import DEFAULT_WAIT_SECONDS
 from clipbug.errors import DataError
 from clipbug.runtime.files import atomic_write
 from clipbug.runtime.progress import ProgressBar
@@ -89,17 +91,25 @@ def get_items(path: Path, media_ids: Sequence[str], *, output: Path) -> StoreRep
     return StoreReport({"store": str(path), "written": written})
 
 
-def remove_items(path: Path, media_ids: Sequence[str]) -> StoreReport:
+def remove_items(
+    path: Path, media_ids: Sequence[str], *, wait_seconds: float = DEFAULT_WAIT_SECONDS
+) -> StoreReport:
     """Take items out of a store for good; the file is written anew without them.
+
+    Args:
+        path: of the store.
+        media_ids: to remove.
+        wait_seconds: how long to wait for another process that writes to the store.
 
     Raises:
         DataError: an id is not in the store, or the store cannot be written; nothing is removed then.
     """
-    with MediaStore(path) as store:
+    folder = folder_to_write(path)
+    with MediaStore(folder) as store:
         for media_id in media_ids:
             if media_id not in store:
                 store.read(media_id)  # raises, with the nearest ids
-    saved = rewrite_store(path, without=frozenset(media_ids))
+    saved = rewrite_store(folder, without=frozenset(media_ids), wait_seconds=wait_seconds)
     return StoreReport({"store": str(path), "removed": list(media_ids), "freed_bytes": saved})
 
 

@@ -5,13 +5,21 @@ import glob
 import os
 import secrets
 import shutil
+import stat
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from clipbug.errors import ClipbugError
+
+_SPECIAL_FILES: tuple[tuple[Callable[[int], bool], str], ...] = (
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 class WriteError(ClipbugError):
@@ -35,6 +43,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Raises:
         ClipbugError: a write failed (an OSError inside the block too); an older file is as it was.
     """
+    if special_file(path) or str(path).startswith(("/dev/std", "/dev/fd/", "/proc/")):
+        raise WriteError(f"cannot write {path}: it is no file, and would be replaced by one", "Name a file.")
     temporary = _temporary_sibling(path)
     with _write_errors(path):
         try:
@@ -94,6 +104,15 @@ def follow_link(path: Path) -> Path | None:
     if path.is_file():
         path = path.with_name(path.read_text(encoding="utf-8"))
     return path if path.is_dir() else None
+
+
+def special_file(path: Path) -> str | None:
+    """Return what a path leads to that is not a file and may never end ("a named pipe"), else None."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # it does not exist, or cannot
+        return None
+    return next((name for is_kind, name in _SPECIAL_FILES if is_kind(mode)), None)
 
 
 def can_write(folder: Path) -> bool:

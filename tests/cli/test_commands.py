@@ -28,6 +28,7 @@ def test_ingest(recipes: FakeRecipes) -> None:
         "drop_original": False,
         "raw": False,
         "num_shards": 1,
+        "wait_seconds": 60.0,
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from clipbug.data.annotations.tables import iter_cells
 from clipbug.errors import DataError
+from clipbug.runtime.files import special_file
 
 _BOM = b"\xef\xbb\xbf"
 _EXCERPT = 60
@@ -36,6 +37,8 @@ def iter_lines(path: Path) -> Iterator[Line]:
     Raises:
         DataError: the file cannot be opened.
     """
+    if kind := special_file(path):
+        raise DataError(f"annotation file {path} is {kind}, not a file", "save the rows to a file")
     try:
         with path.open("rb") as file:
             start = file.read(4096).removeprefix(_BOM).lstrip()
