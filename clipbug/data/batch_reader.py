@@ -137,6 +137,7 @@ class BatchReader:
     def _read_ahead(self, loader: DataLoader[Any], keys: Iterable[Keys]) -> Iterator[_Fetched]:
         self._keys.current = keys
         try:
+            _check_queues(loader.num_workers)
             parcels = iter(loader)
         except OSError as error:
             self._read_without_workers(error)
@@ -248,6 +249,18 @@ def _worker_loader(fetcher: _Fetcher, keys: _Schedule, num_workers: int) -> Data
         # Else each pass would draw a number from the global generator, and with it change the training.
         generator=torch.Generator(),
     )
+
+
+def _check_queues(num_workers: int) -> None:
+    """Make what the workers will need, and drop it: torch does not tidy up where it fails in the middle.
+
+    Raises:
+        OSError: there is not enough shared memory for the semaphores, or too few file handles.
+    """
+    queues = [_context().Queue() for _ in range(num_workers + 1)]
+    _context().Event()
+    for queue in queues:
+        queue.close()
 
 
 def _context() -> BaseContext:

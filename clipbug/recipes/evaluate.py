@@ -1,6 +1,7 @@
 """`clipbug evaluate`: scores of a run or a predictions file, beside baselines and ceilings."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +26,9 @@ from clipbug.recipes.scoring import score_predictions
 from clipbug.recipes.search_evaluation import evaluate_duplicates, evaluate_retrieval
 from clipbug.recipes.search_inference import SCORES_NAME
 from clipbug.recipes.storage import Storage
-from clipbug.runtime.files import atomic_write
+from clipbug.runtime.files import WriteError, atomic_write
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,16 @@ def evaluate(
     run_folder = None if source.run is None else RunFolder.open(Path(source.run))
     scores = _scores(source, run_folder, files, data_format, is_named=predictions is not None)
     report = EvaluationReport({**scores, "predictions": source.predictions, "data": list(map(str, files))})
-    atomic_write(Path(source.predictions).with_name("scores.json"), json.dumps(report.to_json(), indent=1))
+    _keep(report, Path(source.predictions).with_name("scores.json"))
     return report
+
+
+def _keep(report: EvaluationReport, file: Path) -> None:
+    """Write the scores next to the predictions; a run that cannot be written is scored all the same."""
+    try:
+        atomic_write(file, json.dumps(report.to_json(), indent=1))
+    except WriteError as error:
+        logger.warning("the scores are not kept: %s", error.message)
 
 
 def _scores(

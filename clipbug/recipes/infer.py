@@ -29,7 +29,7 @@ from clipbug.runtime.distributed import (
     gather_objects,
     joined_processes,
 )
-from clipbug.runtime.files import atomic_file, atomic_write, remove_temporaries_of
+from clipbug.runtime.files import WriteError, atomic_file, atomic_write, can_write, remove_temporaries_of
 
 logger = logging.getLogger(__name__)
 
@@ -134,6 +134,8 @@ def infer(
     )
     name = f"{'+'.join(Path(file).stem for file in inputs.files)}-{step}"
     target = output or inputs.folder.path / "predictions" / name
+    if not can_write(target):  # before the model is loaded
+        raise WriteError(f"cannot write predictions to {target}", "Name another folder: --output DIR.")
     if inputs.asked in SEARCHES:
         if checked_questions:
             raise ConfigError("--check compares answers, and this is a search", "leave --check out")

@@ -1,6 +1,8 @@
 """Where predictions lie and what they answer: what `evaluate` and `report` start from."""
 
 import json
+import logging
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,9 @@ from clipbug.errors import DataError
 from clipbug.recipes.infer import infer
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.storage import FAMILY_OF_TASK
+from clipbug.runtime.files import can_write
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +40,17 @@ def predictions_of_run(folder: RunFolder, storage: Path, data: Path | None) -> P
         inferred = json.loads(note.read_text(encoding="utf-8"))
         if data is None or inferred["data"] == [str(data.resolve())]:
             return _noted(inferred, note.with_name("predictions.jsonl"), str(folder.path))
-    made = infer(storage=storage, run=folder.path, data=data)
+    made = infer(storage=storage, run=folder.path, data=data, output=_folder_elsewhere(folder.path))
     return PredictionSource(made.predictions, str(folder.path), made.data, made.renamed)
+
+
+def _folder_elsewhere(run: Path) -> Path | None:
+    """Return a new folder for the predictions of a run that cannot be written, else None."""
+    if can_write(run / "predictions"):
+        return None
+    folder = Path(tempfile.mkdtemp(prefix="clipbug-predictions-"))
+    logger.warning("%s cannot be written: predictions go to %s", run, folder)
+    return folder
 
 
 def predictions_in_file(predictions: Path, run: Path | None) -> PredictionSource:
