@@ -10,6 +10,7 @@ import typer
 from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, start_logging
 from clipbug.cli.tables import report_view
+from clipbug.runtime.files import safe_name
 
 
 def ingest(
@@ -120,4 +121,4 @@ def _refuse_both(first: tuple[str, bool], second: tuple[str, bool]) -> None:
 def _store_name(paths: Sequence[Path]) -> str:
     """The name of the folder that is ingested; "media" for files of several folders."""
     folders = {path.resolve() if path.is_dir() else path.resolve().parent for path in paths}
-    return folders.pop().name if len(folders) == 1 else "media"
+    return safe_name(folders.pop().name) if len(folders) == 1 else "media"

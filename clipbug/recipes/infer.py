@@ -29,7 +29,14 @@ from clipbug.runtime.distributed import (
     gather_objects,
     joined_processes,
 )
-from clipbug.runtime.files import WriteError, atomic_file, atomic_write, can_write, remove_temporaries_of
+from clipbug.runtime.files import (
+    WriteError,
+    atomic_file,
+    atomic_write,
+    can_write,
+    remove_temporaries_of,
+    safe_name,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +139,7 @@ def infer(
         num_clips=num_clips,
         batch_size=batch_size,
     )
-    name = f"{'+'.join(Path(file).stem for file in inputs.files)}-{step}"
+    name = safe_name(f"{'+'.join(Path(file).stem for file in inputs.files)}-{step}")
     target = output or inputs.folder.path / "predictions" / name
     if not can_write(target):  # before the model is loaded
         raise WriteError(f"cannot write predictions to {target}", "Name another folder: --output DIR.")

@@ -14,7 +14,7 @@ from clipbug.data.store_rewrite import rewrite_store
 from clipbug.data.store_writer import folder_to_write
 from clipbug.data.write_lock import DEFAULT_WAIT_SECONDS
 from clipbug.errors import DataError
-from clipbug.runtime.files import atomic_write
+from clipbug.runtime.files import atomic_write, safe_name
 from clipbug.runtime.progress import ProgressBar
 
 
@@ -81,7 +81,7 @@ def get_items(path: Path, media_ids: Sequence[str], *, output: Path) -> StoreRep
     with MediaStore(path) as store:
         for media_id in media_ids:
             data, entry = store.read(media_id), store.stored_entry(media_id)
-            target = output / Path(entry.file_name if entry else media_id).name
+            target = output / safe_name(Path(entry.file_name if entry else media_id).name)
             if target.exists() and target.read_bytes() != data:
                 raise DataError(
                     f"{target} exists and is another file", "Choose another folder with --output."

@@ -3,6 +3,7 @@
 import errno
 import glob
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -20,6 +21,13 @@ _SPECIAL_FILES: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+
+
+_MAX_NAME_BYTES = 255
+_ROOM_IN_NAMES = 32  # for what is added to names, here and by who writes next to a file
+# Characters that Windows forbids, and halves of characters that are no bytes of a name.
+_NOT_IN_NAMES = re.compile('[<>:"/\\\\|?*\\x00-\\x1f\\x7f\ud800-\udc7f\udd00-\udfff]')
+_RESERVED_NAMES = re.compile("(con|prn|aux|nul|conin\\$|conout\\$|(com|lpt)[0-9¹²³])", re.IGNORECASE)
 
 
 class WriteError(ClipbugError):
@@ -106,6 +114,17 @@ def follow_link(path: Path) -> Path | None:
     return path if path.is_dir() else None
 
 
+def safe_name(name: str) -> str:
+    """Return a file name like `name` that every system allows: Windows too, which allows least."""
+    text = _NOT_IN_NAMES.sub("_", name).rstrip(". ") or "_"
+    if _RESERVED_NAMES.fullmatch(text.partition(".")[0].rstrip()):
+        text = f"_{text}"
+    ending = Path(text).suffix if len(Path(text).suffix) < _ROOM_IN_NAMES else ""
+    room = _MAX_NAME_BYTES - _ROOM_IN_NAMES - len(os.fsencode(ending))
+    stem = os.fsencode(text.removesuffix(ending))
+    return text if len(stem) <= room else stem[: max(room, 0)].decode("utf-8", "ignore") + ending
+
+
 def special_file(path: Path) -> str | None:
     """Return what a path leads to that is not a file and may never end ("a named pipe"), else None."""
     try:
@@ -133,7 +152,7 @@ def remove_temporaries(folder: Path) -> None:
 def remove_temporaries_of(path: Path) -> None:
     """Remove what a killed process left of its attempts to write `path`."""
     if path.parent.is_dir():
-        _remove_all(path.parent.glob(f".{glob.escape(path.name)}.*.tmp"))
+        _remove_all(path.parent.glob(f".{glob.escape(_shortened(path.name))}.*.tmp"))
 
 
 def _remove_all(leftovers: Iterable[Path]) -> None:
@@ -177,7 +196,12 @@ def _reserve(descriptor: int, num_bytes: int) -> None:
 
 
 def _temporary_sibling(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    return path.with_name(f".{_shortened(path.name)}.{secrets.token_hex(4)}.tmp")
+
+
+def _shortened(name: str) -> str:
+    """Return the beginning of a name, so that what is added to it fits into a name too."""
+    return os.fsencode(name)[: _MAX_NAME_BYTES - _ROOM_IN_NAMES].decode("utf-8", "ignore")
 
 
 def _replace_folder(temporary: Path, path: Path) -> None:
