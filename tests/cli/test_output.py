@@ -19,8 +19,8 @@ class Command:
             print("help " * 5000)
             return 0
         if "fail" in args:
-            raise DataError("no file 日本.mp4")
-        text = "über 日本 \\ud83d \\udcc3\\udcbc \\udcff"
+            raise DataError("no file \\u65e5\\u672c.mp4")
+        text = "\\u00fcber \\u65e5\\u672c \\ud83d \\udcc3\\udcbc \\udcff"
         return Outcome({"text": text, "long": "x" * 20000}, text)
 sys.exit(run(Command(), sys.argv[1:]))
 """

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from clipbug.data.environment import DATA_FILE
 from clipbug.data.store import MediaStore
 from clipbug.data.store_rewrite import rewrite_store
 from clipbug.data.write_lock import BusyStoreError
@@ -54,16 +55,21 @@ def holder(store: Path) -> Iterator[subprocess.Popen[bytes]]:
 def test_writers_give_up_and_the_store_is_as_it_was(
     store: Path, holder: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
+    before = (store / DATA_FILE).read_bytes()
     with pytest.raises(BusyStoreError, match=r"another process has been writing to it for 0\.2 s"):
         put(picture(tmp_path, "second"), store, 0.2)
-    with MediaStore(store) as opened:  # readers do not wait
-        assert list(opened.ids()) == ["first"]
+    assert (store / DATA_FILE).read_bytes() == before
 
 
 def test_taking_out_gives_up(store: Path, holder: subprocess.Popen[bytes]) -> None:
+    before = (store / DATA_FILE).read_bytes()
     with pytest.raises(BusyStoreError) as caught:
         rewrite_store(store, without=frozenset({"first"}), wait_seconds=0.2)
     assert "--wait" in caught.value.hint
+    assert (store / DATA_FILE).read_bytes() == before
+
+
+def test_readers_do_not_wait(store: Path, holder: subprocess.Popen[bytes]) -> None:
     with MediaStore(store) as opened:
         assert list(opened.ids()) == ["first"]
 

@@ -196,5 +196,5 @@ def test_links_where_the_system_has_none(tmp_path: Path, monkeypatch: pytest.Mon
 def test_folders_that_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert can_write(tmp_path / "new" / "folder")
     assert _names(tmp_path) == []
-    monkeypatch.setattr(tempfile, "TemporaryFile", _full_disk)
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda dir: _full_disk())
     assert not can_write(tmp_path)
