@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import shutil
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -141,7 +142,11 @@ def _describe(error: BaseException) -> _Failure:
         return _Failure("OutOfMemoryError", f"out of memory: {error or kind}", _LESS_MEMORY, 4)
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
+        if isinstance(error, FileNotFoundError) and not where:
+            where = ": has the current folder been removed?"
         return _Failure(kind, f"the system refused: {error.strerror}{where}", "", 1)
+    if isinstance(error, RuntimeError) and "home directory" in str(error):
+        return _Failure(kind, "a path begins with ~, and there is no home folder", "Write it in full.", 1)
     hint = "this is a defect in clipbug; run again with --verbose for the traceback"
     return _Failure(kind, f"{kind}: {error}", hint, 1)
 
@@ -157,8 +162,10 @@ def rich_console(file: TextIO) -> Any:
     """The width of the terminal, or enough for tables where there is none."""
     from rich.console import Console
 
-    is_cut = not file.isatty() and "COLUMNS" not in os.environ
-    return Console(file=file, width=_WIDTH_WITHOUT_TERMINAL if is_cut else None)
+    columns = os.environ.get("COLUMNS", "")
+    is_told = columns.isdecimal() and int(columns) > 0  # some shells and CI systems set it to 0
+    width = shutil.get_terminal_size().columns if file.isatty() else _WIDTH_WITHOUT_TERMINAL
+    return Console(file=file, width=None if is_told else width)
 
 
 def _print_rich(view: Any, file: TextIO) -> None:
@@ -199,8 +206,9 @@ def _valid_text(text: str) -> str:
 
 
 def _rank() -> int:
-    """Of this process under torchrun."""
-    return int(os.environ.get("RANK", "0"))
+    """Of this process under torchrun; other programs set RANK to other things."""
+    rank = os.environ.get("RANK", "0")
+    return int(rank) if rank.isdecimal() else 0
 
 
 @contextmanager

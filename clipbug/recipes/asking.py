@@ -5,7 +5,7 @@ from pathlib import Path
 
 from clipbug.errors import DataError
 from clipbug.recipes.media_files import EXTENSIONS
-from clipbug.runtime.files import special_file
+from clipbug.runtime.files import expanded, special_file
 
 _MEDIA_ENDINGS = tuple(f".{name}" for name in EXTENSIONS["auto"])
 
@@ -18,7 +18,7 @@ def files_and_questions(words: Sequence[str]) -> tuple[list[Path], list[str]]:
     """
     files, questions = [], []
     for word in words:
-        path = Path(word).expanduser()
+        path = expanded(word)
         if path.is_dir():
             raise DataError(f"{word} is a folder", f"name files: clipbug ask {word}/*.mp4 'QUESTION'")
         if path.is_file() or special_file(path):  # which is named like a file that cannot be read

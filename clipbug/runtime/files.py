@@ -114,6 +114,14 @@ def follow_link(path: Path) -> Path | None:
     return path if path.is_dir() else None
 
 
+def expanded(path: Path | str) -> Path:
+    """Return a path whose `~` is the home folder; as it is where there is no such user, or no home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def safe_name(name: str) -> str:
     """Return a file name like `name` that every system allows: Windows too, which allows least."""
     text = _NOT_IN_NAMES.sub("_", name).rstrip(". ") or "_"

@@ -4,7 +4,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import torch
 
 _STATUS = Path("/proc/self/status")
@@ -29,6 +28,8 @@ def process_peak_bytes() -> int:
         import resource  # Windows has no such module
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    import psutil
+
     used = psutil.Process().memory_info()
     return int(getattr(used, "peak_wset", used.rss))
 
@@ -52,8 +53,10 @@ def available_bytes(device: torch.device) -> int | None:
 def available_memory() -> int | None:
     """Return the bytes that can be had without swapping, within a container's limit; None if unknown."""
     try:
+        import psutil  # here, since it needs modules and files of the system that may be missing
+
         free: int | None = psutil.virtual_memory().available
-    except (OSError, RuntimeError):  # for instance where /proc is hidden
+    except (ImportError, OSError, RuntimeError):  # for instance where /proc is hidden
         free = None
     limit, used = _number(_GROUP / "memory.max"), _number(_GROUP / "memory.current")
     if limit is not None and used is not None:  # a container's share

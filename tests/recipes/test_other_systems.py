@@ -10,11 +10,20 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-# What Windows lacks, and how it starts processes. Each Python process with this file in its path runs it.
+# What Windows lacks, for clipbug (other packages ask for the name of the system, which stays as it is), and how
+# it starts processes. Each Python process with this file in its path runs it.
 SITE = """
-import multiprocessing, os, signal, sys
-for name in ("fcntl", "resource", "pwd", "grp", "termios"):
-    sys.modules[name] = None
+import builtins, multiprocessing, os
+
+ordinary_import = builtins.__import__
+
+def windows_import(name, globals=None, *others):
+    importer = (globals or {}).get("__name__", "")
+    if name in ("fcntl", "resource", "pwd", "grp", "termios") and importer.startswith("clipbug"):
+        raise ModuleNotFoundError(f"no module {name} on Windows, which {importer} imports")
+    return ordinary_import(name, globals, *others)
+
+builtins.__import__ = windows_import
 for name in ("getuid", "sched_getaffinity", "posix_fallocate"):
     if hasattr(os, name):
         delattr(os, name)
@@ -83,3 +92,13 @@ def test_help_of_every_command_without_posix(tmp_path: Path) -> None:
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_import_and_ingest_where_nobody_has_fcntl_and_resource(tmp_path: Path, synthetic_store: Path) -> None:
+    (tmp_path / "site").mkdir()
+    site = "import sys\nsys.modules['fcntl'] = sys.modules['resource'] = None\n"
+    (tmp_path / "site" / "sitecustomize.py").write_text(site, encoding="utf-8")
+    run(["data", "get", str(synthetic_store), "even", "--output", "videos"], tmp_path)
+    for workers in ("0", "1"):
+        words = ["ingest", "videos", "--out", f"store{workers}", "--workers", workers, "--json"]
+        assert json.loads(run(words, tmp_path))["added"] == 1
