@@ -62,7 +62,7 @@ def _prepared(stream: TextIO, *, raises: bool) -> TextIO:
     stream.flush()
     descriptor = _Descriptor(raw.fileno(), raises=raises)
     return io.TextIOWrapper(
-        descriptor if raw is stream.buffer else io.BufferedWriter(descriptor),  # type: ignore[arg-type]
+        descriptor if raw is stream.buffer else io.BufferedWriter(descriptor),
         encoding=stream.encoding,
         errors=_UNWRITABLE_CHARACTERS,
         line_buffering=stream.line_buffering,

@@ -83,8 +83,8 @@ def find_data_file(path: Path) -> Path:
         if found:
             names = ", ".join(file.name for file in found)
             raise DataError(f"{path} holds several LMDB files: {names}", f"Name one of them, as {found[0]}.")
-        names = sorted(file.name for file in path.iterdir())
-        held = f"holds {', '.join(names[:5])}{' ...' * (len(names) > 5)}" if names else "is empty"
+        files = sorted(file.name for file in path.iterdir())
+        held = f"holds {', '.join(files[:5])}{' ...' * (len(files) > 5)}" if files else "is empty"
         raise DataError(f"there is no store at {path}: the folder {held}", _how_to_make(path))
     if not path.exists():
         raise DataError(f"there is no store at {path}", _how_to_make(path))

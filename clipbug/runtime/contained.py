@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
@@ -162,13 +161,17 @@ def _serve(connection: Connection, function: Callable[[Any], Any], num_bytes: in
 
 def limits_memory() -> bool:
     """Return whether this system can limit the memory of a process: Windows and macOS cannot."""
-    return sys.platform not in ("win32", "darwin") and find_spec("resource") is not None
+    try:
+        import resource  # noqa: F401 (Windows has no such module)
+    except ImportError:
+        return False
+    return sys.platform not in ("win32", "darwin")
 
 
 def _limit_memory(num_bytes: int) -> None:
     if not limits_memory():
         return
-    import resource  # Windows has no such module
+    import resource
 
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     limit = num_bytes if most == resource.RLIM_INFINITY else min(num_bytes, most)

@@ -10,21 +10,21 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-# What Windows lacks, for clipbug (other packages ask for the name of the system, which stays as it is), and how
-# it starts processes. Each Python process with this file in its path runs it.
+# What Windows lacks, for clipbug alone (other packages ask for the name of the system, which stays as it is),
+# and how it starts processes. Each Python process with this file in its path runs it.
 SITE = """
 import builtins, multiprocessing, os
 
 ordinary_import = builtins.__import__
 
-def windows_import(name, globals=None, *others):
+def windows_import(name, globals=None, *others, **named):
     importer = (globals or {}).get("__name__", "")
     if name in ("fcntl", "resource", "pwd", "grp", "termios") and importer.startswith("clipbug"):
         raise ModuleNotFoundError(f"no module {name} on Windows, which {importer} imports")
-    return ordinary_import(name, globals, *others)
+    return ordinary_import(name, globals, *others, **named)
 
 builtins.__import__ = windows_import
-for name in ("getuid", "sched_getaffinity", "posix_fallocate"):
+for name in ("sched_getaffinity", "posix_fallocate"):
     if hasattr(os, name):
         delattr(os, name)
 multiprocessing.set_start_method("spawn")
