@@ -1,7 +1,7 @@
 """`clipbug benchmark ask`: a question about a recording, as a user asks it, with the start of the process."""
 
 import json
-import resource
+import os
 import statistics
 import subprocess
 import sys
@@ -106,8 +106,8 @@ def _run(recording: Path, model: Path) -> AskRun:
 
 def _processor_seconds() -> float:
     """Of all processes that this one has started and that have ended."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 def _median(runs: list[AskRun]) -> AskRun:

@@ -1,13 +1,12 @@
 """One way of answering questions about recordings, measured; each runs in a process of its own."""
 
-import resource
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
 from numpy.typing import NDArray
 
@@ -37,6 +36,7 @@ from clipbug.models.clipbert import ClipBert
 from clipbug.models.frame_encoder import FrameEncoder
 from clipbug.models.inference_graph import prepare_for_inference
 from clipbug.runtime.allocator import keep_freed_memory
+from clipbug.runtime.memory import process_peak_bytes
 from clipbug.runtime.precision import Precision, resolve_precision
 from clipbug.tasks.base import Prediction, Task
 
@@ -116,7 +116,7 @@ def measure_way(
     watch = Stopwatch()
     predictions = _answer(task, batches(dataset), encoder, precision)
     taken = watch.read()
-    peak = peak_bytes()
+    peak = process_peak_bytes()
     height, width = canvas_size(
         [dataset.frame_shape(0)],
         padding="square" if is_strict else "batch",
@@ -172,7 +172,7 @@ def measure_original(
         decoding=decoding,
         clip=sorted(runs, key=lambda run: run.seconds)[_ORIGINAL_RUNS // 2],
         clip_questions=clip_questions,
-        peak_bytes=peak_bytes(),
+        peak_bytes=process_peak_bytes(),
         pooled_logits=torch.cat(logits).numpy(),
     )
 
@@ -189,15 +189,8 @@ def measure_memory(files: Mapping[str, Path], *, num_recordings: int, num_clips:
     batches = build_batches(dataset, tokenizer=tokenizer, model=model, is_strict=False)
     used = []
     for _ in _predictions(task, batches, FrameEncoder(model), precision):
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        used.append(pages * resource.getpagesize())
+        used.append(psutil.Process().memory_info().rss)
     return used
-
-
-def peak_bytes() -> int:
-    """The most memory that this process has used."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _prepare(model: ClipBert, way: str) -> Precision:

@@ -9,7 +9,7 @@ from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, start_logging
 from clipbug.cli.tables import report_view
 
-_Store = Annotated[Path, typer.Argument(metavar="STORE", help="Folder made by `clipbug ingest`.")]
+_Store = Annotated[Path, typer.Argument(metavar="STORE", help="Made by `clipbug ingest`, or an LMDB file.")]
 _Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="File names without extension.")]
 
 
@@ -52,6 +52,7 @@ def get(
 def remove(
     store: _Store,
     media_ids: _Ids,
+    wait: options.Wait = None,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -60,7 +61,8 @@ def remove(
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.recipes.store_items import remove_items
 
-    report = remove_items(store, media_ids).to_json()
+    wait_seconds = options.DEFAULT_WAIT_SECONDS if wait is None else wait
+    report = remove_items(store, media_ids, wait_seconds=wait_seconds).to_json()
     return Outcome(report, report_view("rm", report))
 
 

@@ -10,6 +10,7 @@ import typer
 from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, start_logging
 from clipbug.cli.tables import report_view
+from clipbug.runtime.files import safe_name
 
 
 def ingest(
@@ -72,6 +73,7 @@ def ingest(
     raw: Annotated[
         bool, typer.Option("--raw", help="Copy only; files are looked at when they are first used.")
     ] = False,
+    wait: options.Wait = None,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -100,6 +102,7 @@ def ingest(
         prepare=PrepareSettings(prepare_size, checks_per_second=prepare_fps) if prepare else None,
         drop_original=drop_original,
         raw=raw,
+        wait_seconds=options.DEFAULT_WAIT_SECONDS if wait is None else wait,
     )
     payload = report.to_json()
     is_complete = not report.bad and not report.not_prepared and not report.damaged
@@ -115,4 +118,4 @@ def _refuse_both(first: tuple[str, bool], second: tuple[str, bool]) -> None:
 def _store_name(paths: Sequence[Path]) -> str:
     """The name of the folder that is ingested; "media" for files of several folders."""
     folders = {path.resolve() if path.is_dir() else path.resolve().parent for path in paths}
-    return folders.pop().name if len(folders) == 1 else "media"
+    return safe_name(folders.pop().name) if len(folders) == 1 else "media"

@@ -31,7 +31,7 @@ from clipbug.cli import (
 )
 from clipbug.cli.multi_value import MultiValueCommand
 from clipbug.cli.reporting import run
-from clipbug.cli.startup import let_idle_threads_sleep
+from clipbug.cli.startup import Termination, let_idle_threads_sleep
 from clipbug.runtime.allocator import keep_freed_memory
 
 _Commands = Sequence[tuple[str, Callable[..., Any], str]]  # name, function, example
@@ -165,4 +165,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line (default: of this process) and leave with its exit code."""
     let_idle_threads_sleep()
     keep_freed_memory()
-    sys.exit(run(get_command(build_app()), sys.argv[1:] if arguments is None else arguments))
+    with Termination() as termination:
+        code = run(get_command(build_app()), sys.argv[1:] if arguments is None else arguments)
+    sys.exit(termination.exit_code(code))

@@ -1,25 +1,31 @@
 """A command whose repeatable options also take several values at once: `--ext mp4 avi`."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperCommand
 
 from clipbug.cli.options import is_extension
-from clipbug.runtime.files import existing_path
+from clipbug.errors import DataError
+from clipbug.runtime.files import existing_path, special_file
 
 
-def _is_file(word: str) -> bool:
+def _is_row_file(word: str) -> bool:
+    """Whether a word is an annotation file, not a store: that is a folder or an LMDB file."""
     path = existing_path(word)
-    return path is not None and path.is_file()
+    return path is not None and path.is_file() and path.suffix.lower() not in _LMDB_ENDINGS
 
 
+_LMDB_ENDINGS = (".mdb", ".lmdb")
+# Of `clipbug ingest`, which names what is bad among its files and goes on.
+_CHECKED_LATER = ("paths",)
 # Where a command has positional words too, which words after an option still belong to the option.
 _BELONGS_TO_OPTION: Mapping[str, Callable[[str], bool]] = {
     "--ext": is_extension,
-    "--media": lambda word: not _is_file(word),  # a store is a folder, an annotation file is not
+    "--media": lambda word: not _is_row_file(word),
     "--set": lambda word: "=" in word,
     "--way": str.isalnum,
     "--allow-missing": lambda word: existing_path(word) is None,
@@ -33,10 +39,13 @@ class MultiValueCommand(TyperCommand):
         """Parse the words after the command's name."""
         words = self._spread(ctx, args)
         try:
-            return super().parse_args(ctx, list(words))
+            rest = super().parse_args(ctx, list(words))
         except typer.BadParameter as error:
             _name_value(error, words)
             raise
+        if not ctx.resilient_parsing:
+            _refuse_special_files(value for name, value in ctx.params.items() if name not in _CHECKED_LATER)
+        return rest
 
     def _spread(self, ctx: Any, args: list[str]) -> list[str]:
         options = {
@@ -82,6 +91,14 @@ def _name_value(error: typer.BadParameter, words: list[str]) -> None:
         chosen = values if getattr(error.param, "multiple", False) else values[-1:]
         reason = f"{' or '.join(map(repr, chosen))} {reason.partition(', unable')[0]}"
     error.message = reason
+
+
+def _refuse_special_files(values: Iterable[Any]) -> None:
+    """Raise DataError at a named pipe, socket or device: reading may never end, writing would replace it."""
+    paths = (path for value in values for path in (value if isinstance(value, list | tuple) else (value,)))
+    for path in paths:
+        if isinstance(path, Path) and (kind := special_file(path)):
+            raise DataError(f"{path} is {kind}, not a file", "Save what it gives to a file, and name that.")
 
 
 def _is_flag(option: Any) -> bool:

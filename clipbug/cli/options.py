@@ -15,6 +15,7 @@ _EXTENSION = re.compile(r"[a-z0-9]{1,5}")
 _STEP = re.compile(r"[0-9]+|best|last")
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _DURATION = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?")
+DEFAULT_WAIT_SECONDS = 60.0
 _EVERYWHERE = "Everywhere"
 
 FormatChoice = Literal["auto", "vqa", "video_qa", "multiple_choice", "captions"]
@@ -206,6 +207,15 @@ StopAfter = Annotated[
         parser=duration_seconds,
         metavar="55m",
         help="Save and stop after this time; the same command goes on. For batch queues.",
+    ),
+]
+Wait = Annotated[
+    float | None,
+    typer.Option(
+        "--wait",
+        parser=duration_seconds,
+        metavar="60s",
+        help="How long to wait for another process that writes to the store. Default: 60s.",
     ),
 ]
 Batch = Annotated[

@@ -30,6 +30,7 @@ Made from the commands by `python -m clipbug.cli.reference`; a test keeps it fre
 | 3 | done, but some of your items were found bad; each is named |
 | 4 | out of memory; the message names the settings to lower |
 | 130 | interrupted; the state of a running training is saved |
+| 143 | ended by SIGTERM, tidied up as after Ctrl-C (a training that has saved its state ends with 0) |
 
 ## Files and objects
 

@@ -7,6 +7,8 @@ one JSON object, whatever happens.
 import json
 import math
 import os
+import re
+import shutil
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +19,14 @@ from typing import Any, TextIO
 
 import typer
 
+from clipbug.cli.output import OutputError, prepare_streams, speaks_utf8
 from clipbug.errors import ClipbugError
 
 # Newer typer carries its own click, older typer uses the package; this is the right class in both.
 _UsageError = typer.BadParameter.__bases__[0]
 _WIDTH_WITHOUT_TERMINAL = 120
+# Surrogates but for those (dc80 to dcff) by which Python carries the bytes of names that it cannot decode.
+_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _LESS_MEMORY = (
     "lower one of these with --set: train.batch_size, eval.batch_size, train.num_clips, eval.num_clips, "
     "max_frame_size (train.accumulation_steps keeps the batch of an optimizer step)"
@@ -60,6 +65,7 @@ def start_logging(*, quiet: bool, verbose: bool) -> None:
 
 def run(command: Any, arguments: Sequence[str]) -> int:
     """Run a command line, print what comes of it, and return the exit code."""
+    prepare_streams()
     words = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json = "--json" in words
     try:
@@ -67,7 +73,9 @@ def run(command: Any, arguments: Sequence[str]) -> int:
             result = command.main(args=list(arguments), prog_name="clipbug", standalone_mode=False)
         if result == 130:  # so does typer report Ctrl-C
             raise KeyboardInterrupt
-        return _print_outcome(result, as_json) if isinstance(result, Outcome) else int(result or 0)
+        code = _print_outcome(result, as_json) if isinstance(result, Outcome) else int(result or 0)
+        sys.stdout.flush()  # an error that shows only now is told like any other
+        return code
     except (Exception, KeyboardInterrupt) as error:
         failure = _describe(error)
         if any(word in ("-v", "--verbose") for word in words) and failure.exit_code not in (2, 130):
@@ -78,15 +86,12 @@ def run(command: Any, arguments: Sequence[str]) -> int:
 
 def _print_outcome(outcome: Outcome, as_json: bool) -> int:
     if _rank() == 0:
-        with _reader_may_leave():
-            if as_json:
-                print(_json_text(outcome.payload))
-            elif outcome.view is None:
-                pass
-            elif isinstance(outcome.view, str):
-                print(outcome.view)
-            else:
-                _print_rich(outcome.view, sys.stdout)
+        if as_json:
+            print(_json_text(outcome.payload))
+        elif isinstance(outcome.view, str):
+            print(outcome.view)
+        elif outcome.view is not None:
+            _print_rich(outcome.view, sys.stdout)
     # torchrun ends all processes when one ends with a code, and the first may still be writing
     return 0 if _rank() or _starts_again() else outcome.exit_code
 
@@ -98,17 +103,28 @@ def _starts_again() -> bool:
 
 
 def _print_failure(failure: _Failure, as_json: bool) -> None:
-    if as_json and _rank() == 0:
-        error = {"type": failure.kind, "message": failure.message, "hint": failure.hint}
-        with _reader_may_leave():
-            print(_json_text({"error": error}))
-    elif sys.stderr.isatty() and _rank() == 0:
+    if as_json and _rank() == 0 and _print_failure_as_json(failure):
+        return
+    if sys.stderr.isatty() and _rank() == 0:
         _print_panel(failure)
     else:
         hint = f"\nhint: {failure.hint}" if failure.hint else ""
         rank = f"[rank {_rank()}] " if _rank() else ""
         kind = "error" if failure.exit_code else "note"  # SIGTERM saves, and then all is well
         print(f"{rank}{kind}: {failure.message}{hint}", file=sys.stderr)
+
+
+def _print_failure_as_json(failure: _Failure) -> bool:
+    """Whether it could be printed: standard output may be what failed."""
+    if failure.kind == OutputError.__name__:
+        return False
+    try:
+        error = {"type": failure.kind, "message": failure.message, "hint": failure.hint}
+        print(_json_text({"error": error}))
+        sys.stdout.flush()
+    except OutputError:
+        return False
+    return True
 
 
 def _describe(error: BaseException) -> _Failure:
@@ -126,7 +142,11 @@ def _describe(error: BaseException) -> _Failure:
         return _Failure("OutOfMemoryError", f"out of memory: {error or kind}", _LESS_MEMORY, 4)
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
+        if isinstance(error, FileNotFoundError) and not where:
+            where = ": has the current folder been removed?"
         return _Failure(kind, f"the system refused: {error.strerror}{where}", "", 1)
+    if isinstance(error, RuntimeError) and "home directory" in str(error):
+        return _Failure(kind, "a path begins with ~, and there is no home folder", "Write it in full.", 1)
     hint = "this is a defect in clipbug; run again with --verbose for the traceback"
     return _Failure(kind, f"{kind}: {error}", hint, 1)
 
@@ -142,8 +162,10 @@ def rich_console(file: TextIO) -> Any:
     """The width of the terminal, or enough for tables where there is none."""
     from rich.console import Console
 
-    is_cut = not file.isatty() and "COLUMNS" not in os.environ
-    return Console(file=file, width=_WIDTH_WITHOUT_TERMINAL if is_cut else None)
+    columns = os.environ.get("COLUMNS", "")
+    is_told = columns.isdecimal() and int(columns) > 0  # some shells and CI systems set it to 0
+    width = shutil.get_terminal_size().columns if file.isatty() else _WIDTH_WITHOUT_TERMINAL
+    return Console(file=file, width=None if is_told else width)
 
 
 def _print_rich(view: Any, file: TextIO) -> None:
@@ -161,36 +183,34 @@ def _print_panel(failure: _Failure) -> None:
 
 
 def _json_text(payload: Mapping[str, Any]) -> str:
-    return json.dumps(_strict(payload), ensure_ascii=False, indent=2, allow_nan=False)
+    """Return JSON for standard output, with escapes unless that is in UTF-8: it is right in any encoding."""
+    return json.dumps(_strict(payload), ensure_ascii=not speaks_utf8(sys.stdout), indent=2, allow_nan=False)
 
 
 def _strict(value: Any) -> Any:
-    """As strict JSON: paths as text, and null for the numbers that JSON does not have."""
+    """As strict JSON: paths as text, valid characters, and null for the numbers that JSON does not have."""
     if isinstance(value, Mapping):
-        return {str(key): _strict(item) for key, item in value.items()}
+        return {_valid_text(str(key)): _strict(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_strict(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return str(value) if isinstance(value, PurePath) else value
+    return _valid_text(str(value)) if isinstance(value, str | PurePath) else value
+
+
+def _valid_text(text: str) -> str:
+    """Return the text without half characters: decoded where they stand for UTF-8, else U+FFFD."""
+    if text.isascii():
+        return text
+    return _HALVES.sub("\ufffd", text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _rank() -> int:
-    """Of this process under torchrun."""
-    return int(os.environ.get("RANK", "0"))
+    """Of this process under torchrun; other programs set RANK to other things."""
+    rank = os.environ.get("RANK", "0")
+    return int(rank) if rank.isdecimal() else 0
 
 
 @contextmanager
 def _nothing() -> Iterator[None]:
     yield
-
-
-@contextmanager
-def _reader_may_leave() -> Iterator[None]:
-    """`clipbug ... | head -1`: the work is done, so a reader that has seen enough is no error."""
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python flushes standard output once more at exit, and would complain then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,6 +1,7 @@
 """Reading batches in this process, or ahead of time in worker processes."""
 
 import faulthandler
+import logging
 import multiprocessing
 import os
 import signal
@@ -16,20 +17,18 @@ from torch.utils.data import DataLoader, get_worker_info
 
 from clipbug.data.bad_items import BadItems
 from clipbug.data.batch import Batch, Sample, UnreadVisual
+from clipbug.data.parcel import DeadWorkerError, Parcel
 from clipbug.data.records import Record
-from clipbug.errors import ClipbugError, DataError, DecodeError
+from clipbug.errors import DataError, DecodeError
 
 Collate = Callable[[Sequence[Sample]], Batch]
 Keys = list[tuple[int, int]]
 """(epoch, index) of every sample of a batch."""
 
+_logger = logging.getLogger(__name__)
 
 _SECONDS_PER_SAMPLE = 600.0
 _MAX_EMPTY_BATCHES = 1000
-
-
-class DeadWorkerError(DataError, RuntimeError):
-    """A loader process has died or hangs. Also of the kind that torch raises, for those who expect that."""
 
 
 class Group(Protocol):
@@ -96,10 +95,15 @@ class BatchReader:
     ) -> None:
         self.unread: list[UnreadVisual] = []
         self._bad_items = bad_items or BadItems()
-        in_work = _context().RawArray("q", [-1] * num_workers)
-        self._fetcher = _Fetcher(dataset, collate, in_work)
         self._keys = _Schedule()
-        self._loader = _worker_loader(self._fetcher, self._keys, num_workers) if num_workers else None
+        self._fetcher = _Fetcher(dataset, collate)
+        self._loader: DataLoader[Any] | None = None
+        if num_workers:
+            try:
+                self._fetcher.in_work = _context().RawArray("q", [-1] * num_workers)
+                self._loader = _worker_loader(self._fetcher, self._keys, num_workers)
+            except OSError as error:
+                self._read_without_workers(error)
 
     def read(self, keys: Iterable[Keys]) -> Iterator[Batch]:
         """The batch of each item of `keys`, which may be endless. A new call ends an earlier one.
@@ -113,8 +117,6 @@ class BatchReader:
         """
         self.unread, num_empty = [], 0
         for item in self._read_here(keys) if self._loader is None else self._read_ahead(self._loader, keys):
-            if isinstance(item, ClipbugError):
-                raise item
             for visual in item.unread:
                 self._bad_items.add(visual)
                 self.unread.append(visual)
@@ -126,56 +128,90 @@ class BatchReader:
                     f"nothing can be decoded in {num_empty} batches in a row", "Ingest them again."
                 )
 
-    def _read_here(self, keys: Iterable[Keys]) -> Iterator[_Fetched | ClipbugError]:
+    def _read_here(self, keys: Iterable[Keys]) -> Iterator[_Fetched]:
         has_gpu = torch.cuda.is_available()
         for batch_keys in keys:
-            item = self._fetcher[batch_keys]
-            yield item.pin_memory() if has_gpu and isinstance(item, _Fetched) else item
+            item = self._fetcher.fetch(batch_keys)
+            yield item.pin_memory() if has_gpu else item
 
-    def _read_ahead(self, loader: DataLoader[Any], keys: Iterable[Keys]) -> Iterator[_Fetched | ClipbugError]:
+    def _read_ahead(self, loader: DataLoader[Any], keys: Iterable[Keys]) -> Iterator[_Fetched]:
         self._keys.current = keys
         try:
-            yield from loader
-        except RuntimeError as error:
-            suspects = self._fetcher.in_work()
-            if isinstance(error, ClipbugError) or not suspects:
-                raise
-            raise DeadWorkerError(
-                f"a loader process died or hung while it read {' or '.join(suspects)}",
+            _check_queues(loader.num_workers)
+            parcels = iter(loader)
+        except OSError as error:
+            self._read_without_workers(error)
+            yield from self._read_here(keys)
+            return
+        while True:
+            try:
+                parcel = next(parcels, None)
+                item = parcel.unpack() if isinstance(parcel, Parcel) else parcel
+            except (RuntimeError, OSError, EOFError) as error:
+                raise self._dead_worker(error) from error
+            if item is None:
+                return
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+    def _dead_worker(self, error: Exception) -> DeadWorkerError:
+        suspects, reason = self._fetcher.suspects(), str(error).strip().splitlines()[-1]
+        if suspects:
+            return DeadWorkerError(
+                f"a loader process died or hung while it read {' or '.join(suspects)}: {reason}",
                 "Look at it alone: clipbug data get STORE ID; take it out of the rows or of the store.",
-            ) from error
+            )
+        return DeadWorkerError(
+            f"a loader process failed: {reason}",
+            "It may lack memory, shared memory (docker run --shm-size 2g) or file handles (ulimit -n): "
+            "free some, or take fewer processes (--set data.num_workers=0: none).",
+        )
+
+    def _read_without_workers(self, error: OSError) -> None:
+        self._loader = None
+        _logger.warning(
+            "loader processes cannot be started (%s), so this process reads the data itself. They need "
+            "shared memory (/dev/shm), a folder for temporary files (TMPDIR) and file handles (ulimit -n); "
+            "--set data.num_workers=0 asks for none",
+            error.strerror or error,
+        )
 
 
 class _Fetcher:
     """A map from keys to batches, as a DataLoader wants it.
 
-    Args:
-        in_work: a place per worker process, in memory that all share, for the sample that it is reading.
+    Attributes:
+        in_work: for each worker process the sample that it is reading, or -1, in memory that all share.
     """
 
-    def __init__(self, dataset: ReadsSamples, collate: Collate, in_work: Any) -> None:
+    def __init__(self, dataset: ReadsSamples, collate: Collate) -> None:
         self._dataset = dataset
         self._collate = collate
-        self._in_work = in_work
+        self.in_work: Any = ()
 
-    def __getitem__(self, keys: Keys) -> _Fetched | ClipbugError:
-        # An exception would reach the main process as a traceback in a message; a value arrives as it is.
+    def __getitem__(self, keys: Keys) -> Parcel:
+        """Fetch a batch in a worker process; an exception is sent like one."""
         try:
-            items = [self._sample(epoch, index) for epoch, index in keys]
-            samples = [item for item in items if isinstance(item, Sample)]
-            unread = tuple(item for item in items if isinstance(item, UnreadVisual))
-            return _Fetched(self._collate(samples) if samples else None, unread)
-        except ClipbugError as error:
-            return error
+            return Parcel.pack(self.fetch(keys))
+        except Exception as error:
+            return Parcel.pack_error(error)
 
-    def in_work(self) -> list[str]:
+    def fetch(self, keys: Keys) -> _Fetched:
+        """Read the samples of a batch and put them together."""
+        items = [self._sample(epoch, index) for epoch, index in keys]
+        samples = [item for item in items if isinstance(item, Sample)]
+        unread = tuple(item for item in items if isinstance(item, UnreadVisual))
+        return _Fetched(self._collate(samples) if samples else None, unread)
+
+    def suspects(self) -> list[str]:
         """What workers are reading, or were when they died."""
-        return [self._dataset.groups[index].media_id for index in self._in_work if index >= 0]
+        return [self._dataset.groups[index].media_id for index in self.in_work if index >= 0]
 
     def _sample(self, epoch: int, index: int) -> Sample | UnreadVisual:
         worker = get_worker_info()
         if worker is not None:
-            self._in_work[worker.id] = index
+            self.in_work[worker.id] = index
             # Native code that hangs heeds nothing else. The end of the process is then told like a crash.
             faulthandler.dump_traceback_later(_SECONDS_PER_SAMPLE, exit=True)
         try:
@@ -186,7 +222,7 @@ class _Fetcher:
         finally:
             if worker is not None:
                 faulthandler.cancel_dump_traceback_later()
-                self._in_work[worker.id] = -1
+                self.in_work[worker.id] = -1
 
 
 class _Schedule:
@@ -213,6 +249,18 @@ def _worker_loader(fetcher: _Fetcher, keys: _Schedule, num_workers: int) -> Data
         # Else each pass would draw a number from the global generator, and with it change the training.
         generator=torch.Generator(),
     )
+
+
+def _check_queues(num_workers: int) -> None:
+    """Make what the workers will need, and drop it: torch does not tidy up where it fails in the middle.
+
+    Raises:
+        OSError: there is not enough shared memory for the semaphores, or too few file handles.
+    """
+    queues = [_context().Queue() for _ in range(num_workers + 1)]
+    _context().Event()
+    for queue in queues:
+        queue.close()
 
 
 def _context() -> BaseContext:

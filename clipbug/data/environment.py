@@ -19,6 +19,9 @@ PREPARED = b"clipbug/prepared"
 SUB_DATABASES = (MANIFEST, PREPARED)
 _MAX_KEY_BYTES = 511
 
+# Of the first page of every LMDB file, on machines that store the low byte first.
+_MAGIC, _MAGIC_START = bytes.fromhex("dec0efbe"), 16
+
 # LMDB must not be opened twice in a process, whoever opens it; hence this one state that all stores share.
 # An environment closes when the last store that uses it lets go of it.
 _shared: WeakValueDictionary[tuple[int, str, int], lmdb.Environment] = WeakValueDictionary()
@@ -43,10 +46,9 @@ def reading_environment(path: Path) -> lmdb.Environment:
     Raises:
         DataError: there is no store, it is damaged, or this process is writing to it.
     """
-    if not (path / DATA_FILE).is_file():
-        raise DataError(f"there is no store at {path}", f"Make one: clipbug ingest FOLDER --out {path}")
-    process, name = os.getpid(), str(path.resolve())
-    file = (path / DATA_FILE).stat().st_ino  # another one after the store has been rewritten
+    data = find_data_file(path)
+    process, name = os.getpid(), str(data.resolve())
+    file = data.stat().st_ino  # another one after the store has been rewritten
     for (other_process, other_name, _), inherited in list(_shared.items()):
         if other_process != process and other_name == name:
             inherited.close()  # it is from before a fork; the parent's own stays open
@@ -54,20 +56,66 @@ def reading_environment(path: Path) -> lmdb.Environment:
     if environment is None:
         with store_errors(path, "it cannot be opened"):
             environment = lmdb.open(
-                str(path), readonly=True, lock=False, max_dbs=len(SUB_DATABASES), readahead=False
+                str(data.parent if data.name == DATA_FILE else data),
+                subdir=data.name == DATA_FILE,
+                readonly=True,
+                lock=False,
+                max_dbs=len(SUB_DATABASES),
+                readahead=False,
             )
-        check_is_whole(path, environment)
+        check_is_whole(data, environment)
         _shared[process, name, file] = environment
     return environment
 
 
-def check_is_whole(path: Path, environment: lmdb.Environment) -> None:
+def find_data_file(path: Path) -> Path:
+    """Return the LMDB file of a store: of a folder `data.mdb`, else its only LMDB file; or `path` itself.
+
+    Raises:
+        DataError: there is none, or several; the message says what there is.
+    """
+    if path.is_dir():
+        if (path / DATA_FILE).is_file():
+            return path / DATA_FILE
+        found = sorted(file for file in path.iterdir() if is_lmdb_file(file))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(file.name for file in found)
+            raise DataError(f"{path} holds several LMDB files: {names}", f"Name one of them, as {found[0]}.")
+        files = sorted(file.name for file in path.iterdir())
+        held = f"holds {', '.join(files[:5])}{' ...' * (len(files) > 5)}" if files else "is empty"
+        raise DataError(f"there is no store at {path}: the folder {held}", _how_to_make(path))
+    if not path.exists():
+        raise DataError(f"there is no store at {path}", _how_to_make(path))
+    if not is_lmdb_file(path):
+        raise DataError(f"{path} is not a store: not an LMDB file", _how_to_make(path.with_suffix("")))
+    return path
+
+
+def is_lmdb_file(path: Path) -> bool:
+    """Return whether a file begins as LMDB files do; one that cannot be read does not."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            start = file.read(_MAGIC_START + len(_MAGIC))
+    except OSError:
+        return False
+    return start[_MAGIC_START:] in (_MAGIC, _MAGIC[::-1])
+
+
+def _how_to_make(path: Path) -> str:
+    return f"Make one: clipbug ingest FOLDER --out {path}"
+
+
+def check_is_whole(data: Path, environment: lmdb.Environment) -> None:
     """Raise DataError if the file is shorter than what has been committed to it: reading on would kill us."""
     needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-    size = (path / DATA_FILE).stat().st_size
+    size = data.stat().st_size
     if size < needed:
         raise DataError(
-            f"store {path} is cut off: {DATA_FILE} has {size} of {needed} bytes",
+            f"store {data.parent} is cut off: {data.name} has {size} of {needed} bytes",
             "Copy the store again, or ingest the files again into a new one (--out).",
         )
 

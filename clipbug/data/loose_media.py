@@ -16,6 +16,7 @@ from clipbug.data.decoding.still import check_still
 from clipbug.data.media import MediaEntry, MediaKind, PacketTable
 from clipbug.data.probe import probe
 from clipbug.errors import DataError
+from clipbug.runtime.files import expanded, special_file
 
 LooseVisual = Path | str | bytes | NDArray[np.uint8]
 """A file, its bytes, or frames: (T, H, W, 3) RGB, or (H, W, 3) for one picture."""
@@ -36,7 +37,9 @@ def loose_media(visual: LooseVisual, *, fps: float | None = None) -> "LooseMedia
         return LooseMedia("frames", frames=_checked_frames(visual, fps), fps=fps or 1.0)
     if isinstance(visual, bytes):
         return LooseMedia("the file in memory", data=visual)
-    path = Path(visual).expanduser()
+    path = expanded(visual)
+    if kind := special_file(path):
+        raise DataError(f"{path} is {kind}, not a file", "name an image, GIF or recording")
     try:
         return LooseMedia(path.name, data=path.read_bytes())
     except OSError as error:

@@ -5,7 +5,6 @@ it, whole, until they open the store again; in place, LMDB would reuse the pages
 the only way to make the file smaller. Until the rename at the end the store is as it was.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -26,6 +25,8 @@ from clipbug.data.environment import (
     to_key,
 )
 from clipbug.data.manifest import decode_entry, encode_entry
+from clipbug.data.write_lock import DEFAULT_WAIT_SECONDS, wait_for_other_writers
+from clipbug.runtime.files import sync
 
 _BATCH_BYTES = 64 << 20
 _SPARE_BYTES = 64 << 20
@@ -36,6 +37,7 @@ def rewrite_store(
     *,
     without: frozenset[str] = frozenset(),
     without_originals: frozenset[str] = frozenset(),
+    wait_seconds: float = DEFAULT_WAIT_SECONDS,
 ) -> int:
     """Write a store anew and return by how many bytes the file has become smaller.
 
@@ -44,6 +46,7 @@ def rewrite_store(
     Args:
         without: ids that are left out altogether.
         without_originals: ids of which only the prepared form stays.
+        wait_seconds: how long to wait for another process that writes to the store.
 
     Raises:
         DataError: the disk is full, or the store is damaged or in use by this process; it is then as it was.
@@ -54,15 +57,17 @@ def rewrite_store(
     with store_errors(path, "it cannot be written anew"):
         try:
             new.unlink(missing_ok=True)  # of a run that was killed
-            with open_file(str(path)) as old, old.begin(write=True) as reading:  # other writers wait
-                check_is_whole(path, old)
+            old = open_file(str(path))
+            wait_for_other_writers(old, path, wait_seconds)
+            with old, old.begin(write=True) as reading:  # other writers wait
+                check_is_whole(file, old)
                 with open_file(str(new), subdir=False, sync=False, lock=False) as copy:
                     for name in (None, MANIFEST, PREPARED):
                         _copy_database(old, reading, copy, name, _keys(without), _keys(without_originals))
                     copy.sync(True)
                 (path / LOCK_FILE).unlink(missing_ok=True)  # it belongs to the old file
                 new.replace(file)
-                _sync(path)
+                sync(path)
         finally:
             new.unlink(missing_ok=True)
     return size - file.stat().st_size
@@ -116,11 +121,3 @@ def _batches(rows: Iterator[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, 
             batch, num_bytes = [], 0
     if batch:
         yield batch
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

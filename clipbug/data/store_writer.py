@@ -16,11 +16,13 @@ from clipbug.data.environment import (
     SUB_DATABASES,
     check_is_whole,
     from_key,
+    is_lmdb_file,
     store_errors,
     to_key,
 )
 from clipbug.data.manifest import decode_entry, encode_entry
 from clipbug.data.media import MediaEntry
+from clipbug.data.write_lock import DEFAULT_WAIT_SECONDS, wait_for_other_writers
 from clipbug.errors import DataError
 
 _FREE_BYTES = 64 << 20
@@ -33,16 +35,16 @@ class StoreWriter:
 
     Args:
         path: folder of the store, new or existing.
+        wait_seconds: how long to wait for another process that writes to it.
 
     Raises:
         DataError: there is something else at `path`, or the store is damaged.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: Path, *, wait_seconds: float = DEFAULT_WAIT_SECONDS) -> None:
+        self.path = folder_to_write(Path(path))
+        self.wait_seconds = wait_seconds
         self._environment: lmdb.Environment | None = None
-        if self.path.exists() and not self.path.is_dir():
-            raise DataError(f"{self.path} is a file, not a store", "Choose another place with --out.")
         others = {file.name for file in self.path.iterdir()} - _ALLOWED_FILES if self.path.is_dir() else set()
         if others and not (self.path / DATA_FILE).is_file():
             raise DataError(
@@ -121,6 +123,7 @@ class StoreWriter:
         if not rows:
             return
         environment = self._environment or self._open()
+        self._wait(environment)
         with store_errors(self.path, f"{len(rows)} values cannot be written"):
             for name in {name for _, _, name in rows if name is not None} - self._databases.keys():
                 self._databases[name] = environment.open_db(name)
@@ -151,6 +154,12 @@ class StoreWriter:
                 "Run the same command again: it goes on from what is stored.",
             )
 
+    def _wait(self, environment: lmdb.Environment) -> None:
+        self._environment = None  # while a thread waits with it, it must not be closed
+        with store_errors(self.path, "it cannot be written"):
+            wait_for_other_writers(environment, self.path, self.wait_seconds)
+        self._environment = environment
+
     def _get(self, media_id: str, name: bytes | None = None) -> bytes | None:
         key = to_key(media_id)
         if self._environment is None or key is None:
@@ -172,14 +181,35 @@ class StoreWriter:
             file = self.path / DATA_FILE
             size = _whole_pages((file.stat().st_size if file.is_file() else 0) + _FREE_BYTES)
             environment = lmdb.open(str(self.path), map_size=size, max_dbs=len(SUB_DATABASES))
+        self._wait(environment)
+        with store_errors(self.path, "it cannot be opened for writing"):
             try:
-                check_is_whole(self.path, environment)
+                check_is_whole(file, environment)
                 self._databases = {MANIFEST: environment.open_db(MANIFEST)}
             except BaseException:
+                self._environment = None
                 environment.close()
                 raise
         self._environment, self._file = environment, (self.path / DATA_FILE).stat().st_ino
         return environment
+
+
+def folder_to_write(path: Path) -> Path:
+    """Return the folder of a store that is to be changed; of its `data.mdb` too.
+
+    Raises:
+        DataError: `path` is another file.
+    """
+    if path.name == DATA_FILE and is_lmdb_file(path):
+        return path.parent
+    if is_lmdb_file(path):
+        raise DataError(
+            f"{path} is an LMDB in one file, which can be read but not changed",
+            "Get its files (clipbug data get), and ingest them into a new store.",
+        )
+    if path.exists() and not path.is_dir():
+        raise DataError(f"{path} is a file, not a store", "Choose another place with --out.")
+    return path
 
 
 def _whole_pages(num_bytes: int) -> int:

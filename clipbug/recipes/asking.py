@@ -18,7 +18,7 @@ def files_and_questions(words: Sequence[str]) -> tuple[list[Path], list[str]]:
     """
     files, questions = [], []
     for word in words:
-        path = existing_path(word)
+        path = existing_path(word)  # a pipe too: it is named like a file that cannot be read
         if path is not None and path.is_dir():
             raise DataError(f"{word} is a folder", f"name files: clipbug ask {word}/*.mp4 'QUESTION'")
         if path is not None:

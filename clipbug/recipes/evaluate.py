@@ -25,7 +25,7 @@ from clipbug.recipes.scoring import labelled_rows, score_predictions
 from clipbug.recipes.search_evaluation import evaluate_duplicates, evaluate_retrieval
 from clipbug.recipes.search_inference import SCORES_NAME, SEARCHES
 from clipbug.recipes.storage import Storage
-from clipbug.runtime.files import atomic_write
+from clipbug.runtime.files import WriteError, atomic_write
 from clipbug.runtime.json_text import json_text
 
 logger = logging.getLogger(__name__)
@@ -85,8 +85,16 @@ def evaluate(
     run_folder = None if source.run is None else RunFolder.open(Path(source.run))
     scores = _scores(source, run_folder, files, data_format, is_named=predictions is not None)
     report = EvaluationReport({**scores, "predictions": source.predictions, "data": list(map(str, files))})
-    atomic_write(Path(source.predictions).with_name("scores.json"), json_text(report.to_json(), indent=1))
+    _keep(report, Path(source.predictions).with_name("scores.json"))
     return report
+
+
+def _keep(report: EvaluationReport, file: Path) -> None:
+    """Write the scores next to the predictions; a run that cannot be written is scored all the same."""
+    try:
+        atomic_write(file, json_text(report.to_json(), indent=1))
+    except WriteError as error:
+        logger.warning("the scores are not kept: %s", error.message)
 
 
 def _refuse_without_answers(config: RunConfig, data: Path, data_format: DataFormat | None) -> None:

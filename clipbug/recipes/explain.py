@@ -15,7 +15,7 @@ from clipbug.recipes.loaded_model import EncodedVisual, LoadedModel, load_model
 from clipbug.recipes.model_fit import ModelChoice
 from clipbug.recipes.storage import Storage
 from clipbug.report.overlay import evidence_sheet, spotlight
-from clipbug.runtime.files import atomic_write
+from clipbug.runtime.files import atomic_write, safe_name
 from clipbug.runtime.progress import ProgressBar
 
 
@@ -79,7 +79,7 @@ def explain(
     except ValueError as error:
         known = ", ".join(loaded.text.answers.answers[:20]) if loaded.text.answers else ""
         raise ConfigError(str(error), f"some that it knows: {known}") from error
-    target = output or Path(f"{file.stem}.evidence.png")
+    target = output or Path(safe_name(f"{file.stem}.evidence.png"))
     atomic_write(target, _sheet(evidence, encoded, loaded))
     return Explanation(
         file=str(file),

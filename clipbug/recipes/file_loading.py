@@ -1,5 +1,6 @@
 """Reading and looking at files, in this process or in several."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,9 +14,11 @@ from clipbug.data.probe import probe
 from clipbug.errors import DecodeError
 from clipbug.recipes.media_files import FileType
 from clipbug.runtime.contained import ContainedPool, Lost
+from clipbug.runtime.files import special_file
 
 __all__ = ["BadFile", "LoadedFile", "PrepareSettings", "load_file", "load_files", "load_raw"]
 
+_NO_FILE = "it is {}, not a file"
 _SECONDS_PER_FILE = 600.0  # all of it is decoded once
 _SECONDS_PER_PREPARED_FILE = 1800.0
 _BYTES_PER_WORKER = 8 << 30
@@ -71,9 +74,11 @@ def load_files(
 
 def load_file(file: Path, file_type: FileType, settings: PrepareSettings | None) -> LoadedFile | BadFile:
     """Read, probe and prepare one file."""
+    if kind := special_file(file):
+        return BadFile(file, _NO_FILE.format(kind))
     try:
         data = file.read_bytes()
-        entry = probe(data, media_id=file.stem, file_name=file.name)
+        entry = probe(data, media_id=file.stem, file_name=_name(file))
     except OSError as error:
         return BadFile(file, f"the file cannot be read: {error.strerror}")
     except DecodeError as error:
@@ -94,6 +99,8 @@ def load_file(file: Path, file_type: FileType, settings: PrepareSettings | None)
 
 def load_raw(file: Path) -> LoadedFile | BadFile:
     """Read one file; only an empty one, a text and a picture that is cut off are refused."""
+    if kind := special_file(file):
+        return BadFile(file, _NO_FILE.format(kind))
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -107,6 +114,11 @@ def load_raw(file: Path) -> LoadedFile | BadFile:
     if (missing := count_missing_bytes(data)) and detect_content(data) != "video":
         return BadFile(file, f"the file is cut off: of its end {missing} or more bytes are missing")
     return LoadedFile(file, None, data)
+
+
+def _name(file: Path) -> str:
+    """Return the name as UTF-8 has it, whatever the locale of this process."""
+    return os.fsencode(file.name).decode("utf-8", "surrogateescape")
 
 
 def _reason(error: DecodeError, file: Path) -> str:

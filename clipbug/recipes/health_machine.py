@@ -15,13 +15,12 @@ from clipbug.recipes.health import Finding, Status, gigabytes
 OLDEST_PYTHON = (3, 11)
 _PACKAGES = (
     *("torch", "torchvision", "transformers", "tokenizers", "safetensors", "av", "lmdb"),
-    *("opencv-python-headless", "numpy", "pydantic", "typer", "rich"),
+    *("opencv-python-headless", "numpy", "pydantic", "typer", "rich", "filelock", "psutil"),
 )
 _EXTRAS = (
     ("serve", ("gradio",), "for clipbug serve"),
     ("onnx", ("onnx", "onnxruntime", "onnxscript"), "for clipbug weights export --format onnx"),
 )
-_MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 _SHARED_MEMORY = Path("/dev/shm")
 
 
@@ -105,15 +104,21 @@ def check_threads() -> Iterator[Finding]:
 
 def check_memory() -> Iterator[Finding]:
     """Memory that is free, within the limit of the container, and shared memory for loader processes."""
-    free = _available_memory()
+    from clipbug.runtime.contained import limits_memory
+    from clipbug.runtime.memory import available_memory
+
+    free = available_memory()
     if free is not None:
         low: Status = "error" if free < 0.8e9 else "warning" if free < 3e9 else "ok"
         fix = "close other programs, or --set max_frame_size=224 --set train.batch_size=1"
         yield Finding("memory", low, f"{gigabytes(free)} free", "" if low == "ok" else fix)
+    if not limits_memory():
+        found = "no limit on the memory of worker processes on this system: a damaged file may use all of it"
+        yield Finding("memory of workers", "ok", found)
     if _SHARED_MEMORY.is_dir():
         size = shutil.disk_usage(_SHARED_MEMORY).total
         if size < 0.5e9:
-            fix = "docker run --shm-size 2g, or --set data.num_workers=0"
+            fix = "docker run --shm-size 2g makes loader processes faster"
             yield Finding("shared memory", "warning", f"{gigabytes(size)} for loader processes", fix)
         else:
             yield Finding("shared memory", "ok", gigabytes(size))
@@ -145,17 +150,3 @@ def _num_processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _available_memory() -> float | None:
-    """Bytes that can be had without swapping; None where the system does not say."""
-    meminfo = Path("/proc/meminfo")
-    if not meminfo.exists():
-        return None
-    free = re.search(r"MemAvailable:\s+(\d+) kB", meminfo.read_text(encoding="ascii"))
-    available = float(free[1]) * 1024 if free else None
-    for file in _MEMORY_LIMITS:
-        limit = file.read_text(encoding="ascii").strip() if file.exists() else "max"
-        if limit.isdecimal() and available is not None:
-            available = min(available, float(limit))
-    return available

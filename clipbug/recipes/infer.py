@@ -24,7 +24,14 @@ from clipbug.recipes.score_file import write_scores
 from clipbug.recipes.search_inference import SEARCHES, SearchReport, infer_search
 from clipbug.recipes.storage import Storage
 from clipbug.runtime.distributed import all_reduce_sums, joined_processes
-from clipbug.runtime.files import atomic_file, atomic_write, remove_temporaries_of
+from clipbug.runtime.files import (
+    WriteError,
+    atomic_file,
+    atomic_write,
+    can_write,
+    remove_temporaries_of,
+    safe_name,
+)
 from clipbug.runtime.json_text import json_text
 from clipbug.tasks.base import Prediction
 
@@ -121,9 +128,11 @@ def infer(
         num_clips=num_clips,
         batch_size=batch_size,
     )
-    name = f"{'+'.join(Path(file).stem for file in inputs.files)}-{step}"
+    name = safe_name(f"{'+'.join(Path(file).stem for file in inputs.files)}-{step}")
     target = output or inputs.folder.path / "predictions" / name
     _refuse_other_targets(target, scores)
+    if not can_write(target):  # before the model is loaded
+        raise WriteError(f"cannot write predictions to {target}", "Name another folder: --output DIR.")
     if inputs.asked in SEARCHES:
         return infer_search(
             inputs,

@@ -13,6 +13,7 @@ from clipbug.data.media_ids import other_forms
 from clipbug.data.prepare import PrepareSettings
 from clipbug.data.store import StoreWriter
 from clipbug.data.store_rewrite import rewrite_store
+from clipbug.data.write_lock import DEFAULT_WAIT_SECONDS
 from clipbug.errors import DataError
 from clipbug.recipes.file_loading import BadFile, LoadedFile, load_files, load_raw
 from clipbug.recipes.ingest_report import IngestReport, KindTotals
@@ -34,6 +35,7 @@ def ingest(
     prepare: PrepareSettings | None = None,
     drop_original: bool = False,
     raw: bool = False,
+    wait_seconds: float = DEFAULT_WAIT_SECONDS,
 ) -> IngestReport:
     """Store the original bytes and a manifest entry of every file that can be decoded; add only what is new.
 
@@ -49,6 +51,7 @@ def ingest(
         prepare: how recordings are prepared beside their originals, those that the store holds too.
         drop_original: keep the prepared form instead of the original, where there is one.
         raw: copy bytes without a look at them; they get no manifest entry until a run without it.
+        wait_seconds: how long to wait for another process that writes to the store.
 
     Raises:
         DataError: nothing to ingest, two files with one id, an id that the store holds with other bytes, or a
@@ -58,7 +61,8 @@ def ingest(
         raise DataError("originals can be dropped only for a prepared form", "Add --prepare.")
     found = find_media_files(paths, extensions=extensions, file_type=file_type)
     with ProgressBar("ingest", len(found.files), unit="files") as progress:
-        run = _Run(store, progress, prepare, drop_original=drop_original, raw=raw)
+        writer = StoreWriter(store, wait_seconds=wait_seconds)
+        run = _Run(writer, progress, prepare, drop_original=drop_original, raw=raw)
         run.find_new(found.files)
         run.take_new(file_type, num_workers)
     return run.report(num_other_files=found.num_others)
@@ -85,7 +89,7 @@ class _Run:
 
     def __init__(
         self,
-        store: Path,
+        writer: StoreWriter,
         progress: ProgressBar,
         settings: PrepareSettings | None,
         *,
@@ -93,7 +97,7 @@ class _Run:
         raw: bool,
     ) -> None:
         self._to_drop: list[str] = []
-        self._writer = StoreWriter(store)
+        self._writer = writer
         self._progress = progress
         self._settings = settings
         self._drop_original = drop_original
@@ -130,7 +134,11 @@ class _Run:
             finally:
                 self._commit()
         if self._to_drop:
-            rewrite_store(self._writer.path, without_originals=frozenset(self._to_drop))
+            rewrite_store(
+                self._writer.path,
+                without_originals=frozenset(self._to_drop),
+                wait_seconds=self._writer.wait_seconds,
+            )
 
     def _skip_stored(self, file: Path) -> bool:
         """Whether the store holds all that is wanted of the file.

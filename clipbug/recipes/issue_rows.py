@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clipbug.data.environment import DATA_FILE, is_lmdb_file
 from clipbug.data.github_issues import Issue, issues_in
 from clipbug.data.issue_names import issue_of_name
 from clipbug.data.store import open_stores
@@ -72,7 +73,7 @@ def _read_issues(sources: Sequence[Path]) -> tuple[list[Issue], list[str]]:
 
 def _videos(paths: Sequence[Path]) -> Iterator[_Video]:
     for path in paths:
-        if (path / "data.mdb").is_file():
+        if (path / DATA_FILE).is_file() or is_lmdb_file(path):
             yield from (_Video(media_id, "") for media_id in open_stores([path]).ids())
         elif path.suffix == ".txt":
             lines = _text_of(path).splitlines()

@@ -1,5 +1,7 @@
 """Where predictions lie and what they answer: what `evaluate` and `report` start from."""
 
+import logging
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,10 @@ from clipbug.errors import DataError
 from clipbug.recipes.infer import infer
 from clipbug.recipes.run_folder import RunFolder
 from clipbug.recipes.storage import FAMILY_OF_TASK
+from clipbug.runtime.files import can_write
 from clipbug.runtime.json_reading import read_note
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +44,21 @@ def predictions_of_run(
         is_of_data = data is None or inferred["data"] == [str(data.resolve())]
         if is_of_data and (not stores or inferred.get("media") == stores):
             return _noted(inferred, note.with_name("predictions.jsonl"), str(folder.path))
-    # Those of other stores stay where they are.
-    named = "+".join(store.name for store in media)
-    output = (
-        folder.path / "predictions" / f"{'val' if data is None else data.stem}-best-{named}"
-        if media
-        else None
-    )
+    output = _folder_elsewhere(folder.path)
+    if output is None and media:  # predictions on other stores stay where they are
+        named = "+".join(store.name for store in media)
+        output = folder.path / "predictions" / f"{'val' if data is None else data.stem}-best-{named}"
     made = infer(storage=storage, run=folder.path, data=data, media=media, output=output)
     return PredictionSource(made.predictions, str(folder.path), made.data, made.renamed)
+
+
+def _folder_elsewhere(run: Path) -> Path | None:
+    """Return a new folder for the predictions of a run that cannot be written, else None."""
+    if can_write(run / "predictions"):
+        return None
+    folder = Path(tempfile.mkdtemp(prefix="clipbug-predictions-"))
+    logger.warning("%s cannot be written: predictions go to %s", run, folder)
+    return folder
 
 
 def predictions_in_file(predictions: Path, run: Path | None) -> PredictionSource:

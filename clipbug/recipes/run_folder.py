@@ -31,7 +31,7 @@ from clipbug.engine.checkpoint import checkpoint_steps
 from clipbug.errors import CheckpointError
 from clipbug.metrics.baselines import TrainingAnswers
 from clipbug.recipes.storage import Storage
-from clipbug.runtime.files import atomic_write
+from clipbug.runtime.files import atomic_write, follow_link
 from clipbug.runtime.json_reading import read_note
 from clipbug.runtime.mistaken_files import refuse_mistaken
 
@@ -162,8 +162,7 @@ class RunFolder:
                 f"{self.path} has no complete checkpoint yet", "let the training go on, then ask again"
             )
         if step in ("best", "last"):
-            link = self.checkpoints / step
-            return link if link.exists() else self.checkpoints / f"step-{steps[-1]:06d}"
+            return follow_link(self.checkpoints / step) or self.checkpoints / f"step-{steps[-1]:06d}"
         if step.isdecimal() and int(step) in steps:
             return self.checkpoints / f"step-{int(step):06d}"
         raise CheckpointError(

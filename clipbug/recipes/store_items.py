@@ -12,8 +12,10 @@ from clipbug.data.media import MediaEntry
 from clipbug.data.media_ids import IdFinder, composed
 from clipbug.data.store import MediaStore
 from clipbug.data.store_rewrite import rewrite_store
+from clipbug.data.store_writer import folder_to_write
+from clipbug.data.write_lock import DEFAULT_WAIT_SECONDS
 from clipbug.errors import DataError
-from clipbug.runtime.files import atomic_write
+from clipbug.runtime.files import atomic_write, safe_name
 from clipbug.runtime.progress import ProgressBar
 
 
@@ -100,7 +102,7 @@ def get_items(path: Path, media_ids: Sequence[str], *, output: Path) -> StoreRep
     with MediaStore(path) as store:
         for media_id in _stored_ids(store, media_ids):
             data, entry = store.read(media_id), store.stored_entry(media_id)
-            target = output / Path(entry.file_name if entry else media_id).name
+            target = output / safe_name(Path(entry.file_name if entry else media_id).name)
             if target.exists() and target.read_bytes() != data:
                 raise DataError(
                     f"{target} exists and is another file", "Choose another folder with --output."
@@ -110,15 +112,23 @@ def get_items(path: Path, media_ids: Sequence[str], *, output: Path) -> StoreRep
     return StoreReport({"store": str(path), "written": written})
 
 
-def remove_items(path: Path, media_ids: Sequence[str]) -> StoreReport:
+def remove_items(
+    path: Path, media_ids: Sequence[str], *, wait_seconds: float = DEFAULT_WAIT_SECONDS
+) -> StoreReport:
     """Take items out of a store for good; the file is written anew without them.
+
+    Args:
+        path: of the store.
+        media_ids: to remove.
+        wait_seconds: how long to wait for another process that writes to the store.
 
     Raises:
         DataError: an id is not in the store, or the store cannot be written; nothing is removed then.
     """
-    with MediaStore(path) as store:
+    folder = folder_to_write(path)
+    with MediaStore(folder) as store:
         stored = _stored_ids(store, media_ids)
-    saved = rewrite_store(path, without=frozenset(stored))
+    saved = rewrite_store(folder, without=frozenset(stored), wait_seconds=wait_seconds)
     return StoreReport({"store": str(path), "removed": stored, "freed_bytes": saved})
 
 

@@ -1,7 +1,7 @@
 """Work on items in processes of their own, so that native code that crashes or hangs costs one item."""
 
-import resource
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -133,9 +133,7 @@ class _Worker:
         except (EOFError, OSError):
             self._process.join()
             self.is_alive = False
-            code = self._process.exitcode or 0
-            how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            return Lost(f"crashed ({how})")
+            return Lost(f"crashed ({_ending(self._process.exitcode or 0)})")
 
     def stop(self) -> None:
         """End the process, whatever it does."""
@@ -148,7 +146,7 @@ class _Worker:
 def _serve(connection: Connection, function: Callable[[Any], Any], num_bytes: int | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the group; the parent decides
     if num_bytes is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (num_bytes, num_bytes))
+        _limit_memory(num_bytes)
     while True:
         try:
             item = connection.recv()
@@ -159,3 +157,29 @@ def _serve(connection: Connection, function: Callable[[Any], Any], num_bytes: in
         except Exception as error:
             result = error
         connection.send(result)
+
+
+def limits_memory() -> bool:
+    """Return whether this system can limit the memory of a process: Windows and macOS cannot."""
+    try:
+        import resource  # noqa: F401 (Windows has no such module)
+    except ImportError:
+        return False
+    return sys.platform not in ("win32", "darwin")
+
+
+def _limit_memory(num_bytes: int) -> None:
+    if not limits_memory():
+        return
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    limit = num_bytes if most == resource.RLIM_INFINITY else min(num_bytes, most)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _ending(code: int) -> str:
+    """Return how a process with this exit code ended: "SIGSEGV", "exit code 1"."""
+    with suppress(ValueError):  # not a signal that has a name here
+        return signal.Signals(-code).name
+    return f"exit code {code}"

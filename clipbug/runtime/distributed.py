@@ -15,7 +15,7 @@ from torch.distributed.constants import default_pg_timeout
 from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 from torch.distributed.rendezvous import rendezvous
 
-from clipbug.errors import ClipbugError
+from clipbug.errors import ClipbugError, ConfigError
 from clipbug.runtime.logging import LOGGER_NAME
 from clipbug.runtime.meeting import meet
 
@@ -62,9 +62,7 @@ def init_distributed(patience: timedelta | None = None) -> Distributed:
     Raises:
         LostProcessError: the others cannot be reached.
     """
-    rank, local_rank, world_size = (
-        int(os.environ.get(name, default)) for name, default in _TORCHRUN_VARIABLES
-    )
+    rank, local_rank, world_size = (_number(name, default) for name, default in _TORCHRUN_VARIABLES)
     device = torch.device("cpu")
     if torch.cuda.is_available():
         device = torch.device("cuda", local_rank)
@@ -81,6 +79,13 @@ def init_distributed(patience: timedelta | None = None) -> Distributed:
                 "Give the same command again; torchrun --max-restarts 3 does so by itself.",
             ) from error
     return Distributed(rank, local_rank, world_size, device)
+
+
+def _number(name: str, default: str) -> int:
+    text = os.environ.get(name, default)
+    if not text.isdecimal():
+        raise ConfigError(f"the environment variable {name} is {text!r}, not a number", f"unset {name}")
+    return int(text)
 
 
 def _join(backends: str, patience: timedelta | None) -> None:

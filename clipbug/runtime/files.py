@@ -3,15 +3,36 @@
 import errno
 import glob
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from clipbug.errors import ClipbugError
 
 _NO_NAMES = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
+_SPECIAL_FILES: tuple[tuple[Callable[[int], bool], str], ...] = (
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+_MAX_NAME_BYTES = 255
+_ROOM_IN_NAMES = 32  # for what is added to names, here and by who writes next to a file
+# Characters that Windows forbids, and halves of characters that are no bytes of a name.
+_NOT_IN_NAMES = re.compile('[<>:"/\\\\|?*\\x00-\\x1f\\x7f\ud800-\udc7f\udd00-\udfff]')
+_RESERVED_NAMES = re.compile("(con|prn|aux|nul|conin\\$|conout\\$|(com|lpt)[0-9¹²³])", re.IGNORECASE)
+
+
+class WriteError(ClipbugError):
+    """A file or folder that cannot be written: the disk is full, it is read-only ..."""
 
 
 def existing_path(text: str | Path) -> Path | None:
@@ -50,14 +71,16 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Raises:
         ClipbugError: a write failed (an OSError inside the block too); an older file is as it was.
     """
+    if special_file(path) or str(path).startswith(("/dev/std", "/dev/fd/", "/proc/")):
+        raise WriteError(f"cannot write {path}: it is no file, and would be replaced by one", "Name a file.")
     temporary = _temporary_sibling(path)
     with _write_errors(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
-            _sync(temporary)
+            sync(temporary)
             temporary.replace(path)
-            _sync(path.parent)
+            sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -76,8 +99,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             yield temporary
             for folder, _, names in os.walk(temporary):
                 for name in names:
-                    _sync(Path(folder, name))
-                _sync(Path(folder))
+                    sync(Path(folder, name))
+                sync(Path(folder))
             _replace_folder(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -91,11 +114,62 @@ def remove_folder(path: Path) -> None:
 
 
 def replace_link(path: Path, target: str) -> None:
-    """Make `path` a link to `target`, relative to the folder of `path`; an older link never goes missing."""
+    """Make `path` a link to `target`, relative to the folder of `path`; an older link never goes missing.
+
+    Where the system allows no links (Windows, FAT) it becomes a file that holds the name; see `follow_link`.
+    """
     temporary = _temporary_sibling(path)
     with _write_errors(path):
-        temporary.symlink_to(target)
+        try:
+            temporary.symlink_to(target)
+        except OSError:
+            temporary.write_text(target, encoding="utf-8")
         temporary.replace(path)
+
+
+def follow_link(path: Path) -> Path | None:
+    """Return the folder that a link made by `replace_link` leads to, or None if there is none."""
+    if path.is_file():
+        path = path.with_name(path.read_text(encoding="utf-8"))
+    return path if path.is_dir() else None
+
+
+def expanded(path: Path | str) -> Path:
+    """Return a path whose `~` is the home folder; as it is where there is no such user, or no home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def safe_name(name: str) -> str:
+    """Return a file name like `name` that every system allows: Windows too, which allows least."""
+    text = _NOT_IN_NAMES.sub("_", name).rstrip(". ") or "_"
+    if _RESERVED_NAMES.fullmatch(text.partition(".")[0].rstrip()):
+        text = f"_{text}"
+    ending = Path(text).suffix if len(Path(text).suffix) < _ROOM_IN_NAMES else ""
+    room = _MAX_NAME_BYTES - _ROOM_IN_NAMES - len(os.fsencode(ending))
+    stem = os.fsencode(text.removesuffix(ending))
+    return text if len(stem) <= room else stem[: max(room, 0)].decode("utf-8", "ignore") + ending
+
+
+def special_file(path: Path) -> str | None:
+    """Return what a path leads to that is not a file and may never end ("a named pipe"), else None."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # it does not exist, or cannot
+        return None
+    return next((name for is_kind, name in _SPECIAL_FILES if is_kind(mode)), None)
+
+
+def can_write(folder: Path) -> bool:
+    """Return whether files can be made in `folder`, or in the one in which it would be made."""
+    try:
+        existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        with tempfile.TemporaryFile(dir=existing):
+            return True
+    except OSError:
+        return False
 
 
 def remove_temporaries(folder: Path) -> None:
@@ -106,7 +180,7 @@ def remove_temporaries(folder: Path) -> None:
 def remove_temporaries_of(path: Path) -> None:
     """Remove what a killed process left of its attempts to write `path`."""
     if path.parent.is_dir():
-        _remove_all(path.parent.glob(f".{glob.escape(path.name)}.*.tmp"))
+        _remove_all(path.parent.glob(f".{glob.escape(_shortened(path.name))}.*.tmp"))
 
 
 def _remove_all(leftovers: Iterable[Path]) -> None:
@@ -150,7 +224,12 @@ def _reserve(descriptor: int, num_bytes: int) -> None:
 
 
 def _temporary_sibling(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    return path.with_name(f".{_shortened(path.name)}.{secrets.token_hex(4)}.tmp")
+
+
+def _shortened(name: str) -> str:
+    """Return the beginning of a name, so that what is added to it fits into a name too."""
+    return os.fsencode(name)[: _MAX_NAME_BYTES - _ROOM_IN_NAMES].decode("utf-8", "ignore")
 
 
 def _replace_folder(temporary: Path, path: Path) -> None:
@@ -166,11 +245,15 @@ def _replace_folder(temporary: Path, path: Path) -> None:
             older.rename(path)
             raise
         shutil.rmtree(older, ignore_errors=True)
-    _sync(path.parent)
+    sync(path.parent)
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make sure that a file or folder is on disk, where the system can tell."""
+    is_windows = sys.platform == "win32"
+    if is_windows and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDWR if is_windows else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -184,4 +267,4 @@ def _write_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         hint = "Free some space or choose another folder; nothing that was there before has been changed."
-        raise ClipbugError(f"cannot write {path}: {reason}", hint) from error
+        raise WriteError(f"cannot write {path}: {reason}", hint) from error

@@ -1,7 +1,7 @@
 """How much memory this process has used at most, and how much there is left."""
 
-import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -9,7 +9,6 @@ import torch
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 _RESET_PEAK = "5"
-_MEMINFO = Path("/proc/meminfo")
 _GROUP = Path("/sys/fs/cgroup")
 
 
@@ -17,11 +16,22 @@ def peak_bytes(device: torch.device) -> int:
     """Most bytes used since the last `reset_peak`: of the GPU's memory, or of the whole process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    return process_peak_bytes()
+
+
+def process_peak_bytes() -> int:
+    """Return the most memory that this process has used, or uses now where the system keeps no record."""
     high = _kilobytes(_STATUS, "VmHWM")
     if high is not None:
         return high
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    if sys.platform == "darwin":
+        import resource  # Windows has no such module
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    import psutil
+
+    used = psutil.Process().memory_info()
+    return int(getattr(used, "peak_wset", used.rss))
 
 
 def reset_peak(device: torch.device) -> None:
@@ -29,14 +39,25 @@ def reset_peak(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif _CLEAR.exists():
-        _CLEAR.write_text(_RESET_PEAK, encoding="ascii")
+        with suppress(OSError):  # a container may forbid it
+            _CLEAR.write_text(_RESET_PEAK, encoding="ascii")
 
 
 def available_bytes(device: torch.device) -> int | None:
     """Bytes that could still be used; None where the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    free = _kilobytes(_MEMINFO, "MemAvailable")
+    return available_memory()
+
+
+def available_memory() -> int | None:
+    """Return the bytes that can be had without swapping, within a container's limit; None if unknown."""
+    try:
+        import psutil  # here, since it needs modules and files of the system that may be missing
+
+        free: int | None = psutil.virtual_memory().available
+    except (ImportError, OSError, RuntimeError):  # for instance where /proc is hidden
+        free = None
     limit, used = _number(_GROUP / "memory.max"), _number(_GROUP / "memory.current")
     if limit is not None and used is not None:  # a container's share
         return min(limit - used, limit if free is None else free)

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def test_ingest(recipes: FakeRecipes) -> None:
         "prepare": None,
         "drop_original": False,
         "raw": False,
+        "wait_seconds": 60.0,
     }
 
 
@@ -301,3 +303,28 @@ def _parameters(module: str, function: str) -> tuple[set[str], set[str], list[st
     with_default |= {name for name, default in by_name.items() if default is not None}
     allowed = {*by_position, *by_name}
     return allowed - with_default, allowed, by_position
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("finetune", "--task", "vqa", "--train", "pipe"),
+        ("infer", "--data", "pipe"),
+        ("infer", "--media", "pipe"),
+        ("evaluate", "--predictions", "pipe"),
+        ("data", "check", "pipe"),
+        ("data", "ls", "pipe"),
+        ("explain", "pipe", "what?"),
+        ("weights", "import", "pipe", "--task", "vqa", "--output", "model"),
+        ("data", "vocab", "rows.jsonl", "--output", os.devnull),
+    ],
+    ids=" ".join,
+)
+def test_pipes_and_devices_are_refused_at_once(
+    words: tuple[str, ...], recipes: FakeRecipes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo("pipe")
+    assert exit_code_of(*words) == 1
+    assert ", not a file" in capsys.readouterr().err
+    assert recipes.calls == []

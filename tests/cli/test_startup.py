@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import weakref
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from clipbug.cli.startup import heavy_imports, let_idle_threads_sleep
+from clipbug.cli.startup import Termination, heavy_imports, let_idle_threads_sleep
 
 HEAVY = ("torch", "torchvision", "transformers", "tokenizers", "cv2", "av", "lmdb", "numpy", "tensorboard")
 PROBE = """
@@ -129,3 +130,13 @@ def test_garbage_is_not_searched_in_what_was_imported() -> None:
         assert gone() is None, "garbage that comes later is still found"
     finally:
         gc.unfreeze()
+
+
+def test_sigterm_ends_a_command_as_ctrl_c_does() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with Termination() as termination:
+        assert termination.exit_code(130) == 130
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+    assert [termination.exit_code(code) for code in (0, 1, 130)] == [0, 1, 143]
+    assert signal.getsignal(signal.SIGTERM) is before

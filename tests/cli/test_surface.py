@@ -27,7 +27,7 @@ TRAINING = {
 SURFACE = {
     "ingest": {
         *("PATH...", "--ext", "--file-type", "--name", "--out", "--workers", "--storage"),
-        *("--prepare", "--prepare-size", "--prepare-fps", "--drop-original", "--raw"),
+        *("--prepare", "--prepare-size", "--prepare-fps", "--drop-original", "--raw", "--wait"),
     },
     "pretrain": TRAINING,
     "finetune": TRAINING | {"--task", "--answers", "--init"},
@@ -79,7 +79,7 @@ SURFACE = {
     "benchmark data": {"FILE...", "--n-clips", "--size", "--repeats"},
     "data ls": {"STORE", "--match", "--limit"},
     "data get": {"STORE", "ID...", "--output"},
-    "data rm": {"STORE", "ID..."},
+    "data rm": {"STORE", "ID...", "--wait"},
     "data verify": {"STORE..."},
     "config list": set(),
     "config show": {"FILE|PRESET", "--set"},

@@ -18,12 +18,12 @@ from typing import Any
 
 import cv2
 
-from clipbug.benchmarks.inference_ways import peak_bytes
 from clipbug.data.decoding.open import open_media
 from clipbug.data.prepare import PrepareSettings, prepare
 from clipbug.data.probe import probe
 from clipbug.errors import DecodeError
 from clipbug.runtime.contained import ContainedPool, Lost
+from clipbug.runtime.memory import process_peak_bytes
 from tests.video_factory import draw_index, make_video
 
 SECONDS_PER_FILE = 20.0
@@ -92,7 +92,7 @@ def mutations(files: dict[str, bytes], count: int, seed: int) -> Iterator[tuple[
 def look(item: tuple[str, bytes]) -> tuple[str, int]:
     """What becomes of a file, and the peak memory of this process in bytes."""
     outcome = _outcome(item[1])
-    return outcome, peak_bytes()
+    return outcome, process_peak_bytes()
 
 
 def _outcome(data: bytes) -> str:

@@ -15,11 +15,11 @@ from transformers import PreTrainedTokenizerBase
 from clipbug.data.answers import AnswerVocabulary
 from clipbug.data.bad_items import BadItems
 from clipbug.data.batch import Batch
-from clipbug.data.batch_reader import DeadWorkerError
 from clipbug.data.clip_sampling import build_clip_sampler
 from clipbug.data.collate import collate
 from clipbug.data.datasets import VisualTextDataset, group_records
 from clipbug.data.loaders import EvaluationBatches, TrainBatches
+from clipbug.data.parcel import DeadWorkerError
 from clipbug.data.records import QuestionRecord
 from clipbug.data.targets import single_label_targets
 from clipbug.errors import DataError, DecodeError

@@ -218,13 +218,18 @@ with StoreWriter(Path(sys.argv[1])) as writer:
 """
 
 
+def _has_items(file: Path) -> bool:
+    """Whether the first batch is there, however slow the machine: a new store is smaller."""
+    return file.exists() and file.stat().st_size > 15_000
+
+
 def test_killed_while_writing(tmp_path: Path) -> None:
     """What is there is whole: batches of three, each item with its entry; and the next writer goes on."""
     path = tmp_path / "s"
     for delay in (0.0, 0.013, 0.05):
         writer = subprocess.Popen([sys.executable, "-c", ENDLESS_WRITE, str(path)], cwd=REPOSITORY)
         deadline = time.monotonic() + 30
-        while not (path / "data.mdb").exists() and time.monotonic() < deadline:
+        while not _has_items(path / "data.mdb") and time.monotonic() < deadline:
             time.sleep(0.005)
         time.sleep(0.1 + delay)
         writer.send_signal(signal.SIGKILL)
@@ -459,3 +464,35 @@ def test_seldom_read_numpy_arrays_stay_untouched(tmp_path: Path) -> None:
     view = np.frombuffer(store.read("a"), np.uint8)
     store.close()
     assert (view == ord("1")).all()
+
+
+@pytest.mark.parametrize("name", ["x.lmdb", "without_ending", "folder/any.name", "folder/data.mdb"])
+def test_an_lmdb_in_one_file_is_a_store_under_any_name(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    with (
+        lmdb.open(str(path), subdir=False, map_size=1 << 20) as environment,
+        environment.begin(write=True) as transaction,
+    ):
+        transaction.put(b"a", b"bytes")
+    for place in {path, path.parent if path.parent != tmp_path else path}:
+        with MediaStore(place) as store:
+            assert list(store.ids()) == ["a"]
+            assert store.read("a") == b"bytes"
+    if path.name != "data.mdb":
+        with pytest.raises(DataError, match="can be read but not changed"):
+            StoreWriter(path)
+
+
+def test_what_is_no_store_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "todo.txt").write_text("no LMDB")
+    for path, found in (
+        (tmp_path / "empty", "the folder is empty"),
+        (tmp_path / "notes", "the folder holds todo.txt"),
+        (tmp_path / "notes" / "todo.txt", "not an LMDB file"),
+        (tmp_path / "none", "there is no store at"),
+    ):
+        with pytest.raises(DataError, match=found):
+            list(MediaStore(path).ids())

@@ -59,7 +59,7 @@ def test_what_is_in_the_storage(synthetic_store: Path, tmp_path: Path) -> None:
 
 def test_little_disk_and_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(health_machine.shutil, "disk_usage", lambda place: Usage(64e6, 0, 64e6))
-    monkeypatch.setattr(health_machine, "_available_memory", lambda: 2e9)
+    monkeypatch.setattr("clipbug.runtime.memory.available_memory", lambda: int(2e9))
     findings = examine(storage=tmp_path).findings
     assert finding(findings, "disk").status == "error"
     assert finding(findings, "memory").status == "warning"

@@ -1,5 +1,6 @@
 """Inference over a store: it goes on after every kind of end, names bad files, keeps the order of rows."""
 
+import errno
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -443,3 +445,60 @@ def _committed(path: Path) -> int:
             return int(database.execute("SELECT count(*) FROM results").fetchone()[0])
     except sqlite3.DatabaseError:  # it is being written
         return 0
+
+
+def make_read_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be made in the folder (for root too, who ignores permissions)."""
+
+    def check(path: Path) -> None:
+        if path.is_relative_to(folder):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    def guarded(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(path: Path, *arguments: Any, **named: Any) -> Any:
+            check(path)
+            return method(path, *arguments, **named)
+
+        return call
+
+    def temporary_file(dir: Path) -> Any:
+        check(dir)
+        return make_temporary(dir=dir)
+
+    make_temporary = tempfile.TemporaryFile
+    monkeypatch.setattr(tempfile, "TemporaryFile", temporary_file)
+    for name in ("write_bytes", "write_text", "mkdir"):
+        monkeypatch.setattr(Path, name, guarded(getattr(Path, name)))
+
+
+def test_a_run_that_cannot_be_written_is_scored(
+    run: Path,
+    synthetic_store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rows = [
+        {"question_id": name, "video_id": name, "question": TEXTS[0], "answer": "save"} for name in NAMES[:2]
+    ]
+    data = tmp_path / "test.jsonl"
+    data.write_text("\n".join(map(json.dumps, rows)))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "elsewhere"))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "vis_db").symlink_to(synthetic_store.parent)
+    before = sorted(run.rglob("*"))
+    make_read_only(run, monkeypatch)
+    with pytest.raises(ClipbugError, match="cannot write predictions") as caught:
+        infer(storage=tmp_path, run=run, data=data)
+    assert "--output" in caught.value.hint
+    for _ in range(2):
+        scores = evaluate(storage=tmp_path, run=run, data=data).to_json()
+        assert scores["count"] == 2
+    assert f"{run} cannot be written: predictions go to {tmp_path}/elsewhere" in caplog.text
+    # The next time they are in a folder that can be written, which the user names.
+    predictions = Path(scores["predictions"])
+    monkeypatch.undo()
+    make_read_only(predictions.parent, monkeypatch)
+    assert evaluate(storage=tmp_path, predictions=predictions, data=data).to_json()["count"] == 2
+    assert "the scores are not kept: cannot write" in caplog.text
+    assert sorted(run.rglob("*")) == before

@@ -22,7 +22,7 @@ from clipbug.recipes.file_loading import PrepareSettings
 from clipbug.recipes.ingest import ingest
 from clipbug.recipes.ingest_report import IngestReport
 from clipbug.recipes.media_files import find_media_files
-from clipbug.recipes.store_items import list_items, verify_stores
+from clipbug.recipes.store_items import get_items, list_items, verify_stores
 from tests.video_factory import draw_index, make_video, read_index
 
 REPOSITORY = Path(__file__).parents[2]
@@ -567,3 +567,30 @@ def test_names_that_differ_in_their_unicode_form_only_are_named(tmp_path: Path, 
         ingest(folders[1:], extensions=(), file_type="auto", store=store)
     assert ingest(folders[:1], extensions=(), file_type="auto", store=store).already_there == 1
     assert list(MediaStore(store).ids()) == names[:1]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("raw", [False, True], ids=["looked at", "raw"])
+def test_what_is_no_file_is_named_at_once(tmp_path: Path, raw: bool) -> None:
+    """Opening a pipe would wait for ever, reading a device would not end."""
+    folder = fill(tmp_path / "in", {"a.png": picture(1)})
+    os.mkfifo(folder / "pipe.mp4")
+    (folder / "link.png").symlink_to("pipe.mp4")
+    (folder / "zero.png").symlink_to("/dev/zero")
+    named = tmp_path / "named"
+    os.mkfifo(named)
+    report = run(folder, named, store=tmp_path / "store", raw=raw)
+    assert report.added == 1
+    assert {(bad.path.name, bad.reason) for bad in report.bad} == {
+        ("pipe.mp4", "it is a named pipe, not a file"),
+        ("link.png", "it is a named pipe, not a file"),
+        ("zero.png", "it is a device, not a file"),
+        ("named", "it is a named pipe, not a file"),
+    }
+
+
+def test_a_name_that_windows_forbids_is_written_as_one_that_it_allows(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "in", {"a:b?.png": picture(1)})
+    run(folder, store=tmp_path / "store")
+    written = get_items(tmp_path / "store", ["a:b?"], output=tmp_path / "out").payload["written"]
+    assert written == [str(tmp_path / "out" / "a_b_.png")]

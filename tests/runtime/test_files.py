@@ -1,11 +1,23 @@
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from clipbug.errors import ClipbugError
-from clipbug.runtime.files import atomic_folder, atomic_write, remove_folder, remove_temporaries, replace_link
+from clipbug.runtime.files import (
+    WriteError,
+    atomic_folder,
+    atomic_write,
+    can_write,
+    follow_link,
+    remove_folder,
+    remove_temporaries,
+    replace_link,
+    safe_name,
+    special_file,
+)
 
 
 def _full_disk(*_: object) -> None:
@@ -122,3 +134,67 @@ def test_folder_is_removed_with_its_contents(tmp_path: Path) -> None:
     assert _names(tmp_path) == []
     with pytest.raises(ClipbugError, match="old"):
         remove_folder(tmp_path / "old")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("login bug.mp4", "login bug.mp4"),
+        ("日本-über.mp4", "日本-über.mp4"),
+        ('a:b?c*d"e<f>g|h/i\\j.mp4', "a_b_c_d_e_f_g_h_i_j.mp4"),
+        ("line\nbreak\x00.mp4", "line_break_.mp4"),
+        ("dots...", "dots"),
+        ("space ", "space"),
+        ("..", "_"),
+        ("", "_"),
+        ("CON", "_CON"),
+        ("nul.mp4", "_nul.mp4"),
+        ("Com1.tar.gz", "_Com1.tar.gz"),
+        ("LPT¹", "_LPT¹"),
+        ("console.mp4", "console.mp4"),
+        ("half \ud83d.mp4", "half _.mp4"),
+        ("日" * 200 + ".mp4", "日" * 73 + ".mp4"),
+    ],
+)
+def test_safe_names(name: str, expected: str) -> None:
+    assert safe_name(name) == expected
+    assert len(os.fsencode(safe_name(name))) <= 255
+
+
+def test_a_name_of_the_greatest_length_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / ("日" * 85)  # 255 bytes
+    atomic_write(path, "x")
+    assert path.read_text() == "x"
+    assert len(_names(tmp_path)) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_what_is_no_file_is_named_and_never_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    (tmp_path / "file").touch()
+    assert special_file(tmp_path / "link") == special_file(tmp_path / "pipe") == "a named pipe"
+    assert special_file(Path(os.devnull)) == "a device"
+    assert [special_file(path) for path in (tmp_path, tmp_path / "file", tmp_path / "none")] == [None] * 3
+    with pytest.raises(WriteError, match="it is no file"):
+        atomic_write(tmp_path / "pipe", "x")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_links_where_the_system_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "A required privilege is not held by the client")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    for step in ("step-000001", "step-000002"):
+        (tmp_path / step).mkdir()
+        replace_link(tmp_path / "last", step)
+        assert follow_link(tmp_path / "last") == tmp_path / step
+    assert follow_link(tmp_path / "best") is None
+
+
+def test_folders_that_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert can_write(tmp_path / "new" / "folder")
+    assert _names(tmp_path) == []
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda dir: _full_disk())
+    assert not can_write(tmp_path)

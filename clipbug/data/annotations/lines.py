@@ -9,6 +9,7 @@ from typing import Any
 from clipbug.data.annotations.option_columns import OPTION_LISTS
 from clipbug.data.annotations.tables import is_table, iter_cells
 from clipbug.errors import DataError
+from clipbug.runtime.files import special_file
 from clipbug.runtime.json_reading import (
     JsonError,
     decode_text,
@@ -57,6 +58,8 @@ def iter_lines(path: Path) -> Iterator[Line]:
     Raises:
         DataError: the file cannot be opened.
     """
+    if kind := special_file(path):
+        raise DataError(f"annotation file {path} is {kind}, not a file", "save the rows to a file")
     try:
         with path.open("rb") as file:
             raw = file.read(_START_BYTES)

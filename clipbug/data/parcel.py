@@ -1,0 +1,58 @@
+"""What a loader process hands over to the process that reads from it."""
+
+import pickle
+import traceback
+from dataclasses import dataclass
+from multiprocessing.reduction import ForkingPickler
+from typing import Any
+
+from clipbug.errors import DataError
+
+
+class DeadWorkerError(DataError, RuntimeError):
+    """A loader process has died or hangs. Also of the kind that torch raises, for those who expect that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A batch or an exception, pickled here rather than by torch.
+
+    torch pickles in a thread of the worker. An error there (shared memory that is full, no file handles, an
+    exception that cannot be pickled) is printed, and the other process waits for ever for what was lost.
+    """
+
+    data: bytes
+
+    @classmethod
+    def pack(cls, item: Any) -> "Parcel":
+        """Send tensors through shared memory; through the pipe, which is slower, where that fails."""
+        try:
+            return cls(bytes(ForkingPickler.dumps(item)))
+        except (OSError, RuntimeError):
+            return cls(pickle.dumps(item))
+
+    @classmethod
+    def pack_error(cls, error: Exception) -> "Parcel":
+        """Send an exception with its traceback as a note; where it cannot be pickled, its text."""
+        text = traceback.format_exc()
+        error.add_note(text)
+        try:
+            data = pickle.dumps(error)
+            pickle.loads(data)
+        except Exception:
+            data = pickle.dumps(
+                DeadWorkerError(f"a loader process failed: {type(error).__name__}: {error}", text)
+            )
+        return cls(data)
+
+    def unpack(self) -> Any:
+        """Return what was packed, in the process that reads."""
+        return pickle.loads(self.data)  # comes from a worker of this process
+
+    def pin_memory(self) -> Any:
+        """In pinned memory, for a GPU; torch calls it in a thread."""
+        try:
+            item = self.unpack()
+        except (OSError, RuntimeError):
+            return self  # who reads meets the error again, and can tell it
+        return item if isinstance(item, Exception) else item.pin_memory()
