@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 
@@ -36,7 +35,7 @@ from clipbug.models.clipbert import ClipBert
 from clipbug.models.frame_encoder import FrameEncoder
 from clipbug.models.inference_graph import prepare_for_inference
 from clipbug.runtime.allocator import keep_freed_memory
-from clipbug.runtime.memory import process_peak_bytes
+from clipbug.runtime.memory import process_bytes, process_peak_bytes
 from clipbug.runtime.precision import Precision, resolve_precision
 from clipbug.tasks.base import Prediction, Task
 
@@ -189,7 +188,7 @@ def measure_memory(files: Mapping[str, Path], *, num_recordings: int, num_clips:
     batches = build_batches(dataset, tokenizer=tokenizer, model=model, is_strict=False)
     used = []
     for _ in _predictions(task, batches, FrameEncoder(model), precision):
-        used.append(psutil.Process().memory_info().rss)
+        used.append(process_bytes())
     return used
 
 

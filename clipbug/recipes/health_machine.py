@@ -15,7 +15,7 @@ from clipbug.recipes.health import Finding, Status, gigabytes
 OLDEST_PYTHON = (3, 11)
 _PACKAGES = (
     *("torch", "torchvision", "transformers", "tokenizers", "safetensors", "av", "lmdb"),
-    *("opencv-python-headless", "numpy", "pydantic", "typer", "rich", "filelock", "psutil"),
+    *("opencv-python-headless", "numpy", "pydantic", "typer", "rich"),
 )
 _EXTRAS = (
     ("serve", ("gradio",), "for clipbug serve"),

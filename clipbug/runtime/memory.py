@@ -1,76 +1,123 @@
-"""How much memory this process has used at most, and how much there is left."""
+"""How much memory this process has used at most, and how much there is left.
 
+Read from the system itself: psutil imports `resource`, which not every Python has.
+"""
+
+import ctypes
+import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import torch
 
 _STATUS = Path("/proc/self/status")
-_CLEAR = Path("/proc/self/clear_refs")
-_RESET_PEAK = "5"
+_MEMINFO = Path("/proc/meminfo")
 _GROUP = Path("/sys/fs/cgroup")
 
 
 def peak_bytes(device: torch.device) -> int:
-    """Most bytes used since the last `reset_peak`: of the GPU's memory, or of the whole process."""
+    """Return the most bytes that were used: of the GPU's memory, or by the whole process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return process_peak_bytes()
 
 
 def process_peak_bytes() -> int:
-    """Return the most memory that this process has used, or uses now where the system keeps no record."""
+    """Return the most memory that this process has used; 0 where the system keeps no record."""
     high = _kilobytes(_STATUS, "VmHWM")
     if high is not None:
         return high
-    if sys.platform == "darwin":
+    if sys.platform == "win32":
+        return _WindowsProcess.read().peak_working_set
+    try:
         import resource  # Windows has no such module
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    import psutil
-
-    used = psutil.Process().memory_info()
-    return int(getattr(used, "peak_wset", used.rss))
+    except ImportError:
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * unit
 
 
-def reset_peak(device: torch.device) -> None:
-    """Let `peak_bytes` begin anew; where the system cannot do that it keeps the peak of the whole time."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    elif _CLEAR.exists():
-        with suppress(OSError):  # a container may forbid it
-            _CLEAR.write_text(_RESET_PEAK, encoding="ascii")
-
-
-def available_bytes(device: torch.device) -> int | None:
-    """Bytes that could still be used; None where the system does not tell."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return available_memory()
+def process_bytes() -> int:
+    """Return the memory that this process uses now, or its peak where only that is known."""
+    return _kilobytes(_STATUS, "VmRSS") or process_peak_bytes()
 
 
 def available_memory() -> int | None:
     """Return the bytes that can be had without swapping, within a container's limit; None if unknown."""
-    try:
-        import psutil  # here, since it needs modules and files of the system that may be missing
-
-        free: int | None = psutil.virtual_memory().available
-    except (ImportError, OSError, RuntimeError):  # for instance where /proc is hidden
-        free = None
+    free = _free_memory()
     limit, used = _number(_GROUP / "memory.max"), _number(_GROUP / "memory.current")
     if limit is not None and used is not None:  # a container's share
         return min(limit - used, limit if free is None else free)
     return free
 
 
-def _kilobytes(path: Path, name: str) -> int | None:
-    if not path.exists():
+def _free_memory() -> int | None:
+    if sys.platform == "win32":
+        return _WindowsMemory.read().available
+    if (available := _kilobytes(_MEMINFO, "MemAvailable")) is not None:
+        return available
+    try:  # macOS does not tell what is free; half of all is what it can usually give
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (AttributeError, OSError, ValueError):
         return None
-    lines = (line.split() for line in path.read_text(encoding="ascii", errors="replace").splitlines())
+
+
+class _WindowsProcess(ctypes.Structure):
+    """PROCESS_MEMORY_COUNTERS of psapi.h."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("page_faults", ctypes.c_uint32),
+        ("peak_working_set", ctypes.c_size_t),
+        ("working_set", ctypes.c_size_t),
+        ("others", ctypes.c_size_t * 6),
+    )
+    peak_working_set: int
+
+    @classmethod
+    def read(cls) -> "_WindowsProcess":
+        """Ask the system about this process."""
+        counters = cls(size=ctypes.sizeof(cls))
+        kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined,unused-ignore]
+        kernel.GetCurrentProcess.restype = ctypes.c_void_p
+        handle = ctypes.c_void_p(kernel.GetCurrentProcess())
+        kernel.K32GetProcessMemoryInfo(handle, ctypes.byref(counters), counters.size)
+        return counters
+
+
+class _WindowsMemory(ctypes.Structure):
+    """MEMORYSTATUSEX of sysinfoapi.h."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("load", ctypes.c_uint32),
+        ("total", ctypes.c_uint64),
+        ("available", ctypes.c_uint64),
+        ("others", ctypes.c_uint64 * 5),
+    )
+    size: int
+    available: int
+
+    @classmethod
+    def read(cls) -> "_WindowsMemory":
+        """Ask the system about its memory."""
+        status = cls(size=ctypes.sizeof(cls))
+        ctypes.WinDLL("kernel32").GlobalMemoryStatusEx(ctypes.byref(status))  # type: ignore[attr-defined,unused-ignore]
+        return status
+
+
+def _kilobytes(path: Path, name: str) -> int | None:
+    try:
+        text = path.read_text(encoding="ascii", errors="replace")
+    except OSError:  # no /proc, or a container hides it
+        return None
+    lines = (line.split() for line in text.splitlines())
     return next((1024 * int(words[1]) for words in lines if words and words[0] == f"{name}:"), None)
 
 
 def _number(path: Path) -> int | None:
-    text = path.read_text(encoding="ascii").strip() if path.exists() else ""
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except OSError:
+        return None
     return int(text) if text.isdecimal() else None  # "max" is no limit

@@ -10,10 +10,15 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-# What Windows lacks, for clipbug alone (other packages ask for the name of the system, which stays as it is),
-# and how it starts processes. Each Python process with this file in its path runs it.
+# What Windows lacks, and how it starts processes. Each Python process with this file in its path runs it.
 SITE = """
-import builtins, multiprocessing, os
+import builtins, importlib.util, multiprocessing, os, sys
+
+sys.modules["fcntl"] = sys.modules["resource"] = None
+# On Linux psutil, where somebody has installed it, needs them: here nobody has.
+sys.modules["psutil"] = None
+ordinary_find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *package: None if name == "psutil" else ordinary_find(name, *package)
 
 ordinary_import = builtins.__import__
 
