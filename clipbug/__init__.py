@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from clipbug._version import __version__
 
 if TYPE_CHECKING:
-    from clipbug.recipes.loaded_model import LoadedModel
+    from clipbug.inference.loaded_model import LoadedModel
 
 __all__ = ["__version__", "load"]
 
@@ -21,6 +21,6 @@ def load(path: Path | str, *, step: str = "best") -> "LoadedModel":
     Raises:
         CheckpointError: no such folder or step, or a damaged one.
     """
-    from clipbug.recipes.loaded_model import load_model  # brings torch, which takes seconds
+    from clipbug.inference.loaded_model import load_model  # brings torch, which takes seconds
 
     return load_model(path, step=step)

@@ -32,7 +32,9 @@ TINY_TEXTS = (
 @pytest.fixture(scope="session")
 def tiny_tokenizer() -> "PreTrainedTokenizerBase":
     """A WordPiece tokenizer over a handful of sentences. Do not change it: the whole session shares it."""
-    from clipbug.data.tokenization import train_wordpiece  # takes seconds that most tests need not pay
+    from clipbug.data.loading.tokenization import (
+        train_wordpiece,  # takes seconds that most tests need not pay
+    )
 
     return train_wordpiece(TINY_TEXTS, vocabulary_size=160)
 
@@ -78,8 +80,8 @@ def synthetic_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # These take seconds to import, which most tests need not pay.
     import cv2
 
-    from clipbug.data.probe import probe
-    from clipbug.data.store import StoreWriter
+    from clipbug.data.store.probe import probe
+    from clipbug.data.store.store import StoreWriter
     from tests.video_factory import draw_index, make_video
 
     folder = tmp_path_factory.mktemp("synthetic")

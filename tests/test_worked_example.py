@@ -20,7 +20,7 @@ def commands() -> list[list[str]]:
 
 @pytest.mark.slow
 def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from clipbug.data.synthetic.dataset import make_dataset
+    from clipbug.synthetic.dataset import make_dataset
 
     data = make_dataset(
         tmp_path / "drawn", num_train=12, num_heldout=2, num_train_images=1, num_heldout_images=1, seed=0

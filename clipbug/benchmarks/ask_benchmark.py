@@ -15,14 +15,14 @@ from typing import Any
 from clipbug.benchmarks.inference_benchmark import HEIGHT, SECONDS, WIDTH, machine_name
 from clipbug.benchmarks.inference_setup import QUESTIONS, build_tokenizer
 from clipbug.benchmarks.recordings import write_recording
+from clipbug.builders.task_model import TextParts, build_task_model, model_of
 from clipbug.config import RunConfig
 from clipbug.config.loading import load_config
-from clipbug.data.answers import AnswerVocabulary
-from clipbug.data.tokenization import save_tokenizer
+from clipbug.data.annotations.answers import AnswerVocabulary
+from clipbug.data.loading.tokenization import save_tokenizer
 from clipbug.errors import ConfigError
-from clipbug.recipes.assembly import TextParts, build_task_model, model_of
-from clipbug.recipes.run_folder import RunFolder
 from clipbug.runtime.tensors import save_tensors
+from clipbug.workspace.run_folder import RunFolder
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,14 +21,14 @@ import numpy as np
 
 from clipbug.benchmarks.original_decoding import decode_clips_as_original, read_clips_as_original
 from clipbug.benchmarks.recordings import write_recording
-from clipbug.data.clip_sampling import ClipSampler, build_clip_sampler
 from clipbug.data.decoding.packet_reader import PacketReader
 from clipbug.data.decoding.plan import is_before_start, plan_stretches
+from clipbug.data.loading.visuals import VisualReader
 from clipbug.data.media import MediaEntry
-from clipbug.data.prepare import PrepareSettings, prepare
-from clipbug.data.probe import probe
-from clipbug.data.store import MediaStore, StoreWriter
-from clipbug.data.visuals import VisualReader
+from clipbug.data.sampling.clip_sampling import ClipSampler, build_clip_sampler
+from clipbug.data.store.prepare import PrepareSettings, prepare
+from clipbug.data.store.probe import probe
+from clipbug.data.store.store import MediaStore, StoreWriter
 from clipbug.errors import DataError
 from clipbug.runtime.progress import ProgressBar
 

@@ -10,18 +10,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedTokenizerBase
 
 from clipbug.config.model import ClipBertResNetConfig, EncoderConfig, ModelConfig, SmallConvConfig
-from clipbug.data.answers import AnswerVocabulary
-from clipbug.data.clip_sampling import build_clip_sampler
-from clipbug.data.collate import collate
-from clipbug.data.datasets import VisualTextDataset, group_records
+from clipbug.data.annotations.answers import AnswerVocabulary
 from clipbug.data.decoding.base import VideoDecoder
 from clipbug.data.decoding.prepared import PreparedDecoder
-from clipbug.data.inference_batches import InferenceBatches
-from clipbug.data.loose_media import LooseMedia, loose_media
+from clipbug.data.loading.collate import collate
+from clipbug.data.loading.datasets import VisualTextDataset, group_records
+from clipbug.data.loading.inference_batches import InferenceBatches
+from clipbug.data.loading.tokenization import train_wordpiece
 from clipbug.data.media import MediaEntry
-from clipbug.data.prepare import PrepareSettings, prepare
 from clipbug.data.records import QuestionRecord
-from clipbug.data.tokenization import train_wordpiece
+from clipbug.data.sampling.clip_sampling import build_clip_sampler
+from clipbug.data.store.in_memory import LooseMedia, loose_media
+from clipbug.data.store.prepare import PrepareSettings, prepare
 from clipbug.models.build import build_model
 from clipbug.models.clipbert import ClipBert
 from clipbug.tasks.question_answering import QuestionAnswering

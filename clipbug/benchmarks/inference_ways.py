@@ -25,15 +25,15 @@ from clipbug.benchmarks.inference_setup import (
 from clipbug.benchmarks.original_decoding import read_clips_as_original
 from clipbug.benchmarks.original_inference import OriginalInference
 from clipbug.benchmarks.stopwatch import Stopwatch, Times
-from clipbug.data.batch import UnreadVisual
-from clipbug.data.collate import canvas_size
-from clipbug.data.datasets import VisualTextDataset
-from clipbug.data.inference_batches import InferenceBatches
+from clipbug.data.loading.batch import UnreadVisual
+from clipbug.data.loading.collate import canvas_size
+from clipbug.data.loading.datasets import VisualTextDataset
+from clipbug.data.loading.inference_batches import InferenceBatches
 from clipbug.engine.predictor import predict
 from clipbug.errors import DataError
 from clipbug.models.clipbert import ClipBert
-from clipbug.models.frame_encoder import FrameEncoder
-from clipbug.models.inference_graph import prepare_for_inference
+from clipbug.models.inference.frame_encoder import FrameEncoder
+from clipbug.models.inference.prepare import prepare_for_inference
 from clipbug.runtime.allocator import keep_freed_memory
 from clipbug.runtime.memory import process_bytes, process_peak_bytes
 from clipbug.runtime.precision import Precision, resolve_precision

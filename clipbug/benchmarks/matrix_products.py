@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from clipbug.benchmarks.stopwatch import Stopwatch, Times
-from clipbug.models.inference_encoder import LinearStep
-from clipbug.models.onednn import FusedLinear, can_fuse
+from clipbug.models.inference.encoder import LinearStep
+from clipbug.models.inference.onednn import FusedLinear, can_fuse
 
 
 def matrix_products(size: int, dtype: torch.dtype, device: torch.device) -> tuple[Callable[[], Tensor], ...]:

@@ -18,8 +18,8 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clipbug.data.frame_size import resized_size
-from clipbug.data.transforms import scale_as_clipbert
+from clipbug.data.loading.frame_size import resized_size
+from clipbug.data.loading.transforms import scale_as_clipbert
 
 _SEEK_MARGIN_TICKS = 1024
 

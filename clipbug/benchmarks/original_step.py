@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.models.aggregation import multi_clip_cross_entropy
 from clipbug.models.backbones.resnet import ResNetTrunk
 from clipbug.models.clipbert import ClipBert

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbug.data.synthetic.canvas import Canvas, Rect
-from clipbug.data.synthetic.pools import TRAIN_POOL
-from clipbug.data.synthetic.recorder import encode_h264
-from clipbug.data.synthetic.style import pick
 from clipbug.runtime.files import atomic_write
+from clipbug.synthetic.canvas import Canvas, Rect
+from clipbug.synthetic.pools import TRAIN_POOL
+from clipbug.synthetic.recorder import encode_h264
+from clipbug.synthetic.style import pick
 
 Motion = Literal["moving", "still", "phone"]
 Picture = NDArray[np.uint8]

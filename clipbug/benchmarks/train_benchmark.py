@@ -16,7 +16,7 @@ from clipbug.benchmarks.matrix_products import measure_rate
 from clipbug.benchmarks.original_step import OriginalStep, Switches
 from clipbug.benchmarks.train_setting import Scale, Setting, Variant
 from clipbug.config import RunConfig
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.engine.optim import build_optimizer
 from clipbug.engine.step import OptimizerStep
 from clipbug.errors import ClipbugError, ConfigError

@@ -10,19 +10,19 @@ import torch
 
 from clipbug.benchmarks.original_step import Switches
 from clipbug.benchmarks.recordings import write_recording
+from clipbug.builders.batches import BatchBuilder
+from clipbug.builders.records import open_media, records_with_media
+from clipbug.builders.task_model import TextParts
 from clipbug.config import RunConfig
-from clipbug.data.answers import AnswerVocabulary
-from clipbug.data.batch import Batch
-from clipbug.data.tokenization import train_wordpiece
+from clipbug.data.annotations.answers import AnswerVocabulary
+from clipbug.data.loading.batch import Batch
+from clipbug.data.loading.tokenization import train_wordpiece
 from clipbug.models.build import build_model
-from clipbug.recipes.assembly import TextParts
-from clipbug.recipes.batches import BatchBuilder
 from clipbug.recipes.ingest import ingest
-from clipbug.recipes.rows import open_media, records_with_media
-from clipbug.recipes.storage import Storage
 from clipbug.runtime.distributed import Distributed
 from clipbug.tasks.base import Task
 from clipbug.tasks.build import build_task
+from clipbug.workspace.storage import Storage
 
 Scale = Literal["base", "tiny"]
 _NUM_ANSWERS, _VOCABULARY = 1500, 30522

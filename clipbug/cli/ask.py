@@ -10,7 +10,7 @@ import typer
 from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, rich_console, start_logging
 from clipbug.cli.startup import heavy_imports
-from clipbug.cli.tables import report_view
+from clipbug.cli.views.generic import report_view
 
 Model = Annotated[
     Path | None,
@@ -53,8 +53,8 @@ def ask(
     """
     start_logging(quiet=quiet, verbose=verbose)
     with heavy_imports():
+        from clipbug.data.ingest.arguments import files_and_questions
         from clipbug.recipes.ask import ask as run_ask
-        from clipbug.recipes.asking import files_and_questions
 
     files, asked = files_and_questions(words)
     done = run_ask(
@@ -115,7 +115,7 @@ def _typed_questions() -> Iterator[str]:
 
 
 def _print_answer(answer: Mapping[str, Any], frames: Any) -> None:
-    from clipbug.report.answer_view import answer_view
+    from clipbug.cli.views.answer import answer_view
 
     console = rich_console(sys.stdout)
     console.print(answer_view(answer, frames, console))

@@ -36,8 +36,8 @@ def baseline(
 ) -> Outcome:
     """Score what needs no picture: the most frequent answer, the question alone, the words of captions."""
     start_logging(quiet=quiet, verbose=verbose)
+    from clipbug.cli.views.baseline import baseline_table
     from clipbug.recipes.baseline import baseline as score_baselines
-    from clipbug.report.baseline_table import baseline_table
 
     report = score_baselines(
         data, train=train or (), documents=documents or (), task=task, data_format=data_format

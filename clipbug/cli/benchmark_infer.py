@@ -52,7 +52,7 @@ def infer(
     """Answers per second beside the original's way, how equal they are, and how far from the floor."""
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.benchmarks.inference_benchmark import measure_inference
-    from clipbug.report.inference_table import inference_lines, inference_table
+    from clipbug.cli.views.benchmark import inference_lines, inference_table
 
     report = measure_inference(
         recordings or (),

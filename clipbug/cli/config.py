@@ -7,8 +7,8 @@ import typer
 
 from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, start_logging
-from clipbug.cli.tables import report_view
 from clipbug.cli.training import config_outcome
+from clipbug.cli.views.generic import report_view
 from clipbug.errors import ConfigError
 
 Source = Annotated[
@@ -95,7 +95,7 @@ def import_config(
 ) -> Outcome:
     """Convert a JSON config of ClipBERT or ClipBugBERT: every flag is mapped, or named with the reason."""
     start_logging(quiet=quiet, verbose=verbose)
-    from clipbug.config.legacy_file import import_config_file
+    from clipbug.interop.clipbert_config_file import import_config_file
 
     imported = import_config_file(file, task=task)
     if output is not None:

@@ -28,8 +28,8 @@ def demo(
 ) -> Outcome:
     """Draw recordings of app bugs, then ingest, finetune, infer and evaluate on them, in about 3 minutes."""
     start_logging(quiet=quiet, verbose=verbose)
+    from clipbug.cli.views.demo import demo_view
     from clipbug.recipes.demo import run_demo
-    from clipbug.report.demo_table import demo_view
 
     report = run_demo(keep=keep, quick=quick, seed=seed).to_json()
     return Outcome(report, demo_view(report))

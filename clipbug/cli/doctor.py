@@ -15,8 +15,8 @@ def doctor(
     Ends with exit code 1 if clipbug cannot be used as it is.
     """
     start_logging(quiet=quiet, verbose=verbose)
+    from clipbug.cli.views.doctor import health_table
     from clipbug.recipes.doctor import examine
-    from clipbug.report.health_table import health_table
 
     report = examine(storage=storage)
     return Outcome(report.to_json(), health_table(report.to_json()), exit_code=0 if report.is_usable else 1)

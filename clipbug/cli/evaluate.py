@@ -7,7 +7,7 @@ import typer
 
 from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, start_logging
-from clipbug.cli.tables import report_view
+from clipbug.cli.views.generic import report_view
 
 
 def evaluate(
@@ -44,8 +44,8 @@ def evaluate(
         raise typer.BadParameter("give --run or --predictions, not both.")
     from rich.console import Group
 
+    from clipbug.cli.views.evaluation import evaluation_table
     from clipbug.recipes.evaluate import evaluate as run_evaluation
-    from clipbug.report.evaluation_table import evaluation_table
 
     report = run_evaluation(
         storage=storage,

@@ -8,7 +8,7 @@ import typer
 from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, start_logging
 from clipbug.cli.startup import heavy_imports
-from clipbug.cli.tables import report_view
+from clipbug.cli.views.generic import report_view
 
 PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 

@@ -9,7 +9,7 @@ import typer
 
 from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, start_logging
-from clipbug.cli.tables import report_view
+from clipbug.cli.views.generic import report_view
 from clipbug.runtime.files import safe_name
 
 
@@ -88,9 +88,9 @@ def ingest(
     start_logging(quiet=quiet, verbose=verbose)
     _refuse_both(("--name", name is not None), ("--out", out is not None))
     _refuse_both(("--raw", raw), ("--prepare", prepare))
-    from clipbug.recipes.file_loading import PrepareSettings
+    from clipbug.data.ingest.load_files import PrepareSettings
     from clipbug.recipes.ingest import ingest as run_ingest
-    from clipbug.recipes.storage import Storage
+    from clipbug.workspace.storage import Storage
 
     store = out or Storage(storage).visual / (name or _store_name(paths))
     report = run_ingest(

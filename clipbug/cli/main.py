@@ -15,9 +15,6 @@ from clipbug.cli import (
     benchmark_infer,
     benchmark_train,
     config,
-    data,
-    data_annotations,
-    data_store,
     demo,
     doctor,
     evaluate,
@@ -29,6 +26,9 @@ from clipbug.cli import (
     serve,
     weights,
 )
+from clipbug.cli.data import annotations as data_annotations
+from clipbug.cli.data import split as data_split
+from clipbug.cli.data import store as data_store
 from clipbug.cli.multi_value import MultiValueCommand
 from clipbug.cli.reporting import run
 from clipbug.cli.startup import Termination, let_idle_threads_sleep
@@ -80,7 +80,7 @@ _DATA_COMMANDS: _Commands = (
     ("convert", data_annotations.convert, "clipbug data convert questions.csv --output questions.jsonl"),
     (
         "split",
-        data.split,
+        data_split.split,
         "clipbug data split questions.jsonl --output storage/txt_db/mine",
     ),
     ("ls", data_store.list_store, "clipbug data ls storage/vis_db/videos"),

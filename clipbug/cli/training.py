@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from clipbug.cli.options import ResumeChoice
 from clipbug.cli.reporting import Outcome
-from clipbug.cli.tables import report_view
+from clipbug.cli.views.generic import report_view
 
 if TYPE_CHECKING:  # pydantic takes a third of the time that `clipbug --help` may take
     from clipbug.config import RunConfig
@@ -37,7 +37,7 @@ def run_training(
 ) -> Outcome:
     """Train, or with `dry_run` only report what would be done."""
     if dry_run:
-        from clipbug.recipes.plan import plan_run
+        from clipbug.builders.dry_run import plan_run
 
         plan = plan_run(config, storage=storage).to_json()
         return Outcome(plan, report_view("plan", plan))

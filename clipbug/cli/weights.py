@@ -7,7 +7,7 @@ import typer
 
 from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, start_logging
-from clipbug.cli.tables import report_view
+from clipbug.cli.views.generic import report_view
 
 FormatChoice = Literal["clipbert", "huggingface", "onnx"]
 _LONG_LISTS = ("loaded", "unused")

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from clipbug.data.batch import Batch, UnreadVisual
+from clipbug.data.loading.batch import Batch, UnreadVisual
 from clipbug.engine.predictor import InferencePrecision, run_batches
 
 Embedder = Callable[[Tensor], Tensor]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.data.records import Record
 from clipbug.engine.examples import Example, examples_of
 from clipbug.engine.failures import memory_errors_explained

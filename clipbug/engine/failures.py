@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.engine.state import TrainState
 from clipbug.errors import ClipbugError, OutOfMemoryError
 from clipbug.runtime.files import atomic_folder

@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from clipbug.data.batch import Batch, UnreadVisual
+from clipbug.data.loading.batch import Batch, UnreadVisual
 from clipbug.data.records import Record
 from clipbug.engine.failures import memory_errors_explained
 from clipbug.errors import DataError

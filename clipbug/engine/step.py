@@ -10,7 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.engine.failures import memory_errors_explained, what_is_not_finite
 from clipbug.runtime.distributed import Distributed, gather_objects
 from clipbug.runtime.precision import Precision, autocast, make_scaler

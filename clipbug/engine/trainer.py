@@ -10,14 +10,14 @@ from typing import Literal
 
 from torch.optim import Optimizer
 
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.engine.checkpoint import CheckpointManager
 from clipbug.engine.evaluator import Evaluator
 from clipbug.engine.failures import not_finite_error, save_failure
 from clipbug.engine.interruption import StopSignals, stop_for
 from clipbug.engine.meter import StepMeter
 from clipbug.engine.optim import learning_rates, set_learning_rates
-from clipbug.engine.ranking import RankingEvaluator
+from clipbug.engine.retrieval import RankingEvaluator
 from clipbug.engine.schedules import Schedule, learning_rate_factor
 from clipbug.engine.state import TrainState
 from clipbug.engine.step import OptimizerStep, StepResult

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from clipbug.models.fusion import FusionEncoder
 from clipbug.models.heads import Head
+from clipbug.models.inference.deduplication import Distinct, equal_rows
 from clipbug.models.outputs import FusionOutput, PretrainingOutput
-from clipbug.models.repeats import Distinct, equal_rows
 from clipbug.models.visual import VisualEncoder
 
 FRAME_DIMENSIONS = 6

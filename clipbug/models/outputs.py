@@ -1,6 +1,6 @@
 """What the parts of the model hand to each other.
 
-Letters as in `clipbug.data.batch`, plus V visual tokens, S = L + V, D hidden.
+Letters as in `clipbug.data.loading.batch`, plus V visual tokens, S = L + V, D hidden.
 """
 
 from typing import NamedTuple

@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipbug.data.loose_media import kind_of_file
+from clipbug.cli.views.answer import Frames
 from clipbug.data.media import MediaKind
+from clipbug.data.store.in_memory import kind_of_file
 from clipbug.errors import CheckpointError, ClipbugError, DataError
-from clipbug.recipes.evidence import find_evidence
+from clipbug.inference.loaded_model import EncodedVisual, LoadedModel, load_model
+from clipbug.inference.model_fit import ModelChoice
+from clipbug.inference.occlusion import find_evidence
 from clipbug.recipes.explain import strongest_picture
-from clipbug.recipes.loaded_model import EncodedVisual, LoadedModel, load_model
-from clipbug.recipes.model_fit import ModelChoice
-from clipbug.recipes.run_folder import RunFolder
-from clipbug.recipes.storage import Storage
-from clipbug.report.answer_view import Frames
 from clipbug.report.contents import Card, Filmstrip
 from clipbug.report.page import render_answers
 from clipbug.report.pictures import jpeg_uri, make_filmstrip
 from clipbug.runtime.files import atomic_write
 from clipbug.tasks.base import Prediction
+from clipbug.workspace.run_folder import RunFolder
+from clipbug.workspace.storage import Storage
 
 _log = logging.getLogger(__name__)
 

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clipbug.builders.records import DataFormat
+from clipbug.checks.dataset.answers import answer_statistics, check_answers, reachable_scores
+from clipbug.checks.dataset.findings import Finding, Part
+from clipbug.checks.dataset.media import check_media
+from clipbug.checks.dataset.records import check_rows
+from clipbug.checks.dataset.splits import check_splits
 from clipbug.data.annotations import load_aliases, scan_annotations
-from clipbug.data.answers import AnswerVocabulary
-from clipbug.data.store import open_stores
+from clipbug.data.annotations.answers import AnswerVocabulary
+from clipbug.data.store.store import open_stores
 from clipbug.errors import DataError
-from clipbug.recipes.checks.answers import answer_statistics, check_answers, reachable_scores
-from clipbug.recipes.checks.findings import Finding, Part
-from clipbug.recipes.checks.media import check_media
-from clipbug.recipes.checks.rows import check_rows
-from clipbug.recipes.checks.splits import check_splits
-from clipbug.recipes.rows import DataFormat
-from clipbug.recipes.storage import Split, split_of
+from clipbug.workspace.storage import Split, split_of
 
 
 @dataclass(frozen=True, slots=True)

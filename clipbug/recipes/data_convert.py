@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from clipbug.builders.records import DataFormat
 from clipbug.data.annotations import Family, scan_annotations
-from clipbug.data.answer_forms import AnswerForm, in_form
+from clipbug.data.annotations.answer_forms import AnswerForm, in_form
 from clipbug.data.records import UNKNOWN_TYPE, CaptionRecord, ChoiceRecord, QuestionRecord, Record
 from clipbug.errors import DataError
-from clipbug.recipes.rows import DataFormat
 from clipbug.runtime.files import atomic_write
 
 _MEDIA_FIELD: dict[Family, str] = {

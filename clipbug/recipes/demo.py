@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from clipbug.config.loading import load_config
-from clipbug.data.synthetic.dataset import SyntheticDataset, make_dataset
 from clipbug.errors import DataError
 from clipbug.recipes.evaluate import evaluate
 from clipbug.recipes.infer import infer
 from clipbug.recipes.ingest import ingest
 from clipbug.recipes.train import train
+from clipbug.synthetic.dataset import SyntheticDataset, make_dataset
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clipbug._version import __version__
-from clipbug.recipes.health import Check, Finding, run_check
-from clipbug.recipes.health_data import check_decoders, check_lmdb, check_presets, check_storage
-from clipbug.recipes.health_machine import (
+from clipbug.checks.environment.machine import (
     check_device,
     check_disk,
     check_extras,
@@ -18,6 +16,8 @@ from clipbug.recipes.health_machine import (
     check_python,
     check_threads,
 )
+from clipbug.checks.environment.result import Check, Finding, run_check
+from clipbug.checks.environment.storage import check_decoders, check_lmdb, check_presets, check_storage
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,27 +6,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from clipbug.builders.records import DataFormat, asked_task, open_media, read_records
 from clipbug.config import RunConfig
 from clipbug.config.task import CountConfig
-from clipbug.data.duplicates import is_duplicates_file
+from clipbug.data.annotations.duplicates import is_duplicates_file
 from clipbug.data.records import ChoiceRecord
 from clipbug.errors import DataError
+from clipbug.evaluation.answers import labelled_rows, score_predictions
+from clipbug.evaluation.rankings import evaluate_duplicates, evaluate_retrieval
+from clipbug.inference.rankings import SCORES_NAME, SEARCHES
 from clipbug.metrics.choice_baselines import TrainingChoices
-from clipbug.recipes.prediction_source import (
+from clipbug.runtime.files import WriteError, atomic_write
+from clipbug.runtime.json_text import json_text
+from clipbug.workspace.predictions import (
     PredictionSource,
     predictions_in_file,
     predictions_of_run,
     read_predictions,
     task_of_file,
 )
-from clipbug.recipes.rows import DataFormat, asked_task, open_media, read_records
-from clipbug.recipes.run_folder import RunFolder
-from clipbug.recipes.scoring import labelled_rows, score_predictions
-from clipbug.recipes.search_evaluation import evaluate_duplicates, evaluate_retrieval
-from clipbug.recipes.search_inference import SCORES_NAME, SEARCHES
-from clipbug.recipes.storage import Storage
-from clipbug.runtime.files import WriteError, atomic_write
-from clipbug.runtime.json_text import json_text
+from clipbug.workspace.run_folder import RunFolder
+from clipbug.workspace.storage import Storage
 
 logger = logging.getLogger(__name__)
 

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbug.data.loose_media import kind_of_file
+from clipbug.data.store.in_memory import kind_of_file
 from clipbug.errors import ConfigError
-from clipbug.recipes.evidence import NUM_MASKS, Evidence, find_evidence
-from clipbug.recipes.loaded_model import EncodedVisual, LoadedModel, load_model
-from clipbug.recipes.model_fit import ModelChoice
-from clipbug.recipes.storage import Storage
+from clipbug.inference.loaded_model import EncodedVisual, LoadedModel, load_model
+from clipbug.inference.model_fit import ModelChoice
+from clipbug.inference.occlusion import NUM_MASKS, Evidence, find_evidence
 from clipbug.report.overlay import evidence_sheet, spotlight
 from clipbug.runtime.files import atomic_write, safe_name
 from clipbug.runtime.progress import ProgressBar
+from clipbug.workspace.storage import Storage
 
 
 @dataclass(frozen=True, slots=True)

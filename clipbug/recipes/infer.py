@@ -9,20 +9,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from clipbug.builders.batches import BatchBuilder
+from clipbug.builders.cut_texts import warn_of_cut_texts
+from clipbug.builders.records import DataFormat, match_records
+from clipbug.builders.task_model import model_of
 from clipbug.data.records import Record
 from clipbug.engine.predictor import predict
 from clipbug.errors import ConfigError, DataError
-from clipbug.models.frame_encoder import FrameEncoder
-from clipbug.recipes.assembly import model_of
-from clipbug.recipes.batches import BatchBuilder
-from clipbug.recipes.cut_texts import warn_of_cut_texts
-from clipbug.recipes.inference_inputs import PATIENCE, find_inputs, result_settings
-from clipbug.recipes.inference_model import InferencePrecision, load_inference_model
-from clipbug.recipes.result_log import Result, ResultLog, compute_remaining
-from clipbug.recipes.rows import DataFormat, match_records
-from clipbug.recipes.score_file import write_scores
-from clipbug.recipes.search_inference import SEARCHES, SearchReport, infer_search
-from clipbug.recipes.storage import Storage
+from clipbug.inference.inputs import PATIENCE, find_inputs, result_settings
+from clipbug.inference.load import InferencePrecision, load_inference_model
+from clipbug.inference.rankings import SEARCHES, SearchReport, infer_search
+from clipbug.inference.result_log import Result, ResultLog, compute_remaining
+from clipbug.inference.scores_file import write_scores
+from clipbug.models.inference.frame_encoder import FrameEncoder
 from clipbug.runtime.distributed import all_reduce_sums, joined_processes
 from clipbug.runtime.files import (
     WriteError,
@@ -34,6 +33,7 @@ from clipbug.runtime.files import (
 )
 from clipbug.runtime.json_text import json_text
 from clipbug.tasks.base import Prediction
+from clipbug.workspace.storage import Storage
 
 logger = logging.getLogger(__name__)
 

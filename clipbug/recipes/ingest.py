@@ -6,18 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from clipbug.data.annotations.media_ids import other_forms
 from clipbug.data.decoding.open import media_kind
-from clipbug.data.frame_size import describe_narrow
+from clipbug.data.ingest.find_files import FileType, find_media_files
+from clipbug.data.ingest.load_files import BadFile, LoadedFile, load_files, load_raw
+from clipbug.data.ingest.result import IngestReport, KindTotals
+from clipbug.data.loading.frame_size import describe_narrow
 from clipbug.data.media import MediaEntry, MediaKind
-from clipbug.data.media_ids import other_forms
-from clipbug.data.prepare import PrepareSettings
-from clipbug.data.store import StoreWriter
-from clipbug.data.store_rewrite import rewrite_store
-from clipbug.data.write_lock import DEFAULT_WAIT_SECONDS
+from clipbug.data.store.prepare import PrepareSettings
+from clipbug.data.store.rewrite import rewrite_store
+from clipbug.data.store.store import StoreWriter
+from clipbug.data.store.write_lock import DEFAULT_WAIT_SECONDS
 from clipbug.errors import DataError
-from clipbug.recipes.file_loading import BadFile, LoadedFile, load_files, load_raw
-from clipbug.recipes.ingest_report import IngestReport, KindTotals
-from clipbug.recipes.media_files import FileType, find_media_files
 from clipbug.runtime.progress import ProgressBar
 
 _MAX_BATCH_ITEMS = 1000

@@ -5,29 +5,29 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from clipbug.data.duplicates import is_duplicates_file
+from clipbug.builders.records import asked_task, open_media, read_records
+from clipbug.data.annotations.duplicates import is_duplicates_file
 from clipbug.data.media import MediaSource
 from clipbug.errors import DataError
 from clipbug.recipes.evaluate import evaluate
-from clipbug.recipes.prediction_source import (
+from clipbug.report import facts
+from clipbug.report.cards import make_cards
+from clipbug.report.contents import Card, Group, Ranking, ReportContents
+from clipbug.report.data_findings import data_findings
+from clipbug.report.frames import cards_frames, make_filmstrips, rankings_frames
+from clipbug.report.groups import groups_of
+from clipbug.report.page import render_page
+from clipbug.report.ranking_cards import duplicate_rankings, text_rankings
+from clipbug.runtime.files import atomic_write
+from clipbug.workspace.predictions import (
     PredictionSource,
     predictions_in_file,
     predictions_of_run,
     read_predictions,
     task_of_file,
 )
-from clipbug.recipes.report_parts import facts
-from clipbug.recipes.report_parts.cards import make_cards
-from clipbug.recipes.report_parts.findings import data_findings
-from clipbug.recipes.report_parts.frames import cards_frames, make_filmstrips, rankings_frames
-from clipbug.recipes.report_parts.rankings import duplicate_rankings, text_rankings
-from clipbug.recipes.rows import asked_task, open_media, read_records
-from clipbug.recipes.run_folder import RunFolder
-from clipbug.recipes.storage import Storage
-from clipbug.report.contents import Card, Group, Ranking, ReportContents
-from clipbug.report.groups import groups_of
-from clipbug.report.page import render_page
-from clipbug.runtime.files import atomic_write
+from clipbug.workspace.run_folder import RunFolder
+from clipbug.workspace.storage import Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def _answers(subject: _Subject) -> tuple[list[Card], list[Ranking]]:
 def _with_evidence(cards: Sequence[Card], subject: _Subject, count: int) -> Sequence[Card]:
     if subject.run is None or not cards or not count:
         return cards
-    from clipbug.recipes.report_parts.evidence import with_evidence  # loads the model: only if it is wanted
+    from clipbug.inference.evidence_pictures import with_evidence  # loads the model: only if it is wanted
 
     predictions = Path(subject.found.predictions)
     return with_evidence(cards, subject.run, predictions, subject.open_media(), count=count)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from clipbug.errors import ClipbugError
-from clipbug.recipes.loaded_model import load_model
-from clipbug.recipes.model_fit import ModelChoice
-from clipbug.recipes.storage import Storage
-from clipbug.recipes.web_page import PageModels, build_page, import_gradio
+from clipbug.inference.loaded_model import load_model
+from clipbug.inference.model_fit import ModelChoice
+from clipbug.inference.web_page import PageModels, build_page, import_gradio
+from clipbug.workspace.storage import Storage
 
 logger = logging.getLogger(__name__)
 DEFAULT_HOST = "127.0.0.1"

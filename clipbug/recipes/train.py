@@ -9,25 +9,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from clipbug.builders.cut_texts import warn_of_cut_texts
+from clipbug.builders.task_model import TextParts, build_answers, build_text_parts, model_of
+from clipbug.builders.training import TrainingData, build_trainer, build_training_task, read_training_data
 from clipbug.config import RunConfig
-from clipbug.data.bad_items import BadItems
-from clipbug.data.batch import UnreadVisual
+from clipbug.data.loading.bad_items import BadItems
+from clipbug.data.loading.batch import UnreadVisual
+from clipbug.data.loading.tokenization import load_tokenizer, save_tokenizer
 from clipbug.data.records import QuestionRecord, Record
-from clipbug.data.tokenization import load_tokenizer, save_tokenizer
 from clipbug.engine.state import TrainState
 from clipbug.errors import ClipbugError
 from clipbug.metrics.baselines import TrainingAnswers
 from clipbug.models.build import self_contained_config
-from clipbug.models.weight_files import read_tensors
-from clipbug.models.weights import load_tensors
-from clipbug.recipes.assembly import TextParts, build_answers, build_text_parts, model_of
-from clipbug.recipes.cut_texts import warn_of_cut_texts
-from clipbug.recipes.environment import describe_start
-from clipbug.recipes.fingerprint import data_fingerprint, fingerprint_difference
-from clipbug.recipes.resolve import Resume, RunPlace, place_run, refuse_changes, resolve_data
-from clipbug.recipes.run_folder import RunFolder
-from clipbug.recipes.storage import Storage
-from clipbug.recipes.trainer import TrainingData, build_trainer, build_training_task, read_training_data
+from clipbug.models.weights.files import read_tensors
+from clipbug.models.weights.state import load_tensors
 from clipbug.runtime.distributed import (
     Distributed,
     barrier,
@@ -39,6 +34,11 @@ from clipbug.runtime.files import atomic_folder, atomic_write, remove_temporarie
 from clipbug.runtime.json_reading import read_note
 from clipbug.runtime.seeding import seed_everything
 from clipbug.tasks.base import Task
+from clipbug.workspace.fingerprint import data_fingerprint, fingerprint_difference
+from clipbug.workspace.provenance import describe_start
+from clipbug.workspace.run_folder import RunFolder
+from clipbug.workspace.run_location import Resume, RunPlace, place_run, refuse_changes, resolve_data
+from clipbug.workspace.storage import Storage
 
 logger = logging.getLogger(__name__)
 

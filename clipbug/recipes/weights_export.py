@@ -13,13 +13,13 @@ from torch import Tensor
 from clipbug.config import RunConfig
 from clipbug.engine.checkpoint import STATE
 from clipbug.errors import CheckpointError
-from clipbug.models.clipbert_keys import clipbert_key
-from clipbug.recipes.model_card import ModelOrigin, model_card
-from clipbug.recipes.onnx_export import export_onnx
-from clipbug.recipes.run_folder import RunFolder
+from clipbug.interop.model_card import ModelOrigin, model_card
+from clipbug.interop.onnx import export_onnx
+from clipbug.models.weights.clipbert_keys import clipbert_key
 from clipbug.recipes.weights_import import ORIGIN_FILE, UNUSED_FILE
 from clipbug.runtime.files import atomic_file, atomic_folder, atomic_write
 from clipbug.runtime.tensors import load_tensors, refuse_values
+from clipbug.workspace.run_folder import RunFolder
 
 Format = Literal["clipbert", "huggingface", "onnx"]
 

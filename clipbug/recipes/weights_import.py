@@ -8,23 +8,23 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from clipbug.builders.task_model import TextParts, build_task_model, model_of
 from clipbug.config import RunConfig
-from clipbug.config.legacy import task_of_legacy
-from clipbug.data.tokenization import load_tokenizer, save_tokenizer
+from clipbug.data.loading.tokenization import load_tokenizer, save_tokenizer
 from clipbug.errors import CheckpointError, ConfigError
+from clipbug.interop.clipbert_config import task_of_legacy
+from clipbug.interop.model_card import ModelOrigin, model_card
+from clipbug.interop.settings import import_settings, import_vocabulary
+from clipbug.interop.sources import WeightsSource, read_sources
 from clipbug.models.build import self_contained_config
-from clipbug.models.clipbert_keys import clipbert_key
-from clipbug.models.sizes import num_classes
-from clipbug.models.weights import LoadReport, load_tensors
-from clipbug.recipes.assembly import TextParts, build_task_model, model_of
-from clipbug.recipes.model_card import ModelOrigin, model_card
-from clipbug.recipes.run_folder import RunFolder
-from clipbug.recipes.weights_settings import import_settings, import_vocabulary
-from clipbug.recipes.weights_sources import WeightsSource, read_sources
+from clipbug.models.weights.clipbert_keys import clipbert_key
+from clipbug.models.weights.sizes import num_classes
+from clipbug.models.weights.state import LoadReport, load_tensors
 from clipbug.runtime.files import atomic_folder, atomic_write
 from clipbug.runtime.seeding import seed_everything
 from clipbug.runtime.tensors import save_tensors
 from clipbug.tasks.base import Task
+from clipbug.workspace.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.data.records import QuestionRecord, Record
 from clipbug.metrics.counts import mean_squared_error
 from clipbug.models.aggregation import ClipAggregation, aggregate_clips

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.data.records import ChoiceRecord, Record
 from clipbug.models.aggregation import ClipAggregation, aggregate_clips, multi_clip_cross_entropy
 from clipbug.tasks.answer_metric import AnswerMetric

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.data.records import CaptionRecord, Record
 from clipbug.tasks.base import ClipPrediction, Prediction
 

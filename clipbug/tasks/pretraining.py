@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.data.records import Record
 from clipbug.metrics.answers import mean
 from clipbug.models.aggregation import ClipAggregation, aggregate_clips, multi_clip_cross_entropy

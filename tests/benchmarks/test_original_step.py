@@ -8,7 +8,7 @@ import torch
 from clipbug.benchmarks.original_step import OriginalAdamW, OriginalStep, Switches
 from clipbug.config import RunConfig
 from clipbug.config.model import ClipBertResNetConfig
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.models.build import build_model
 from clipbug.models.clipbert import ClipBert
 from clipbug.tasks.question_answering import QuestionAnswering

@@ -47,7 +47,7 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
     )
     for name in names:
         fakes.install(monkeypatch, *name.split(":"))
-    storage = ModuleType("clipbug.recipes.storage")
+    storage = ModuleType("clipbug.workspace.storage")
     storage.Storage = FakeStorage  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "clipbug.recipes.storage", storage)
+    monkeypatch.setitem(sys.modules, "clipbug.workspace.storage", storage)
     return fakes

@@ -1,7 +1,7 @@
 """The data sets of ClipBERT's pre-training keep their media and ratios."""
 
-from clipbug.config.legacy import import_legacy
 from clipbug.config.loading import config_from_values
+from clipbug.interop.clipbert_config import import_legacy
 
 
 def test_data_sets_of_pretraining() -> None:

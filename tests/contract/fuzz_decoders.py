@@ -19,8 +19,8 @@ from typing import Any
 import cv2
 
 from clipbug.data.decoding.open import open_media
-from clipbug.data.prepare import PrepareSettings, prepare
-from clipbug.data.probe import probe
+from clipbug.data.store.prepare import PrepareSettings, prepare
+from clipbug.data.store.probe import probe
 from clipbug.errors import DecodeError
 from clipbug.runtime.contained import ContainedPool, Lost
 from clipbug.runtime.memory import process_peak_bytes

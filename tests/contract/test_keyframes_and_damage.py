@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clipbug.data.decoding.open import open_media
 from clipbug.data.decoding.packets import read_packet_table
-from clipbug.data.probe import probe
+from clipbug.data.store.probe import probe
 from clipbug.errors import DecodeError
 from tests.contract.test_decoders import decode_everything
 from tests.video_factory import draw_index, make_video, read_index

@@ -22,8 +22,8 @@ from clipbug.data.decoding.picture_sizes import _vp9_size, coded_sizes
 from clipbug.data.decoding.prepared import PreparedDecoder
 from clipbug.data.decoding.pyav import PyAvDecoder
 from clipbug.data.media import MediaEntry
-from clipbug.data.prepare import PrepareSettings, prepare
-from clipbug.data.probe import probe
+from clipbug.data.store.prepare import PrepareSettings, prepare
+from clipbug.data.store.probe import probe
 from clipbug.errors import DecodeError
 
 Picture = NDArray[np.uint8]

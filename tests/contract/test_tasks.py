@@ -15,7 +15,7 @@ from clipbug.config.task import (
     VideoQaConfig,
     VqaConfig,
 )
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.models.aggregation import ClipAggregation
 from clipbug.tasks.base import Task
 from tests.rounding import assert_close, num_terms

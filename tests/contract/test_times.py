@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from clipbug.data.decoding.open import open_media
-from clipbug.data.probe import probe
+from clipbug.data.store.probe import probe
 from tests.video_factory import draw_index, make_video, read_index
 
 CLOCK_SECONDS = 2**33 / 90_000  # after which the clock of MPEG streams begins at 0 again

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from clipbug.data.decoding.open import open_media
-from clipbug.data.prepare import PrepareSettings, prepare
-from clipbug.data.probe import probe
+from clipbug.data.store.prepare import PrepareSettings, prepare
+from clipbug.data.store.probe import probe
 from clipbug.errors import DecodeError
 from tests.picture_files import PNG_START, on_white, png_chunk, saved
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from clipbug.data.answer_forms import in_form
+from clipbug.data.annotations.answer_forms import in_form
 
 
 @pytest.mark.parametrize(

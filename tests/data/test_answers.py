@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clipbug.data.answers import AnswerVocabulary, fold
+from clipbug.data.annotations.answers import AnswerVocabulary, fold
 from clipbug.data.records import QuestionRecord
 from clipbug.errors import DataError
 from clipbug.metrics.text import fold as fold_of_metrics

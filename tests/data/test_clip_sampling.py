@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clipbug.data.clip_sampling import (
+from clipbug.data.sampling.clip_sampling import (
     ClipPlan,
     build_clip_sampler,
     clips_at_random_times,

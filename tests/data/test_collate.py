@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from clipbug.data.batch import Batch, Sample, TextRow
-from clipbug.data.collate import Padding, collate
+from clipbug.data.loading.batch import Batch, Sample, TextRow
+from clipbug.data.loading.collate import Padding, collate
 from clipbug.data.records import CaptionRecord
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from clipbug.data.counts import with_number
+from clipbug.data.annotations.numbers import with_number
+from clipbug.data.loading.targets import count_targets
 from clipbug.data.records import CaptionRecord, QuestionRecord
-from clipbug.data.targets import count_targets
 from clipbug.errors import DataError
 
 

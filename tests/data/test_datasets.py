@@ -8,13 +8,13 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from clipbug.data.answers import AnswerVocabulary
-from clipbug.data.batch import Sample
-from clipbug.data.clip_sampling import build_clip_sampler
-from clipbug.data.datasets import VisualTextDataset, group_records
+from clipbug.data.annotations.answers import AnswerVocabulary
+from clipbug.data.loading.batch import Sample
+from clipbug.data.loading.datasets import VisualTextDataset, group_records
+from clipbug.data.loading.targets import single_label_targets
+from clipbug.data.loading.transforms import scale_as_clipbert
 from clipbug.data.records import QuestionRecord
-from clipbug.data.targets import single_label_targets
-from clipbug.data.transforms import scale_as_clipbert
+from clipbug.data.sampling.clip_sampling import build_clip_sampler
 from clipbug.errors import DataError, DecodeError
 from tests.fakes import FakeMedia, fake_recording
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clipbug.data.duplicates import BugRecording, is_duplicates_file, read_duplicates
+from clipbug.data.annotations.duplicates import BugRecording, is_duplicates_file, read_duplicates
 from clipbug.errors import DataError
 
 

@@ -12,16 +12,16 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from clipbug.data.answers import AnswerVocabulary
-from clipbug.data.bad_items import BadItems
-from clipbug.data.batch import Batch
-from clipbug.data.clip_sampling import build_clip_sampler
-from clipbug.data.collate import collate
-from clipbug.data.datasets import VisualTextDataset, group_records
-from clipbug.data.loaders import EvaluationBatches, TrainBatches
-from clipbug.data.parcel import DeadWorkerError
+from clipbug.data.annotations.answers import AnswerVocabulary
+from clipbug.data.loading.bad_items import BadItems
+from clipbug.data.loading.batch import Batch
+from clipbug.data.loading.collate import collate
+from clipbug.data.loading.datasets import VisualTextDataset, group_records
+from clipbug.data.loading.loaders import EvaluationBatches, TrainBatches
+from clipbug.data.loading.parcel import DeadWorkerError
+from clipbug.data.loading.targets import single_label_targets
 from clipbug.data.records import QuestionRecord
-from clipbug.data.targets import single_label_targets
+from clipbug.data.sampling.clip_sampling import build_clip_sampler
 from clipbug.errors import DataError, DecodeError
 from tests.fakes import FakeDecoder, FakeMedia, fake_image, fake_recording
 

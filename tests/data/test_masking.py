@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from clipbug.data.masking import TokenMasker
+from clipbug.data.loading.masking import TokenMasker
 
 TEXT = "what is tapped first? what is tapped just before the bug? which screen is this? " * 4
 SPECIAL_IDS = {0, 1, 2, 3, 4}

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from clipbug.data.media_ids import IdFinder, file_stem, fold_id, whole_number
+from clipbug.data.annotations.media_ids import IdFinder, file_stem, fold_id, whole_number
 from tests.fakes import FakeMedia, fake_image
 
 NFC = unicodedata.normalize("NFC", "Café Ångström")

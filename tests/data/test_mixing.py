@@ -10,11 +10,10 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from clipbug.data.clip_sampling import build_clip_sampler
-from clipbug.data.collate import collate
-from clipbug.data.datasets import group_records
-from clipbug.data.loaders import EvaluationBatches, TrainBatches
-from clipbug.data.mixing import (
+from clipbug.data.loading.collate import collate
+from clipbug.data.loading.datasets import group_records
+from clipbug.data.loading.loaders import EvaluationBatches, TrainBatches
+from clipbug.data.loading.mixing import (
     ChainedBatches,
     MediaOfSets,
     MixedBatches,
@@ -22,8 +21,9 @@ from clipbug.data.mixing import (
     set_of_id,
     turns_of_round,
 )
-from clipbug.data.pretraining_dataset import PretrainingDataset
+from clipbug.data.loading.pretraining_dataset import PretrainingDataset
 from clipbug.data.records import CaptionRecord
+from clipbug.data.sampling.clip_sampling import build_clip_sampler
 from clipbug.errors import DataError
 from tests.fakes import FakeMedia, fake_image, fake_recording
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from clipbug.data import batch_reader
-from clipbug.data.batch_reader import BatchReader
-from clipbug.data.parcel import DeadWorkerError, Parcel
+from clipbug.data.loading import batch_reader
+from clipbug.data.loading.batch_reader import BatchReader
+from clipbug.data.loading.parcel import DeadWorkerError, Parcel
 from clipbug.errors import DataError
 
 

@@ -12,15 +12,15 @@ import pytest
 from numpy.typing import NDArray
 
 from clipbug.benchmarks.recordings import write_recording
-from clipbug.data.clip_sampling import build_clip_sampler
 from clipbug.data.decoding.prepared import PreparedDecoder
 from clipbug.data.decoding.pyav import PyAvDecoder
+from clipbug.data.loading.visuals import VisualReader
 from clipbug.data.media import MediaEntry
-from clipbug.data.prepare import PrepareSettings, prepare
-from clipbug.data.probe import probe
-from clipbug.data.store import MediaStore, StoreWriter
-from clipbug.data.store_rewrite import rewrite_store
-from clipbug.data.visuals import VisualReader
+from clipbug.data.sampling.clip_sampling import build_clip_sampler
+from clipbug.data.store.prepare import PrepareSettings, prepare
+from clipbug.data.store.probe import probe
+from clipbug.data.store.rewrite import rewrite_store
+from clipbug.data.store.store import MediaStore, StoreWriter
 from clipbug.errors import DataError, DecodeError
 from tests.video_factory import draw_index, make_video, read_index
 
@@ -200,7 +200,7 @@ def test_nothing_is_enlarged_silently(tmp_path: Path) -> None:
 REWRITE = """
 import sys
 from pathlib import Path
-from clipbug.data.store_rewrite import rewrite_store
+from clipbug.data.store.rewrite import rewrite_store
 rewrite_store(Path(sys.argv[1]), **{sys.argv[2]: frozenset({"r"})})
 """
 

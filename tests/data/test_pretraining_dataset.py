@@ -6,10 +6,10 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from clipbug.data.clip_sampling import build_clip_sampler
-from clipbug.data.datasets import group_records
-from clipbug.data.pretraining_dataset import PretrainingDataset
+from clipbug.data.loading.datasets import group_records
+from clipbug.data.loading.pretraining_dataset import PretrainingDataset
 from clipbug.data.records import CaptionRecord, QuestionRecord, Record
+from clipbug.data.sampling.clip_sampling import build_clip_sampler
 from clipbug.errors import DataError
 from tests.fakes import FakeMedia
 

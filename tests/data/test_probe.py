@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from clipbug.data.decoding.content import count_missing_bytes, detect_content, gif_picture_count
 from clipbug.data.decoding.open import open_media
-from clipbug.data.probe import probe
+from clipbug.data.store.probe import probe
 from clipbug.errors import DecodeError
 from tests.video_factory import draw_index, make_video, read_index
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from clipbug.data.clip_sampling import build_clip_sampler
-from clipbug.data.datasets import group_records
+from clipbug.data.annotations.retrieval_set import RetrievalSet
+from clipbug.data.loading.datasets import group_records
+from clipbug.data.loading.retrieval_dataset import RetrievalDataset
 from clipbug.data.records import CaptionRecord, ChoiceRecord
-from clipbug.data.retrieval_dataset import RetrievalDataset
-from clipbug.data.retrieval_set import RetrievalSet
+from clipbug.data.sampling.clip_sampling import build_clip_sampler
 from clipbug.errors import DataError
 from tests.fakes import FakeMedia
 

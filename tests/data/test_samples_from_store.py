@@ -10,14 +10,14 @@ import pytest
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from clipbug.data.answers import AnswerVocabulary
-from clipbug.data.clip_sampling import build_clip_sampler
-from clipbug.data.collate import collate
-from clipbug.data.datasets import VisualTextDataset, group_records
-from clipbug.data.loaders import EvaluationBatches, TrainBatches
+from clipbug.data.annotations.answers import AnswerVocabulary
+from clipbug.data.loading.collate import collate
+from clipbug.data.loading.datasets import VisualTextDataset, group_records
+from clipbug.data.loading.loaders import EvaluationBatches, TrainBatches
+from clipbug.data.loading.targets import single_label_targets
 from clipbug.data.records import QuestionRecord
-from clipbug.data.store import MediaStore
-from clipbug.data.targets import single_label_targets
+from clipbug.data.sampling.clip_sampling import build_clip_sampler
+from clipbug.data.store.store import MediaStore
 from tests.video_factory import read_index
 
 # Clips of 2 frames 0.5 s apart, at the first picture, in the middle and up to the last picture, by hand.

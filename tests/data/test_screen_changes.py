@@ -5,16 +5,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clipbug.data.clip_sampling import (
+from clipbug.data.decoding.changes import change_between, changes_by_size
+from clipbug.data.decoding.open import open_media
+from clipbug.data.sampling.clip_sampling import (
     build_clip_sampler,
     clips_at_regular_times,
     clips_at_screen_changes,
 )
-from clipbug.data.decoding.changes import change_between, changes_by_size
-from clipbug.data.decoding.open import open_media
-from clipbug.data.manifest import decode_entry, encode_entry
-from clipbug.data.prepare import PrepareSettings, prepare
-from clipbug.data.probe import probe
+from clipbug.data.store.manifest import decode_entry, encode_entry
+from clipbug.data.store.prepare import PrepareSettings, prepare
+from clipbug.data.store.probe import probe
 from tests.video_factory import draw_index, make_video, read_index
 
 BURST = range(300, 315)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
 from clipbug.data.decoding.open import open_media
-from clipbug.data.probe import probe
+from clipbug.data.store.probe import probe
 from clipbug.errors import DecodeError
 from tests.picture_files import PNG_START, bmp, on_white, png, png_chunk, saved, tiff
 

@@ -20,10 +20,10 @@ import numpy as np
 import pytest
 
 from clipbug.data.decoding.open import open_media
-from clipbug.data.manifest import decode_entry, encode_entry
 from clipbug.data.media import MediaEntry, PacketTable
-from clipbug.data.probe import probe
-from clipbug.data.store import MediaStore, StoreWriter, open_stores
+from clipbug.data.store.manifest import decode_entry, encode_entry
+from clipbug.data.store.probe import probe
+from clipbug.data.store.store import MediaStore, StoreWriter, open_stores
 from clipbug.errors import DataError
 from tests.video_factory import draw_index, make_video, read_index
 
@@ -74,7 +74,7 @@ def test_bytes_and_entries_come_back(tmp_path: Path) -> None:
 
 
 def test_ids_beyond_one_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clipbug.data.store._KEYS_PER_READ", 3)
+    monkeypatch.setattr("clipbug.data.store.store._KEYS_PER_READ", 3)
     names = {f"id{index:03}": b"x" for index in range(20)}
     assert list(MediaStore(fill(tmp_path / "s", names)).ids()) == sorted(names)
 
@@ -148,7 +148,7 @@ def test_missing_id_names_the_nearest(tmp_path: Path) -> None:
 
 
 def test_map_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clipbug.data.store_writer._FREE_BYTES", 64 * 1024)
+    monkeypatch.setattr("clipbug.data.store.writer._FREE_BYTES", 64 * 1024)
     items = {f"id{index}": os.urandom(300_000) for index in range(30)}
     path = fill(tmp_path / "s", items)
     fill(path, {"late": b"x" * 3_000_000})
@@ -180,7 +180,7 @@ def failing_items() -> Iterator[tuple[MediaEntry, bytes]]:
 LIMITED_WRITE = """
 import resource, sys
 from pathlib import Path
-from clipbug.data.store import StoreWriter
+from clipbug.data.store.store import StoreWriter
 from clipbug.errors import DataError
 from tests.data.test_store import entry
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
@@ -209,7 +209,7 @@ def test_full_disk(tmp_path: Path) -> None:
 ENDLESS_WRITE = """
 import sys
 from pathlib import Path
-from clipbug.data.store import StoreWriter
+from clipbug.data.store.store import StoreWriter
 from tests.data.test_store import entry
 with StoreWriter(Path(sys.argv[1])) as writer:
     for batch in range(10**6):
@@ -256,7 +256,7 @@ def test_two_readers_and_a_copy_in_one_process(tmp_path: Path) -> None:
 FORK = """
 import os, sys
 from pathlib import Path
-from clipbug.data.store import MediaStore
+from clipbug.data.store.store import MediaStore
 stores = [MediaStore(Path(sys.argv[1])), MediaStore(Path(sys.argv[1]))]
 print([store.read("a") for store in stores], flush=True)
 parents = stores[0]._environment
@@ -347,7 +347,7 @@ def test_plain_lmdb_of_files(tmp_path: Path) -> None:
 def test_stored_recording_opens_without_reading_its_packets_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from clipbug.data.probe import probe
+    from clipbug.data.store.probe import probe
 
     data = make_video(tmp_path / "v.mp4", num_frames=8).read_bytes()
     with StoreWriter(tmp_path / "s") as writer:

@@ -16,21 +16,21 @@ from numpy.typing import NDArray
 
 from clipbug.data.annotations.read import read_annotations
 from clipbug.data.records import QuestionRecord
-from clipbug.data.synthetic.balance import without_surplus
-from clipbug.data.synthetic.canvas import Rect
-from clipbug.data.synthetic.dataset import SyntheticDataset, make_dataset
-from clipbug.data.synthetic.drawing import DOT_COLORS, DOT_RADIUS, draw_screen
-from clipbug.data.synthetic.plan import plan_recordings, spread
-from clipbug.data.synthetic.pools import HELDOUT_POOL, TRAIN_POOL, Pool
-from clipbug.data.synthetic.questions import image_rows, video_rows
-from clipbug.data.synthetic.recorder import draw_shots
-from clipbug.data.synthetic.screen import KINDS, PLACES, Screen, place_of
-from clipbug.data.synthetic.script import Truth, perform
-from clipbug.data.synthetic.session import Session
-from clipbug.data.synthetic.stills import draw_stills
-from clipbug.data.synthetic.style import SCREEN_HEIGHT, SCREEN_WIDTH, Style, draw_style
-from clipbug.data.synthetic.widgets import KEYBOARD
-from clipbug.data.synthetic.writing import WRONG_COUNTERS, Writer
+from clipbug.synthetic.balance import without_surplus
+from clipbug.synthetic.canvas import Rect
+from clipbug.synthetic.dataset import SyntheticDataset, make_dataset
+from clipbug.synthetic.drawing import DOT_COLORS, DOT_RADIUS, draw_screen
+from clipbug.synthetic.pools import HELDOUT_POOL, TRAIN_POOL, Pool
+from clipbug.synthetic.questions import image_rows, video_rows
+from clipbug.synthetic.recorder import draw_shots
+from clipbug.synthetic.screen import KINDS, PLACES, Screen, place_of
+from clipbug.synthetic.script import Truth, perform
+from clipbug.synthetic.session import Session
+from clipbug.synthetic.session_plan import plan_recordings, spread
+from clipbug.synthetic.stills import draw_stills
+from clipbug.synthetic.style import SCREEN_HEIGHT, SCREEN_WIDTH, Style, draw_style
+from clipbug.synthetic.widgets import KEYBOARD
+from clipbug.synthetic.writing import WRONG_COUNTERS, Writer
 
 CODEC_TOLERANCE = (
     60  # of 255, largest channel: H.264 at this quality, with half the colour resolution, blurs edges

@@ -4,9 +4,9 @@ import pickle
 
 import torch
 
-from clipbug.data.answers import AnswerVocabulary
+from clipbug.data.annotations.answers import AnswerVocabulary
+from clipbug.data.loading.targets import single_label_targets, soft_label_targets
 from clipbug.data.records import CaptionRecord, QuestionRecord
-from clipbug.data.targets import single_label_targets, soft_label_targets
 
 VOCABULARY = AnswerVocabulary(["save", "menu", "Stop"])
 

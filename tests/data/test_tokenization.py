@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from clipbug.data.tokenization import SPECIAL_TOKENS, load_tokenizer, save_tokenizer, train_wordpiece
+from clipbug.data.loading.tokenization import SPECIAL_TOKENS, load_tokenizer, save_tokenizer, train_wordpiece
 from clipbug.errors import DataError
 from tests.conftest import TINY_TEXTS
 
@@ -104,7 +104,7 @@ def test_an_unknown_name_says_what_else_to_do(monkeypatch: pytest.MonkeyPatch) -
     def unreachable(name: str, **_: object) -> None:
         raise OSError(f"no connection for {name}\nmore")
 
-    monkeypatch.setattr("clipbug.data.tokenization.AutoTokenizer.from_pretrained", unreachable)
+    monkeypatch.setattr("clipbug.data.loading.tokenization.AutoTokenizer.from_pretrained", unreachable)
     with pytest.raises(DataError, match=r"'no-such-model'.*no connection") as caught:
         load_tokenizer("no-such-model")
     assert "tokenizer.name=wordpiece" in caught.value.hint

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from clipbug.data.frame_size import resized_size
-from clipbug.data.transforms import augment, scale_as_clipbert
+from clipbug.data.loading.frame_size import resized_size
+from clipbug.data.loading.transforms import augment, scale_as_clipbert
 
 
 @pytest.mark.parametrize(("height", "width"), [(1280, 720), (720, 1280), (90, 160), (50, 50), (1, 5000)])

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
-from clipbug.data.environment import DATA_FILE
-from clipbug.data.store import MediaStore
-from clipbug.data.store_rewrite import rewrite_store
-from clipbug.data.write_lock import BusyStoreError
+from clipbug.data.store.lmdb_environment import DATA_FILE
+from clipbug.data.store.rewrite import rewrite_store
+from clipbug.data.store.store import MediaStore
+from clipbug.data.store.write_lock import BusyStoreError
 from clipbug.recipes.ingest import ingest
 
 HOLDER = """

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import multiprocessing
 
 from clipbug.config.task import RetrievalConfig
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.engine.interruption import StopSignals, TerminatedError
 from clipbug.engine.predictor import predict
-from clipbug.engine.ranking import EncodedTexts, RankingEvaluator
+from clipbug.engine.retrieval import EncodedTexts, RankingEvaluator
 from clipbug.errors import CheckpointError
 from clipbug.runtime.distributed import (
     Distributed,

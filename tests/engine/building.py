@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from clipbug.config.train import GroupConfig, OptimConfig
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.engine.checkpoint import CheckpointManager
 from clipbug.engine.evaluator import Evaluator
 from clipbug.engine.optim import build_optimizer

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.data.records import QuestionRecord, Record
 from clipbug.runtime.distributed import Distributed
 from clipbug.tasks.base import Metric, Prediction, StepOutput, Task

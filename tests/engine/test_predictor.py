@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from clipbug.data.batch import Batch, UnreadVisual
+from clipbug.data.loading.batch import Batch, UnreadVisual
 from clipbug.engine import predictor
 from clipbug.engine.evaluator import Evaluator
 from clipbug.engine.interruption import StopSignals

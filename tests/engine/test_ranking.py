@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clipbug.config.task import RetrievalConfig
-from clipbug.data.batch import Batch, UnreadVisual
-from clipbug.engine import ranking
+from clipbug.data.loading.batch import Batch, UnreadVisual
+from clipbug.engine import retrieval as ranking
 from clipbug.engine.evaluator import Evaluation
 from clipbug.engine.interruption import StopSignals
-from clipbug.engine.ranking import EncodedTexts, RankingEvaluator, score_recordings
+from clipbug.engine.retrieval import EncodedTexts, RankingEvaluator, score_recordings
 from clipbug.tasks.retrieval import Retrieval
 from tests.engine.fakes import ALONE
 from tests.rounding import assert_close, num_terms

@@ -10,13 +10,13 @@ from transformers import PreTrainedTokenizerBase
 
 from clipbug.config import RunConfig
 from clipbug.config.train import OptimConfig
-from clipbug.data.batch import Batch
-from clipbug.data.clip_sampling import build_clip_sampler
-from clipbug.data.collate import collate
-from clipbug.data.datasets import group_records
-from clipbug.data.loaders import EvaluationBatches, TrainBatches
-from clipbug.data.pretraining_dataset import PretrainingDataset
+from clipbug.data.loading.batch import Batch
+from clipbug.data.loading.collate import collate
+from clipbug.data.loading.datasets import group_records
+from clipbug.data.loading.loaders import EvaluationBatches, TrainBatches
+from clipbug.data.loading.pretraining_dataset import PretrainingDataset
 from clipbug.data.records import CaptionRecord
+from clipbug.data.sampling.clip_sampling import build_clip_sampler
 from clipbug.engine.checkpoint import CheckpointManager
 from clipbug.engine.evaluator import Evaluator
 from clipbug.engine.optim import build_optimizer

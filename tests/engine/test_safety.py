@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.engine import checkpoint
 from clipbug.engine.evaluator import Evaluator
 from clipbug.engine.interruption import TerminatedError

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.engine.step import OptimizerStep
 from clipbug.errors import OutOfMemoryError
 from tests.engine.fakes import ALONE, FakeTask, make_batch

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.engine.interruption import TerminatedError
 from clipbug.engine.trainer import Trainer
 from clipbug.errors import CheckpointError, ClipbugError

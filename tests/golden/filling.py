@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from clipbug.models.clipbert_keys import rename_clipbert_key
+from clipbug.models.weights.clipbert_keys import rename_clipbert_key
 
 OWNER = {
     "transformer.cls.predictions.decoder.weight": "transformer.bert.embeddings.word_embeddings.weight",

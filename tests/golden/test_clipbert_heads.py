@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clipbug.models.clipbert_keys import clipbert_key
 from clipbug.models.heads import RegressionHead
 from clipbug.models.outputs import FusionOutput, PretrainingOutput
+from clipbug.models.weights.clipbert_keys import clipbert_key
 from clipbug.tasks.multiple_choice import MultipleChoice
 from clipbug.tasks.pretraining import Pretraining
 from clipbug.tasks.question_answering import QuestionAnswering

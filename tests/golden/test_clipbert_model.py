@@ -20,10 +20,10 @@ from clipbug.config.model import ClipBertResNetConfig, EncoderConfig, ModelConfi
 from clipbug.models.aggregation import multi_clip_cross_entropy
 from clipbug.models.build import build_model
 from clipbug.models.clipbert import ClipBert
-from clipbug.models.clipbert_keys import rename_clipbert_key
 from clipbug.models.heads import ClassificationHead
-from clipbug.models.inference_graph import prepare_for_inference
+from clipbug.models.inference.prepare import prepare_for_inference
 from clipbug.models.outputs import PretrainingOutput
+from clipbug.models.weights.clipbert_keys import rename_clipbert_key
 from tests.golden.filling import clips, fill_model, filled, token_rows
 from tests.rounding import assert_close, excess, num_terms
 

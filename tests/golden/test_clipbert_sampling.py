@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clipbug.data.clip_sampling import build_clip_sampler, clips_as_clipbert
-from clipbug.data.clipbert_sampling import whole_as_clipbert
 from clipbug.data.decoding.base import DeclaredTiming
 from clipbug.data.decoding.open import open_media
+from clipbug.data.sampling.clip_sampling import build_clip_sampler, clips_as_clipbert
+from clipbug.data.sampling.clipbert_sampling import whole_as_clipbert
 from tests.fakes import FakeDecoder, fake_recording
 from tests.video_factory import make_video, read_index
 

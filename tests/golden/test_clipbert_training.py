@@ -14,19 +14,19 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from clipbug.config.legacy import import_legacy
 from clipbug.config.loading import config_from_values
 from clipbug.config.model import ClipBertResNetConfig
 from clipbug.config.train import OptimConfig
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.data.records import QuestionRecord
 from clipbug.engine.checkpoint import CheckpointManager
 from clipbug.engine.optim import build_optimizer, learning_rates, set_learning_rates
 from clipbug.engine.schedules import learning_rate_factor
 from clipbug.engine.tracking import Tracker
 from clipbug.engine.trainer import Trainer
+from clipbug.interop.clipbert_config import import_legacy
 from clipbug.models.aggregation import ClipAggregation
-from clipbug.models.clipbert_keys import UNUSED, clipbert_key
+from clipbug.models.weights.clipbert_keys import UNUSED, clipbert_key
 from clipbug.runtime.distributed import init_distributed
 from clipbug.tasks.question_answering import QuestionAnswering
 from tests.golden.filling import clips, fill_model, token_rows

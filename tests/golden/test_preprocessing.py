@@ -7,8 +7,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from clipbug.data.frame_size import resized_size
-from clipbug.data.transforms import scale_as_clipbert
+from clipbug.data.loading.frame_size import resized_size
+from clipbug.data.loading.transforms import scale_as_clipbert
 from tests.rounding import assert_close
 
 GOLDEN = dict(np.load(Path(__file__).parent / "preprocessing" / "preprocess.npz"))

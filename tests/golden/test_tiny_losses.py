@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from clipbug.builders.batches import BatchBuilder
+from clipbug.builders.task_model import build_task_model, build_text_parts
 from clipbug.config import RunConfig
 from clipbug.config.loading import load_config
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
@@ -17,8 +19,6 @@ from clipbug.engine.checkpoint import CheckpointManager
 from clipbug.engine.optim import build_optimizer
 from clipbug.engine.tracking import Tracker
 from clipbug.engine.trainer import Trainer
-from clipbug.recipes.assembly import build_task_model, build_text_parts
-from clipbug.recipes.batches import BatchBuilder
 from clipbug.runtime.distributed import init_distributed
 from clipbug.runtime.seeding import seed_everything
 from tests.fakes import FakeMedia, fake_image, fake_recording

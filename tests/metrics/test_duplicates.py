@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from clipbug.data.duplicates import BugRecording
+from clipbug.data.annotations.duplicates import BugRecording
 from clipbug.errors import DataError
+from clipbug.evaluation.duplicates import score_duplicates
 from clipbug.metrics.duplicates import candidates_of, duplicate_queries, random_mrr
 from clipbug.metrics.ranking import QueryRank
-from clipbug.recipes.duplicate_scoring import score_duplicates
 
 APPS = ["x", "x", "x", "x", "y", "y"]
 BUGS = ["1", "1", "2", "3", "1", "1"]

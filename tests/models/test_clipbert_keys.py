@@ -7,7 +7,7 @@ import torch
 
 from clipbug.errors import CheckpointError
 from clipbug.models.backbones.resnet import ClipBertResNet
-from clipbug.models.clipbert_keys import rename_clipbert_key
+from clipbug.models.weights.clipbert_keys import rename_clipbert_key
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from clipbug.errors import CheckpointError
-from clipbug.models.clipbert_keys import clipbert_key, rename_clipbert_key
-from clipbug.models.importing import foreign_weights, kind_of
-from clipbug.models.sizes import encoder_sizes, resnet_architecture
+from clipbug.models.weights.clipbert_keys import clipbert_key, rename_clipbert_key
+from clipbug.models.weights.importing import foreign_weights, kind_of
+from clipbug.models.weights.sizes import encoder_sizes, resnet_architecture
 from tests.golden.original import original_checkpoint
 
 KEYS = json.loads((Path(__file__).parents[1] / "golden" / "model" / "keys.json").read_text())

@@ -5,7 +5,7 @@ import torch
 
 from clipbug.config.model import EncoderConfig
 from clipbug.models.bert import build_bert
-from clipbug.models.inference_encoder import InferenceEncoder
+from clipbug.models.inference.encoder import InferenceEncoder
 from tests.rounding import assert_close, excess, num_terms
 
 LENGTHS = (9, 4, 1)

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from clipbug.config.model import BackboneConfig, ClipBertResNetConfig, ResNetConfig
-from clipbug.models import inference_graph
 from clipbug.models.clipbert import ClipBert
-from clipbug.models.inference_graph import prepare_for_inference
-from clipbug.models.onednn import can_fuse
+from clipbug.models.inference import prepare as inference_graph
+from clipbug.models.inference.onednn import can_fuse
+from clipbug.models.inference.prepare import prepare_for_inference
 from tests.models.conftest import BuildTiny, Inputs
 from tests.rounding import LEAST_TERMS, assert_close, num_terms
 

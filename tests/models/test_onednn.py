@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from clipbug.models.inference_encoder import LinearStep
-from clipbug.models.onednn import FusedConv2d, FusedLinear, can_fuse
+from clipbug.models.inference.encoder import LinearStep
+from clipbug.models.inference.onednn import FusedConv2d, FusedLinear, can_fuse
 from tests.rounding import assert_close, num_terms
 
 pytestmark = [

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from clipbug.models.clipbert import ClipBert
-from clipbug.models.repeats import equal_rows
+from clipbug.models.inference.deduplication import equal_rows
 from tests.models.conftest import BuildTiny, Inputs
 from tests.rounding import assert_close, num_terms
 

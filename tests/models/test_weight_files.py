@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from clipbug.errors import CheckpointError
-from clipbug.models.weight_files import read_tensors
+from clipbug.models.weights.files import read_tensors
 
 NUMBERS = np.arange(6, dtype=np.float32).reshape(2, 3)
 # What Python 2 and an old numpy wrote for {"model": {"a": array([[0., 1., 2.], [3., 4., 5.]], float32)}}.

@@ -11,8 +11,8 @@ from torch import nn
 
 from clipbug.errors import CheckpointError
 from clipbug.models.clipbert import ClipBert
-from clipbug.models.weight_files import read_tensors
-from clipbug.models.weights import load_tensors, load_weights
+from clipbug.models.weights.files import read_tensors
+from clipbug.models.weights.state import load_tensors, load_weights
 from clipbug.runtime.tensors import save_tensors
 from tests.models.conftest import BuildTiny
 

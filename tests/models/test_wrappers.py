@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from clipbug.errors import CheckpointError
-from clipbug.models.weight_files import WeightFile, read_weight_file
+from clipbug.models.weights.files import WeightFile, read_weight_file
 
 BERT = {
     "bert.embeddings.word_embeddings.weight": torch.zeros(4, 2),

@@ -5,12 +5,12 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from clipbug.builders.task_model import TextParts, build_task_model, model_of
 from clipbug.config import RunConfig
-from clipbug.data.answers import AnswerVocabulary
-from clipbug.data.tokenization import save_tokenizer
-from clipbug.recipes.assembly import TextParts, build_task_model, model_of
-from clipbug.recipes.run_folder import RunFolder
+from clipbug.data.annotations.answers import AnswerVocabulary
+from clipbug.data.loading.tokenization import save_tokenizer
 from clipbug.runtime.tensors import save_tensors
+from clipbug.workspace.run_folder import RunFolder
 
 
 def save_model(

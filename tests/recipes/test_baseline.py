@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from clipbug.cli.views.baseline import baseline_table
 from clipbug.errors import ConfigError, DataError
 from clipbug.recipes.baseline import baseline
-from clipbug.report.baseline_table import baseline_table
 
 VIDEO = {"video_id": "video1", "question": "what is tapped?", "answer": "save", "answer_type": "what"}
 CHOICE = {"gif_name": "gif1", "question": "what first?", "options": ["tap", "type"], "answer": 1}

@@ -5,10 +5,10 @@ import logging
 import pytest
 from transformers import PreTrainedTokenizerBase
 
+from clipbug.builders.cut_texts import CutTexts, warn_of_cut_texts
 from clipbug.config import RunConfig
+from clipbug.data.loading.tokenization import cut_texts
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord
-from clipbug.data.tokenization import cut_texts
-from clipbug.recipes.cut_texts import CutTexts, warn_of_cut_texts
 
 LONG = "what is tapped " * 30
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from clipbug.checks.dataset.findings import Finding
 from clipbug.recipes import data_check
-from clipbug.recipes.checks.findings import Finding
 from clipbug.recipes.data_check import CheckReport, check_data
 from tests.fakes import FakeMedia, fake_image
 

@@ -9,8 +9,8 @@ import pytest
 from clipbug.data.annotations import read_annotations
 from clipbug.errors import DataError
 from clipbug.recipes.data_convert import convert_annotations
-from clipbug.recipes.issue_rows import convert_issues
-from clipbug.recipes.split import split_annotations
+from clipbug.recipes.data_convert_issues import convert_issues
+from clipbug.recipes.data_split import split_annotations
 
 QUESTIONS = """video_id,question,answer,answer_type
 video3,"where do you find the ""settings"" item?","click on the ""settings"" button",Where

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from clipbug.data.environment import DATA_FILE
-from clipbug.recipes import health_machine
+from clipbug.checks.environment import machine as health_machine
+from clipbug.checks.environment.result import Finding
+from clipbug.data.store.lmdb_environment import DATA_FILE
 from clipbug.recipes.doctor import examine
-from clipbug.recipes.health import Finding
 from tests.cli.fakes import exit_code_of
 
 Usage = namedtuple("Usage", ["total", "used", "free"])

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from clipbug.builders.task_model import TextParts, build_task_model
 from clipbug.config import RunConfig
-from clipbug.data.answers import AnswerVocabulary
-from clipbug.data.batch import Batch
+from clipbug.data.annotations.answers import AnswerVocabulary
+from clipbug.data.loading.batch import Batch
 from clipbug.data.records import QuestionRecord
 from clipbug.errors import ConfigError
-from clipbug.recipes.assembly import TextParts, build_task_model
-from clipbug.recipes.evidence import find_evidence, random_masks
+from clipbug.inference.load import InferenceModel
+from clipbug.inference.loaded_model import LoadedModel
+from clipbug.inference.occlusion import find_evidence, random_masks
 from clipbug.recipes.explain import evidence_pictures, explain, strongest_clip
-from clipbug.recipes.inference_model import InferenceModel
-from clipbug.recipes.loaded_model import LoadedModel
 from clipbug.report.overlay import spotlight
 from clipbug.tasks.base import Task
 from tests.recipes.test_loaded_model import save_model

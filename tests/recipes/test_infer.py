@@ -24,12 +24,12 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from clipbug.config import RunConfig
-from clipbug.data.answers import AnswerVocabulary
-from clipbug.data.store import MediaStore, StoreWriter
+from clipbug.data.annotations.answers import AnswerVocabulary
+from clipbug.data.store.store import MediaStore, StoreWriter
 from clipbug.errors import CheckpointError, ClipbugError, ConfigError, DataError
+from clipbug.inference.result_log import ResultLog, ResultWriter
 from clipbug.recipes.evaluate import evaluate
 from clipbug.recipes.infer import InferenceReport, infer
-from clipbug.recipes.result_log import ResultLog, ResultWriter
 from clipbug.runtime.distributed import Distributed
 from clipbug.runtime.tensors import load_tensors, save_tensors
 from clipbug.tasks import predictions

@@ -15,14 +15,14 @@ from typing import Any
 import cv2
 import pytest
 
-from clipbug.data.environment import DATA_FILE
-from clipbug.data.store import MediaStore
+from clipbug.data.ingest.find_files import find_media_files
+from clipbug.data.ingest.load_files import PrepareSettings
+from clipbug.data.ingest.result import IngestReport
+from clipbug.data.store.lmdb_environment import DATA_FILE
+from clipbug.data.store.store import MediaStore
 from clipbug.errors import DataError
-from clipbug.recipes.file_loading import PrepareSettings
+from clipbug.recipes.data_store import get_items, list_items, verify_stores
 from clipbug.recipes.ingest import ingest
-from clipbug.recipes.ingest_report import IngestReport
-from clipbug.recipes.media_files import find_media_files
-from clipbug.recipes.store_items import get_items, list_items, verify_stores
 from tests.video_factory import draw_index, make_video, read_index
 
 REPOSITORY = Path(__file__).parents[2]
@@ -124,7 +124,7 @@ def test_what_is_stored_is_not_decoded_again(
 ) -> None:
     folder = fill(tmp_path / "in", {"a.mp4": video})
     run(folder, store=tmp_path / "s")
-    monkeypatch.setattr("clipbug.recipes.file_loading.probe", None)
+    monkeypatch.setattr("clipbug.data.ingest.load_files.probe", None)
     assert run(folder, store=tmp_path / "s").already_there == 1
 
 
@@ -267,7 +267,7 @@ def test_store_in_a_folder_of_videos_is_refused(tmp_path: Path, video: bytes) ->
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Ctrl-C while the file `name` is looked at."""
-    from clipbug.recipes import file_loading
+    from clipbug.data.ingest import load_files as file_loading
 
     load_file: Callable[..., object] = file_loading.load_file
 
@@ -297,7 +297,7 @@ def test_batches_are_committed_as_they_fill(
     tmp_path: Path, video: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is in full batches is in the store even if the process is killed without a chance to clean up."""
-    from clipbug.data.store import StoreWriter
+    from clipbug.data.store.store import StoreWriter
 
     sizes: list[int] = []
     original = StoreWriter.put_many
@@ -332,7 +332,7 @@ def test_several_processes_give_the_same_store(tmp_path: Path, video: bytes, oth
 INGEST = """
 import sys
 from pathlib import Path
-from clipbug.recipes.store_items import list_items
+from clipbug.recipes.data_store import list_items
 from clipbug.recipes.ingest import ingest
 ingest([Path(sys.argv[1])], extensions=["mp4"], file_type="video", store=Path(sys.argv[2]))
 """
@@ -488,7 +488,7 @@ def test_raw_copies_and_the_next_run_looks(tmp_path: Path, video: bytes) -> None
 def test_a_file_that_crashes_its_process_is_a_bad_file(
     tmp_path: Path, video: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from clipbug.recipes import file_loading
+    from clipbug.data.ingest import load_files as file_loading
 
     monkeypatch.setattr(file_loading, "load_file", crash_on_b)
     folder = fill(tmp_path / "in", {"a.mp4": video, "b.mp4": video, "c.mp4": video})
@@ -501,7 +501,7 @@ def test_a_file_that_crashes_its_process_is_a_bad_file(
 
 def crash_on_b(file: Path, **options: Any) -> object:
     """What native code can do."""
-    from clipbug.recipes.file_loading import load_file
+    from clipbug.data.ingest.load_files import load_file
 
     if file.stem == "b":
         os.kill(os.getpid(), signal.SIGSEGV)

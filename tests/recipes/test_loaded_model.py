@@ -12,9 +12,9 @@ from transformers import PreTrainedTokenizerBase
 
 import clipbug
 from clipbug.config import RunConfig
-from clipbug.data.answers import AnswerVocabulary
+from clipbug.data.annotations.answers import AnswerVocabulary
 from clipbug.errors import ClipbugError, DataError, DecodeError
-from clipbug.recipes.loaded_model import LoadedModel
+from clipbug.inference.loaded_model import LoadedModel
 from tests.recipes.model_folders import save_model
 from tests.rounding import TERMS_OF_A_TINY_MODEL, assert_close
 from tests.video_factory import make_video

@@ -11,12 +11,12 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
+from clipbug.builders.mixtures import read_mixture
 from clipbug.cli.main import main
 from clipbug.config.loading import load_config
 from clipbug.config.presets import preset_path
 from clipbug.errors import ConfigError
-from clipbug.recipes.mixture import read_mixture
-from clipbug.recipes.storage import Storage
+from clipbug.workspace.storage import Storage
 from tests.video_factory import draw_index
 
 

@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 import pytest
 
-from clipbug.data.store import open_stores
+from clipbug.builders.records import read_records
+from clipbug.data.store.store import open_stores
 from clipbug.errors import DataError
 from clipbug.recipes.report import make_report
-from clipbug.recipes.report_parts import frames
-from clipbug.recipes.report_parts.findings import data_findings
-from clipbug.recipes.report_parts.frames import cards_frames, make_filmstrips, rankings_frames
-from clipbug.recipes.rows import read_records
+from clipbug.report import frames
 from clipbug.report.contents import Card, Filmstrip, Ranking
+from clipbug.report.data_findings import data_findings
+from clipbug.report.frames import cards_frames, make_filmstrips, rankings_frames
 from clipbug.report.page import render_page
 from clipbug.tasks.base import ClipPrediction
 from tests.report.building import card, contents

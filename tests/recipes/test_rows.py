@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from clipbug.builders.records import family_of, match_records, read_records, records_with_media
 from clipbug.config import RunConfig
 from clipbug.config.loading import load_config
 from clipbug.errors import ConfigError, DataError
-from clipbug.recipes.inference_inputs import default_data
-from clipbug.recipes.rows import family_of, match_records, read_records, records_with_media
+from clipbug.inference.inputs import default_data
 from tests.fakes import FakeMedia, fake_image
 
 VIDEO = {"video_id": "video1", "question": "what?", "answer": "yes", "answer_type": "what"}

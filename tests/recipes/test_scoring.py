@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from clipbug.cli.views.scores import score_table
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord
 from clipbug.errors import DataError
+from clipbug.evaluation.answers import score_predictions
 from clipbug.metrics.baselines import TrainingAnswers
 from clipbug.metrics.choice_baselines import TrainingChoices
 from clipbug.metrics.intervals import bootstrap_interval
 from clipbug.recipes.evaluate import evaluate
-from clipbug.recipes.scoring import score_predictions
-from clipbug.report.score_table import score_table
 
 FIRST, LAST = "what is tapped first?", "what is tapped last?"
 RECORDS = [

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from clipbug.cli.main import main
-from clipbug.recipes.result_log import Result, ResultWriter
+from clipbug.inference.result_log import Result, ResultWriter
 from tests.rounding import TERMS_OF_A_TINY_MODEL, assert_close
 
 Run = Callable[..., tuple[int, dict[str, Any]]]

@@ -17,12 +17,12 @@ from transformers import PreTrainedTokenizerBase
 
 import clipbug
 from clipbug.config import RunConfig
-from clipbug.data.answers import AnswerVocabulary
+from clipbug.data.annotations.answers import AnswerVocabulary
 from clipbug.errors import ClipbugError
-from clipbug.recipes.model_fit import ModelChoice
+from clipbug.inference.model_fit import ModelChoice
+from clipbug.inference.web_page import PageModels, _handlers, import_gradio
 from clipbug.recipes.serve import _is_own_machine
-from clipbug.recipes.storage import Storage
-from clipbug.recipes.web_page import PageModels, _handlers, import_gradio
+from clipbug.workspace.storage import Storage
 from tests.browser import open_browser
 from tests.recipes.test_loaded_model import save_model
 from tests.video_factory import make_video

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from clipbug.errors import DataError
-from clipbug.recipes.split import split_annotations
+from clipbug.recipes.data_split import split_annotations
 
 
 def write_rows(path: Path, media_ids: list[str]) -> Path:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from clipbug.errors import DataError
-from clipbug.recipes.storage import Storage, split_of
+from clipbug.workspace.storage import Storage, split_of
 
 VQA_ROW = {"image_id": 1, "question": "what?", "question_id": 10, "labels": {"yes": 1.0}}
 VIDEO_ROW = {"video_id": "video1", "question": "what?", "answer": "yes", "answer_type": "what"}

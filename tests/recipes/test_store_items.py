@@ -8,11 +8,11 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from clipbug.data.store import MediaStore
+from clipbug.data.ingest.load_files import PrepareSettings
+from clipbug.data.store.store import MediaStore
 from clipbug.errors import DataError
-from clipbug.recipes.file_loading import PrepareSettings
+from clipbug.recipes.data_store import get_items, list_items, remove_items, verify_stores
 from clipbug.recipes.ingest import ingest
-from clipbug.recipes.store_items import get_items, list_items, remove_items, verify_stores
 from tests.video_factory import make_video
 
 REPOSITORY = Path(__file__).parents[2]

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from clipbug.builders.dry_run import plan_run
 from clipbug.config import RunConfig
 from clipbug.config.loading import load_config
 from clipbug.engine.tracking import Tracker
 from clipbug.errors import CheckpointError, ClipbugError, DecodeError
 from clipbug.recipes.ingest import ingest
-from clipbug.recipes.plan import plan_run
 from clipbug.recipes.train import train
 from tests.engine.building import lines_without_times
 from tests.video_factory import make_video

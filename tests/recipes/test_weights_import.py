@@ -15,10 +15,10 @@ from torch import Tensor
 from torchvision.models import resnet18
 from transformers import BertConfig, BertForPreTraining
 
+from clipbug.builders.task_model import model_of
 from clipbug.cli.main import main
-from clipbug.recipes import onnx_export
-from clipbug.recipes.assembly import model_of
-from clipbug.recipes.loaded_model import load_model
+from clipbug.inference.loaded_model import load_model
+from clipbug.interop import onnx as onnx_export
 from clipbug.runtime.tensors import load_tensors
 from tests.golden.original import original_checkpoint, write_run, write_tokenizer
 from tests.rounding import assert_close

@@ -6,7 +6,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from clipbug.benchmarks.inference_benchmark import InferenceBenchmark, InferenceRow
-from clipbug.report.inference_table import inference_lines, inference_table
+from clipbug.cli.views.benchmark import inference_lines, inference_table
 
 PREPARED = InferenceRow(
     way="prepared",

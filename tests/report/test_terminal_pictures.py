@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from clipbug.report.answer_view import answer_view
-from clipbug.report.terminal_pictures import TerminalPicture, picture_protocol
+from clipbug.cli.views.answer import answer_view
+from clipbug.cli.views.terminal_images import TerminalPicture, picture_protocol
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (48, 20, 3)).astype(np.uint8)
 

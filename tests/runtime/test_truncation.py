@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from clipbug.errors import CheckpointError
-from clipbug.models.weight_files import read_tensors
+from clipbug.models.weights.files import read_tensors
 from clipbug.runtime.truncation import cut_off
 
 STATE = {"bert.a": torch.arange(10_000.0), "bert.b": torch.zeros(50, dtype=torch.float16)}

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from clipbug.config.model import EncoderConfig, ModelConfig, SmallConvConfig
 from clipbug.config.task import TaskConfig
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord
 from clipbug.models.aggregation import ClipAggregation
 from clipbug.models.build import build_model

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clipbug.data.batch import Batch
+from clipbug.data.loading.batch import Batch
 from clipbug.data.records import ChoiceRecord, QuestionRecord
 from clipbug.models.aggregation import ClipAggregation
 from clipbug.models.outputs import PretrainingOutput

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from clipbug.data.annotations.media_ids import whole_number
 from clipbug.data.annotations.option_columns import (
     OPTION_LISTS,
     find_option_columns,
     is_option_column,
     missing_option_column,
 )
-from clipbug.data.media_ids import whole_number
 from clipbug.data.records import UNKNOWN_TYPE
 
 Row = Mapping[str, Any]

@@ -6,8 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from clipbug.data.annotations.fields import is_whole
+from clipbug.data.annotations.media_ids import IdFinder
 from clipbug.data.media import MediaSource
-from clipbug.data.media_ids import IdFinder
 from clipbug.data.records import Record
 from clipbug.errors import DataError
 from clipbug.runtime.json_reading import JsonError, read_json

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from clipbug.data.media_ids import whole_number
+from clipbug.data.annotations.media_ids import whole_number
 
 _NUMBERED = re.compile(r"(a|ans|opt|option|choice|candidate)[ _-]?([0-9]{1,2})", re.IGNORECASE)
 _LETTERED = re.compile(r"(opt|option|choice)[ _-]?([a-z])", re.IGNORECASE)

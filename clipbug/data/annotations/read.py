@@ -11,7 +11,7 @@ from typing import Literal
 from clipbug.data.annotations.families import Family, describe_families, family_of_rows, parse_row
 from clipbug.data.annotations.fields import Row, RowError
 from clipbug.data.annotations.lines import Line, iter_lines
-from clipbug.data.media_ids import fold_id
+from clipbug.data.annotations.media_ids import fold_id
 from clipbug.data.records import CaptionRecord, Record
 from clipbug.errors import DataError
 

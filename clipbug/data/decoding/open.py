@@ -1,9 +1,9 @@
 """Opening any stored file: what it holds decides how, never its name."""
 
-from clipbug.data.decoding.animation import AnimationDecoder
 from clipbug.data.decoding.base import VideoDecoder
 from clipbug.data.decoding.content import detect_content, image_format
-from clipbug.data.decoding.image import ImageDecoder, decode_image
+from clipbug.data.decoding.pictures.animation import AnimationDecoder
+from clipbug.data.decoding.pictures.decoder import ImageDecoder, decode_image
 from clipbug.data.decoding.pyav import PyAvDecoder
 from clipbug.data.media import MediaKind, PacketTable
 from clipbug.errors import DecodeError

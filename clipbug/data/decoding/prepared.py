@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipbug.data.decoding.base import DeclaredTiming, FrameBatch, InMemory, VideoMetadata
-from clipbug.data.decoding.image import resize
+from clipbug.data.decoding.pictures.decoder import resize
 from clipbug.data.media import MediaEntry, PreparedInfo
 from clipbug.errors import DecodeError
 

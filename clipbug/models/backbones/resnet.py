@@ -13,9 +13,9 @@ from torchvision.ops.misc import FrozenBatchNorm2d
 from clipbug.errors import CheckpointError
 from clipbug.models.backbones.base import VisualBackbone
 from clipbug.models.backbones.frozen_norm import conv_and_norm, run_stage
-from clipbug.models.clipbert_keys import backbone_tensors
-from clipbug.models.weight_files import read_tensors
-from clipbug.models.weights import load_tensors
+from clipbug.models.weights.clipbert_keys import backbone_tensors
+from clipbug.models.weights.files import read_tensors
+from clipbug.models.weights.state import load_tensors
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from clipbug.config.legacy import read_legacy_file
 from clipbug.data.annotations import Family, load_aliases, read_annotations, scan_annotations
-from clipbug.data.answers import AnswerVocabulary
-from clipbug.data.duplicates import is_duplicates_file, read_duplicates
-from clipbug.data.github_issues import issues_in
+from clipbug.data.annotations.answers import AnswerVocabulary
+from clipbug.data.annotations.duplicates import is_duplicates_file, read_duplicates
+from clipbug.data.annotations.github_issues import issues_in
 from clipbug.errors import ClipbugError, DataError
-from clipbug.recipes.prediction_source import read_predictions
-from clipbug.recipes.split import split_annotations
+from clipbug.interop.clipbert_config import read_legacy_file
+from clipbug.recipes.data_split import split_annotations
+from clipbug.workspace.predictions import read_predictions
 
 GOOD: dict[Family, dict[str, Any]] = {
     "video_qa": {"video_id": "v", "question": "q?", "answer": "a", "question_id": 1, "app": "x"},

@@ -1,0 +1,152 @@
+"""Rows of annotation files, joined with their media: what training, inference and evaluation start from."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from clipbug.config import RunConfig
+from clipbug.data.annotations import (
+    Family,
+    MediaMatch,
+    detect_family,
+    load_aliases,
+    match_media,
+    read_annotations,
+    refuse_missing,
+)
+from clipbug.data.annotations.duplicates import is_duplicates_file
+from clipbug.data.annotations.numbers import with_number
+from clipbug.data.loading.frame_size import describe_narrow
+from clipbug.data.media import MediaSource
+from clipbug.data.records import Record
+from clipbug.data.store.store import known_entry, open_stores
+from clipbug.errors import ConfigError, DataError
+from clipbug.workspace.storage import FAMILY_OF_TASK, Storage
+
+logger = logging.getLogger(__name__)
+
+DataFormat = Literal["auto"] | Family
+_OPEN_QUESTIONS = ("vqa", "video_qa")  # they differ in the names of their fields only
+
+
+def family_of(task: str, data_format: DataFormat = "auto") -> Family:
+    """The family as which the files of a task are read.
+
+    Raises:
+        ConfigError: the format that was asked for gives rows that the task cannot use.
+    """
+    natural = FAMILY_OF_TASK[task]
+    if data_format in ("auto", natural) or {data_format, natural} <= set(_OPEN_QUESTIONS):
+        return natural if data_format == "auto" else data_format
+    fitting = _OPEN_QUESTIONS if natural in _OPEN_QUESTIONS else (natural,)
+    raise ConfigError(
+        f"task {task.replace('_', '-')} cannot use annotations of format {data_format}",
+        f"formats for this task: {', '.join(fitting)}; or choose another task",
+    )
+
+
+def asked_task(task: str, paths: Sequence[str | Path]) -> str:
+    """The task whose rows these files hold, for a run of `task`.
+
+    It is the run's own, but for two things that a run can be asked without being trained for them: any run,
+    which recordings are duplicates; a retrieval run, which of several texts matches (MSRVTT multiple choice).
+    """
+    if paths and is_duplicates_file(Path(paths[0])):
+        return "duplicates"
+    if task == "retrieval" and paths and detect_family(Path(paths[0])) == "multiple_choice":
+        return "multiple_choice"
+    return task
+
+
+def read_records(paths: Sequence[str | Path], task: str, *, data_format: DataFormat = "auto") -> list[Record]:
+    """All rows of the files, in order. An id that an earlier file has too gets its file in front."""
+    records: list[Record] = []
+    taken: set[str] = set()
+    for number, path in enumerate(map(Path, paths)):
+        rows = read_annotations(path, family=family_of(task, data_format))
+        if task == "count":
+            rows = [with_number(row) for row in rows]
+        prefix = f"{number}:{path.stem}/"
+        renamed = [
+            replace(row, record_id=prefix + row.record_id) if row.record_id in taken else row for row in rows
+        ]
+        taken.update(row.record_id for row in renamed)
+        records.extend(renamed)
+    return records
+
+
+def open_media(paths: Sequence[str | Path], storage: Storage) -> MediaSource:
+    """The named stores, or all stores under the storage.
+
+    Raises:
+        DataError: there is no store.
+    """
+    stores = [Path(path) for path in paths] or storage.stores()
+    if not stores:
+        raise DataError(
+            f"there is no store under {storage.visual}",
+            "make one: clipbug ingest FOLDER --ext mp4 avi (or png jpg)",
+        )
+    return open_stores(stores)
+
+
+def match_records(
+    paths: Sequence[str | Path], config: RunConfig, media: MediaSource, *, task: str | None = None
+) -> MediaMatch:
+    """The rows of the files joined with the stores.
+
+    Args:
+        task: whose rows they are; None: of the config's.
+
+    Raises:
+        DataError: an answer of a task that counts is no number; or media is missing and `data.allow_missing`
+            is not set.
+    """
+    records = read_records(paths, task or config.task.name, data_format=config.data.format)
+    return join_media(records, config, media)
+
+
+def join_media(records: Sequence[Record], config: RunConfig, media: MediaSource) -> MediaMatch:
+    """The rows with the media of the stores that they are about.
+
+    Raises:
+        DataError: media is missing and `data.allow_missing` is not set.
+    """
+    aliases = None if config.data.aliases is None else load_aliases(Path(config.data.aliases))
+    match = match_media(records, media, aliases=aliases)
+    if not config.data.allow_missing:
+        refuse_missing(match.missing, len(records), media)
+    if match.missing:
+        logger.warning(
+            "%d of %d rows are left out, their media is in no store: %s",
+            len(match.missing),
+            len(records),
+            ", ".join(dict.fromkeys(record.media_id for record in match.missing)),
+        )
+    if match.renamed:
+        shown = ", ".join(f"{name} = {store_id}" for name, store_id in list(match.renamed.items())[:5])
+        logger.info("%d media are stored under another name: %s ...", len(match.renamed), shown)
+    _warn_of_narrow(match.found, config, media)
+    return match
+
+
+def _warn_of_narrow(records: Sequence[Record], config: RunConfig, media: MediaSource) -> None:
+    """Name the media of which scaling leaves nothing to read."""
+    narrow = []
+    for media_id in dict.fromkeys(record.media_id for record in records):
+        entry = known_entry(media, media_id)
+        reason = entry and describe_narrow(entry.height, entry.width, config.max_frame_size)
+        if reason:
+            narrow.append(f"{media_id} ({reason})")
+    if narrow:
+        more = f" and {len(narrow) - 5} more; `clipbug data check` names them" if len(narrow) > 5 else ""
+        logger.warning(
+            "%d media are too long or too wide to be read: %s%s", len(narrow), ", ".join(narrow[:5]), more
+        )
+
+
+def records_with_media(paths: Sequence[str | Path], config: RunConfig, media: MediaSource) -> list[Record]:
+    """The rows of the files whose media is in the stores; see `match_records`."""
+    return match_records(paths, config, media).found

@@ -1,0 +1,1 @@
+"""Records and frames to batches of tensors."""

@@ -1,0 +1,163 @@
+"""Samples: a visual with text rows about it, random only by (seed, epoch, index)."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NotRequired, TypedDict, Unpack
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from clipbug.data.loading.batch import Sample, TextRow
+from clipbug.data.loading.sample_seeds import generator_of_sample
+from clipbug.data.loading.targets import EncodeTargets
+from clipbug.data.loading.visuals import VisualReader
+from clipbug.data.media import MediaKind, MediaSource
+from clipbug.data.records import Record
+from clipbug.data.sampling.clip_sampling import ClipSampler
+
+
+@dataclass(frozen=True, slots=True)
+class VisualGroup:
+    """Rows about one visual that make one sample, so that its frames are read and encoded once."""
+
+    media_id: str
+    records: tuple[Record, ...]
+
+
+def group_records(records: Sequence[Record], *, texts_per_visual: int | None) -> list[VisualGroup]:
+    """Rows by their visual, visuals and rows in the order in which they first occur.
+
+    Args:
+        texts_per_visual: most rows of a group (in training, where it bounds the memory); None puts all rows
+            of a visual together (in evaluation).
+
+    Raises:
+        ValueError: `texts_per_visual` is below 1.
+    """
+    if texts_per_visual is not None and texts_per_visual < 1:
+        raise ValueError(f"texts_per_visual must be at least 1 or None, got {texts_per_visual}")
+    by_media: dict[str, list[Record]] = {}
+    for record in records:
+        by_media.setdefault(record.media_id, []).append(record)
+    return [
+        VisualGroup(media_id, tuple(rows[start : start + (texts_per_visual or len(rows))]))
+        for media_id, rows in by_media.items()
+        for start in range(0, len(rows), texts_per_visual or len(rows))
+    ]
+
+
+class DatasetSettings(TypedDict):
+    """Arguments that all datasets share; see `VisualDataset`."""
+
+    media: MediaSource
+    clip_sampler: ClipSampler
+    max_frame_size: int
+    exact_resize: bool
+    tokenizer: PreTrainedTokenizerBase
+    max_text_tokens: int
+    seed: int
+    augment: NotRequired[bool]
+
+
+class VisualDataset(ABC):
+    """Groups of rows as samples. Picklable, so that worker processes can read it.
+
+    Args:
+        groups: what the samples are made of.
+        media: holds every visual of the groups.
+        clip_sampler: chooses the pictures of a recording.
+        max_frame_size: longer side in pixels that frames are scaled to.
+        exact_resize: scale as the original, in float and without antialiasing.
+        tokenizer: text to ids.
+        max_text_tokens: longer texts are cut, [CLS] and [SEP] included.
+        seed: with epoch and index decides everything random.
+        augment: change pictures at random.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[VisualGroup],
+        *,
+        media: MediaSource,
+        clip_sampler: ClipSampler,
+        max_frame_size: int,
+        exact_resize: bool,
+        tokenizer: PreTrainedTokenizerBase,
+        max_text_tokens: int,
+        seed: int,
+        augment: bool = False,
+    ) -> None:
+        self.groups = tuple(groups)
+        self.tokenizer = tokenizer
+        self.max_text_tokens = max_text_tokens
+        self.seed = seed
+        self._reader = VisualReader(
+            media,
+            clip_sampler=clip_sampler,
+            max_frame_size=max_frame_size,
+            exact_resize=exact_resize,
+            augment=augment,
+        )
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def sample(self, epoch: int, index: int) -> Sample:
+        """Read one group, the same for the same epoch and index.
+
+        Raises:
+            DataError: its visual is in no store.
+            DecodeError: its visual cannot be decoded.
+        """
+        group = self.groups[index]
+        generator = generator_of_sample(self.seed, epoch, index)
+        visual = self._reader.read(group.media_id, generator)
+        return Sample(
+            media_id=group.media_id,
+            frames=visual.frames,
+            frame_seconds=visual.frame_seconds,
+            clip_spans=visual.clip_spans,
+            clip_positions=visual.clip_positions,
+            rows=tuple(self._row(record, generator) for record in group.records),
+        )
+
+    def frame_shape(self, index: int) -> tuple[int, int]:
+        """(height, width) of a sample's frames, without decoding."""
+        return self.batch_key(index)[1:]
+
+    def batch_key(self, index: int) -> tuple[MediaKind, int, int]:
+        """What samples must share to stand in one batch without padding each other, without decoding."""
+        return self._reader.shape_of(self.groups[index].media_id)
+
+    @abstractmethod
+    def _row(self, record: Record, generator: np.random.Generator) -> TextRow:
+        """The row as the model reads it."""
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, truncation=True, max_length=self.max_text_tokens)["input_ids"]
+        return ids
+
+
+class VisualTextDataset(VisualDataset):
+    """Rows with their own texts, and targets made of the row.
+
+    Args:
+        groups: what the samples are made of.
+        encode_targets: a row to its targets; see `clipbug.data.loading.targets`.
+        settings: as of `VisualDataset`.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[VisualGroup],
+        *,
+        encode_targets: EncodeTargets,
+        **settings: Unpack[DatasetSettings],
+    ) -> None:
+        super().__init__(groups, **settings)
+        self._encode_targets = encode_targets
+
+    def _row(self, record: Record, generator: np.random.Generator) -> TextRow:
+        first, *others = map(self._encode, record.texts)
+        return TextRow(record, first, self._encode_targets(record), tuple(others))

@@ -1,0 +1,1 @@
+"""Which clips and frames of a recording a model sees."""

@@ -1,0 +1,1 @@
+"""Media in LMDB: write, read, prepare, list, rewrite."""

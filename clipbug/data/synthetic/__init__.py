@@ -1,1 +1,0 @@
-"""App screens and recordings drawn from a script of actions, with their ground truth."""

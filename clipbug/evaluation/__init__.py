@@ -1,0 +1,1 @@
+"""Predictions and annotations to scores, baselines and intervals."""

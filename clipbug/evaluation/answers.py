@@ -1,0 +1,195 @@
+"""Predictions against annotations: score, interval, baselines, ceiling, by type and by app."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clipbug.data.annotations.fields import is_whole
+from clipbug.data.annotations.media_ids import fold_id, whole_number
+from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
+from clipbug.errors import DataError
+from clipbug.metrics.answers import answer_score, ceiling, mean, out_of_vocabulary_share
+from clipbug.metrics.baselines import TrainingAnswers
+from clipbug.metrics.choice_baselines import TrainingChoices, expected_by_chance
+from clipbug.metrics.counts import mean_squared_error
+from clipbug.metrics.groups import scores_by_group
+from clipbug.metrics.intervals import bootstrap_interval
+
+_METRICS = {"vqa": "vqa_score", "video_qa": "accuracy", "multiple_choice": "accuracy", "count": "accuracy"}
+_Row = QuestionRecord | ChoiceRecord
+_NUM_SHOWN = 5
+
+
+def score_predictions(
+    predictions: Sequence[Mapping[str, Any]],
+    records: Sequence[Record],
+    *,
+    task_name: str,
+    answers: Sequence[str] | None = None,
+    training_answers: TrainingAnswers | None = None,
+    training_choices: TrainingChoices | None = None,
+) -> dict[str, Any]:
+    """The object that `evaluate --json` prints (docs/cli.md).
+
+    Rows without a label are not scored (`unlabelled`); rows without prediction are wrong (`missing`);
+    predictions without row are left out (`unmatched`). The interval draws recordings, not rows.
+
+    Args:
+        predictions: objects of predictions.jsonl, joined with rows on `id` (without one: `question_id`). The
+            answer is a text; of multiple choice, it may be the index of an option, as ClipBERT writes it; of
+            count, a number.
+        records: annotation rows.
+        task_name: vqa, video_qa, multiple_choice or count.
+        answers: what the model can answer, for the ceiling; None: anything.
+        training_answers, training_choices: for the baselines, of multiple choice the latter; None: they are
+            null.
+
+    Raises:
+        DataError: predictions without id or answer, two for an id, or all for unknown ids; no labelled row.
+    """
+    task = task_name.replace("-", "_")
+    rows = labelled_rows(records, task)
+    given = _answers_by_id(predictions, {record.record_id: record for record in records}, task)
+    unmatched = _unmatched(given, records)
+    labels = [row.labels for row in rows]
+    scores = [answer_score(given.get(row.record_id), row.labels) for row in rows]
+    missing = [row.record_id for row in rows if row.record_id not in given]
+    by_type = scores_by_group(scores, [row.answer_type for row in rows])
+    by_app = scores_by_group(scores, [row.app for row in rows])
+    return {
+        "task": task,
+        "score": mean(scores),
+        "metric": _METRICS[task],
+        "count": len(rows),
+        "answered": len(rows) - len(missing),
+        "missing": len(missing),
+        "missing_ids": missing,
+        "unmatched": unmatched,
+        "unlabelled": len(records) - len(rows),
+        "interval": list(bootstrap_interval(scores, [row.media_id for row in rows])),
+        "ceiling": ceiling(labels, answers),
+        "oov_share": None if answers is None else out_of_vocabulary_share(labels, answers),
+        "baselines": _baselines(rows, training_answers, training_choices),
+        **({"mse": _squared_error(given, rows)} if task == "count" else {}),
+        "by_type": {name: group.to_json() for name, group in by_type.items()},
+        "by_app": {name: group.to_json() for name, group in by_app.items()},
+    }
+
+
+def labelled_rows(records: Sequence[Record], task: str) -> list[_Row]:
+    """The rows that have an answer.
+
+    Raises:
+        DataError: no row has one, or the task's rows have none.
+    """
+    if task not in _METRICS:
+        raise DataError(
+            f"predictions of task {task} have no answers to score",
+            f"evaluate runs of {' or '.join(_METRICS)}; other runs have scores in metrics.jsonl",
+        )
+    rows = [record for record in records if not isinstance(record, CaptionRecord) and record.labels]
+    if not rows:
+        where = f", the first at {records[0].source}" if records else ""
+        raise DataError(
+            f"none of the {len(records)} rows{where} has an answer to score against",
+            "name an annotation file with answers: clipbug evaluate --data FILE",
+        )
+    return rows
+
+
+def _answers_by_id(
+    predictions: Sequence[Mapping[str, Any]], rows: Mapping[str, Record], task: str
+) -> dict[str, str]:
+    answers: dict[str, str] = {}
+    bad, twice = [], []
+    folded = {fold_id(row_id): row_id for row_id in rows}
+    for number, prediction in enumerate(predictions, start=1):
+        given = prediction.get("id", prediction.get("question_id"))
+        record_id = str(given) if str(given) in rows else folded.get(fold_id(str(given)), str(given))
+        answer = _answer_text(prediction.get("answer"), rows.get(record_id), task)
+        if given is None or answer is None:
+            bad.append(f"prediction {number}: fields {', '.join(prediction) or 'none'}")
+        elif record_id in answers:
+            twice.append(repr(record_id))
+        else:
+            answers[record_id] = answer
+    if bad:
+        raise DataError(
+            f"{len(bad)} predictions lack an id or a text as answer: {_first(bad)}",
+            'a prediction is {"id": "...", "answer": "..."}; clipbug infer writes such a file',
+        )
+    if twice:
+        raise DataError(
+            f"{len(twice)} ids have two predictions: {_first(twice)}", "keep one prediction per id"
+        )
+    return answers
+
+
+def _answer_text(answer: object, row: Record | None, task: str) -> str | None:
+    """The answer as the row words it, or None where it is neither a text nor a number that stands for one."""
+    is_index = isinstance(row, ChoiceRecord) and isinstance(answer, str) and answer not in row.options
+    digits = whole_number(answer.strip()) if isinstance(answer, str) and is_index else ""
+    number = int(digits) if digits.isascii() and digits.isdecimal() else answer
+    if isinstance(number, int | float) and is_whole(number):
+        if isinstance(row, ChoiceRecord):
+            return row.options[int(number)] if 0 <= number < len(row.options) else None
+        return str(int(number)) if task == "count" else None
+    return answer if isinstance(answer, str) else None
+
+
+def _squared_error(given: Mapping[str, str], rows: Sequence[_Row]) -> float | None:
+    """Of the rows with a number as prediction; None if there are none."""
+    pairs = [
+        (float(given[row.record_id]), float(answer))
+        for row in rows
+        for answer in row.labels
+        if given.get(row.record_id, "").isdecimal() and answer.isdecimal()
+    ]
+    if not pairs:
+        return None
+    answered, right = zip(*pairs, strict=True)
+    return mean_squared_error(answered, right)
+
+
+def _unmatched(given: Mapping[str, str], records: Sequence[Record]) -> int:
+    """The number of predictions that belong to no row."""
+    known = {record.record_id for record in records}
+    unmatched = [record_id for record_id in given if record_id not in known]
+    if len(unmatched) == len(given):
+        raise DataError(
+            f"none of the {len(given)} predictions belongs to a row; ids of predictions:"
+            f" {_first(unmatched) or 'none'}; ids of rows: {_first(sorted(known))}",
+            "give the annotation file that was inferred on: clipbug evaluate --data FILE",
+        )
+    return len(unmatched)
+
+
+def _choice_baselines(
+    rows: Sequence[ChoiceRecord], training: TrainingChoices | None
+) -> dict[str, float | None]:
+    guesses = {
+        "majority": None if training is None else training.majority,
+        "question_only": None if training is None else training.question_only,
+    }
+    return {"random": expected_by_chance(rows)} | {
+        name: None if guess is None else mean([float(guess(row) == row.answer) for row in rows])
+        for name, guess in guesses.items()
+    }
+
+
+def _baselines(
+    rows: Sequence[_Row], training: TrainingAnswers | None, choices: TrainingChoices | None
+) -> dict[str, float | None]:
+    choice_rows = [row for row in rows if isinstance(row, ChoiceRecord)]
+    if choice_rows:
+        return _choice_baselines(choice_rows, choices)
+    if training is None:
+        return {"majority": None, "question_only": None}
+    return {
+        "majority": mean([answer_score(training.majority, row.labels) for row in rows]),
+        "question_only": mean([answer_score(training.answer(row.question), row.labels) for row in rows]),
+    }
+
+
+def _first(items: Sequence[str]) -> str:
+    more = f" ... and {len(items) - _NUM_SHOWN} more" if len(items) > _NUM_SHOWN else ""
+    return ", ".join(items[:_NUM_SHOWN]) + more

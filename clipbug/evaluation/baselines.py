@@ -1,0 +1,153 @@
+"""Scores that need no picture, for every kind of rows."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from clipbug.data.annotations.retrieval_set import RetrievalSet
+from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
+from clipbug.metrics.answers import answer_score, ceiling, mean, out_of_vocabulary_share
+from clipbug.metrics.baselines import TrainingAnswers
+from clipbug.metrics.bm25 import Bm25
+from clipbug.metrics.choice_baselines import TrainingChoices, expected_by_chance
+from clipbug.metrics.counts import mean_squared_error
+from clipbug.metrics.groups import scores_by_group
+from clipbug.metrics.intervals import bootstrap_interval
+from clipbug.metrics.ranking import QueryRank, chance_mrr, rank_queries, ranking_scores
+from clipbug.metrics.text import fold
+
+_METRICS = {"vqa": "vqa_score"}
+
+
+def question_baselines(
+    train: Sequence[QuestionRecord], rows: Sequence[QuestionRecord], task: str
+) -> dict[str, Any]:
+    """Majority and question-only answers from the training rows, and what the training answers allow.
+
+    Args:
+        train: training rows.
+        rows: rows with answers, at least one.
+        task: names the metric.
+    """
+    training = TrainingAnswers.from_records(train)
+    labels = [row.labels for row in rows]
+    vocabulary = sorted({fold(answer) for row in train for answer in row.labels})
+    guesses: dict[str, Callable[[QuestionRecord], str | None]] = {
+        "majority": lambda row: training.majority,
+        "question_only": lambda row: training.answer(row.question),
+    }
+    if task == "count" and (numbers := [number for row in train for number in _numbers(row.labels)]):
+        average = str(round(mean(numbers)))
+        guesses["mean"] = lambda row: average
+    scores = {name: [answer_score(guess(row), row.labels) for row in rows] for name, guess in guesses.items()}
+    return {
+        "task": task,
+        "metric": _METRICS.get(task, "accuracy"),
+        "count": len(rows),
+        **_described(scores, rows),
+        "majority_answer": training.majority,
+        **({"mse": _squared_errors(guesses, rows)} if task == "count" else {}),
+        "oracle": ceiling(labels),
+        "ceiling": ceiling(labels, vocabulary),
+        "oov_share": out_of_vocabulary_share(labels, vocabulary),
+    }
+
+
+def _numbers(answers: Iterable[str]) -> list[float]:
+    return [float(answer) for answer in answers if answer.isdecimal()]
+
+
+def _squared_errors(
+    guesses: Mapping[str, Callable[[QuestionRecord], str | None]], rows: Sequence[QuestionRecord]
+) -> dict[str, float]:
+    """The mean squared error of each baseline over rows with numbers."""
+    errors = {}
+    for name, guess in guesses.items():
+        pairs = [(number, _numbers([guess(row) or ""])) for row in rows for number in _numbers(row.labels)]
+        known = [(right, given[0]) for right, given in pairs if given]
+        if known:
+            errors[name] = mean_squared_error([given for _, given in known], [right for right, _ in known])
+    return errors
+
+
+def choice_baselines(train: Sequence[ChoiceRecord], rows: Sequence[ChoiceRecord]) -> dict[str, Any]:
+    """A random option, the most frequent position, and the option that training rows speak for."""
+    training = TrainingChoices(train)
+    scores = {
+        "majority": [float(training.majority(row) == row.answer) for row in rows],
+        "question_only": [float(training.question_only(row) == row.answer) for row in rows],
+    }
+    described = _described(scores, rows)
+    return {
+        "task": "multiple_choice",
+        "metric": "accuracy",
+        "count": len(rows),
+        **described,
+        "baselines": {"random": expected_by_chance(rows), **described["baselines"]},
+        "ceiling": 1.0,
+    }
+
+
+def retrieval_baselines(rows: Sequence[CaptionRecord], documents: Sequence[Record] | None) -> dict[str, Any]:
+    """BM25 between captions and what is written about the recordings, in both directions, beside chance.
+
+    Args:
+        rows: captions to search with; their recordings are the candidates.
+        documents: texts about recordings, joined by `media_id`; None: BM25 is null.
+    """
+    search = RetrievalSet.from_records(rows)
+    rights = [search.right_media[text] for text in search.text_of_row]
+    report: dict[str, Any] = {
+        "task": "retrieval",
+        "metric": "mrr",
+        "count": len(rows),
+        "recordings": len(search.media_ids),
+        "baselines": {"random": chance_mrr([len(right) for right in rights], len(search.media_ids))},
+    }
+    if documents is None:
+        note = "there is no text about these recordings to search in: name some with --documents"
+        return {**report, "documents": 0, "text2video": None, "video2text": None, "notes": [note]}
+    texts: dict[str, list[str]] = {}
+    for document in documents:
+        texts.setdefault(document.media_id, []).append(document.text)
+    bm25 = Bm25([" ".join(texts.get(media_id, ())) for media_id in search.media_ids])
+    scores = np.stack([bm25.scores(text) for text in search.texts])
+    of_rows = [scores[text] for text in search.text_of_row]
+    queries = rank_queries(np.stack(of_rows), rights)
+    return {
+        **report,
+        "documents": sum(media_id in texts for media_id in search.media_ids),
+        "baselines": {**report["baselines"], "bm25": mean([query.reciprocal for query in queries])},
+        "details": {"bm25": {"interval": _interval(queries, rows)}},
+        "text2video": ranking_scores(queries),
+        "video2text": ranking_scores(rank_queries(scores.T, search.right_texts)),
+    }
+
+
+def _interval(queries: Sequence[QueryRank], rows: Sequence[CaptionRecord]) -> list[float]:
+    reciprocals = [query.reciprocal for query in queries]
+    return list(bootstrap_interval(reciprocals, [row.media_id for row in rows]))
+
+
+def _described(
+    scores: Mapping[str, Sequence[float]], rows: Sequence[QuestionRecord] | Sequence[ChoiceRecord]
+) -> dict[str, Any]:
+    """Mean, interval and groups of each baseline's scores."""
+    media = [row.media_id for row in rows]
+    groups: dict[str, list[str | None]] = {
+        "by_type": [row.answer_type for row in rows],
+        "by_app": [row.app for row in rows],
+    }
+    return {
+        "baselines": {name: mean(values) for name, values in scores.items()},
+        "details": {
+            name: {"interval": list(bootstrap_interval(values, media))}
+            | {key: _by_group(values, names) for key, names in groups.items()}
+            for name, values in scores.items()
+        },
+    }
+
+
+def _by_group(scores: Sequence[float], groups: Sequence[str | None]) -> dict[str, dict[str, float | int]]:
+    return {name: group.to_json() for name, group in scores_by_group(scores, groups).items()}

@@ -1,0 +1,61 @@
+"""What the worst answers of a report rest on."""
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from clipbug.data.media import MediaSource
+from clipbug.errors import ClipbugError
+from clipbug.inference.loaded_model import EncodedVisual, LoadedModel, load_model
+from clipbug.inference.occlusion import find_evidence
+from clipbug.recipes.explain import strongest_picture
+from clipbug.report.contents import Card
+from clipbug.report.pictures import jpeg_uri
+from clipbug.runtime.json_reading import read_note
+from clipbug.runtime.progress import ProgressBar
+from clipbug.tasks.question_answering import QuestionAnswering
+from clipbug.workspace.run_folder import RunFolder
+
+logger = logging.getLogger(__name__)
+
+
+def with_evidence(
+    cards: Sequence[Card], run: RunFolder, predictions: Path, media: MediaSource, *, count: int
+) -> list[Card]:
+    """The cards, the worst `count` of them with a picture of what the answer rests on.
+
+    Runs that answer no free questions have none; a recording that cannot be read is left without, and named.
+
+    Args:
+        cards: of the report.
+        run: that answered.
+        predictions: file of its answers; the note beside it names checkpoint and clips.
+        media: the recordings.
+        count: how many.
+    """
+    note = predictions.with_name("inference.json")
+    inferred = read_note(note)
+    step = re.fullmatch(r"step-0*(\d+)", str(inferred.get("step")))  # a model folder has none
+    model = load_model(run.path, step=step[1] if step else "best")
+    if not isinstance(model.task, QuestionAnswering):
+        return list(cards)
+    worst = sorted(cards, key=lambda card: card.rank)[:count]
+    explained = {}
+    with ProgressBar("evidence", len(worst), unit="answers") as bar:
+        for card in worst:
+            explained[card.record_id] = _explained(card, model, media, inferred.get("num_clips"))
+            bar.update()
+    return [explained.get(card.record_id, card) for card in cards]
+
+
+def _explained(card: Card, model: LoadedModel, media: MediaSource, num_clips: int | None) -> Card:
+    try:
+        encoded: EncodedVisual = model.encode(media.read(card.media_id), num_clips=num_clips)
+        evidence = find_evidence(model, encoded, card.question, answer=card.answer)
+    except (ClipbugError, ValueError) as error:  # ValueError: the answer is from another vocabulary
+        logger.warning("no evidence for %s: %s", card.record_id, error)
+        return card
+    picture = strongest_picture(evidence, encoded)
+    return replace(card, evidence=jpeg_uri(picture))

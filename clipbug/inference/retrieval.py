@@ -1,0 +1,170 @@
+"""Retrieval on disk: all texts of a file against all its recordings, while training and in inference."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clipbug.builders.batches import BatchBuilder
+from clipbug.builders.task_model import TextParts
+from clipbug.config import RunConfig
+from clipbug.data.annotations.retrieval_set import RetrievalSet
+from clipbug.data.loading.batch import UnreadVisual
+from clipbug.data.records import Record
+from clipbug.engine.retrieval import (
+    EncodedTexts,
+    PairLogits,
+    RankingEvaluator,
+    RecordingScores,
+    score_recordings,
+)
+from clipbug.evaluation.retrieval import matrix_of, validation_scores
+from clipbug.inference.result_log import Result, ResultLog, compute_remaining
+from clipbug.tasks.base import RankingTask
+
+TOP_K = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        found: rows, texts and recordings.
+        scores: (rows, recordings); -inf for recordings that could not be read.
+        pairs: row -> logits with its own recording, where that could be read.
+        unread: these.
+        resumed: recordings that an earlier process had scored.
+    """
+
+    found: RetrievalSet
+    scores: NDArray[np.float32]
+    pairs: Mapping[str, PairLogits]
+    unread: tuple[UnreadVisual, ...]
+    resumed: int
+
+
+def build_search_evaluator(
+    builder: BatchBuilder, records: Sequence[Record], task: RankingTask
+) -> RankingEvaluator:
+    """What scores the task on validation rows, as a search among all of them."""
+    found, texts = _encoded_texts(builder.config, records, builder.text)
+    return RankingEvaluator(
+        task,
+        builder.evaluation(_one_row_each(records)),
+        texts=texts,
+        score=partial(validation_scores, found),
+        precision=builder.config.precision,
+        distributed=builder.processes,
+    )
+
+
+def search(
+    log: ResultLog,
+    builder: BatchBuilder,
+    records: Sequence[Record],
+    task: RankingTask,
+    *,
+    encode: Callable[[Tensor], Tensor],
+) -> SearchResult:
+    """The score of every row with every recording.
+
+    Each recording is decoded and passed through the backbone once, by one process; all get the matrix.
+
+    Args:
+        log: keeps what is done.
+        encode: frames to their grid.
+    """
+    found, texts = _encoded_texts(builder.config, records, builder.text)
+    compute = partial(
+        score_recordings,
+        task,
+        texts=texts,
+        precision=builder.config.precision,
+        device=builder.processes.device,
+        description="search",
+        encode=encode,
+        with_pairs=True,
+    )
+    resumed = compute_remaining(
+        log, builder, records, key=lambda record: record.media_id, compute=compute, to_result=_to_result
+    )
+    results = list(log.results(found.media_ids))
+    columns = {one.key: one.arrays["scores"] for one in results}
+    pairs = {
+        row: (pooled, clips)
+        for one in results
+        for row, pooled, clips in zip(
+            one.content["rows"], one.arrays["pooled"], one.arrays["clips"], strict=True
+        )
+    }
+    return SearchResult(found, matrix_of(found, columns), pairs, log.unread_media(), resumed)
+
+
+def _to_result(scored: RecordingScores) -> Result:
+    pooled, clips = zip(*scored.pairs.values(), strict=True)
+    arrays = {"scores": scored.scores, "pooled": np.stack(pooled), "clips": np.stack(clips)}
+    return Result(scored.media_id, {"rows": list(scored.pairs)}, arrays)
+
+
+def search_lines(result: SearchResult) -> list[dict[str, Any]]:
+    """One object of predictions.jsonl per row: the best recordings first, with their scores.
+
+    Equal scores stand in the order of the file; recordings that could not be read stand nowhere.
+    """
+    lines = []
+    for row, own in zip(result.found.rows, result.scores, strict=True):
+        order = [index for index in np.argsort(-own, kind="stable").tolist() if np.isfinite(own[index])]
+        top = [[result.found.media_ids[index], float(own[index])] for index in order[:TOP_K]]
+        best, score = top[0] if top else (None, None)
+        lines.append({"id": row.record_id, "text": row.text, "answer": best, "score": score, "top": top})
+    return lines
+
+
+def search_arrays(result: SearchResult) -> dict[str, NDArray[Any]]:
+    """The arrays of `--scores`, as rows and recordings come.
+
+    As of every task: question_ids, media_ids (Q,), pooled_logits (Q, K) and clip_logits (Q, N, K), of each
+    row with its own recording, NaN where that could not be read. Of the search: recording_ids (M,) and
+    scores (Q, M).
+    """
+    rows = result.found.rows
+    own = [result.pairs.get(row.record_id, (None, None)) for row in rows]
+    return {
+        "question_ids": np.array([row.record_id for row in rows]),
+        "media_ids": np.array([row.media_id for row in rows]),
+        "pooled_logits": _stacked([pooled for pooled, _ in own]),
+        "clip_logits": _stacked([clips for _, clips in own]),
+        "recording_ids": np.array(result.found.media_ids),
+        "scores": result.scores,
+    }
+
+
+def _stacked(arrays: Sequence[NDArray[np.float32] | None]) -> NDArray[np.float32]:
+    """Arrays that may be absent or end early (an image has one clip), with NaN in place of what lacks."""
+    known = [array for array in arrays if array is not None]
+    if not known:
+        return np.full((len(arrays), 0), np.nan, np.float32)
+    stacked = np.full((len(arrays), *np.max([array.shape for array in known], axis=0)), np.nan, np.float32)
+    for place, array in zip(stacked, arrays, strict=True):
+        if array is not None:
+            place[tuple(map(slice, array.shape))] = array
+    return stacked
+
+
+def _encoded_texts(
+    config: RunConfig, records: Sequence[Record], text: TextParts
+) -> tuple[RetrievalSet, EncodedTexts]:
+    found = RetrievalSet.from_records(records)
+    longest = config.data.max_text_tokens
+    ids = text.tokenizer(list(found.texts), truncation=True, max_length=longest)["input_ids"]
+    return found, EncodedTexts(ids, text.tokenizer.pad_token_id)
+
+
+def _one_row_each(records: Sequence[Record]) -> list[Record]:
+    """One row of each recording, for it to be read by."""
+    return list({record.media_id: record for record in records}.values())

@@ -1,0 +1,148 @@
+"""The page of `clipbug serve`: drop a recording, see its frames, ask, see what the answer rests on."""
+
+import html
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clipbug.data.ingest.find_files import EXTENSIONS
+from clipbug.data.media import MediaKind
+from clipbug.data.store.in_memory import kind_of_file
+from clipbug.errors import ClipbugError
+from clipbug.inference.loaded_model import EncodedVisual, LoadedModel
+from clipbug.inference.model_fit import ModelChoice
+from clipbug.recipes.ask import card_of, card_with_evidence, filmstrip_of
+from clipbug.report.contents import Card
+from clipbug.report.page import render_answers
+
+# Before gradio is imported: it reports its use, and looks for newer versions, unless told not to.
+_QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
+_FONTS = ["system-ui", "sans-serif"]
+_MAX_WAITING = 20
+_KEEP_ENCODED_SECONDS = 900
+_MAX_QUESTION_LETTERS = 500
+_FRAME = (
+    '<iframe title="{title}" sandbox srcdoc="{page}" style="width:100%;height:{height}px;border:0"></iframe>'
+)
+
+
+def import_gradio(uploads: Path) -> Any:
+    """The library, told to report nothing and to keep uploads in a folder.
+
+    Raises:
+        ClipbugError: it is not installed.
+    """
+    os.environ.update(_QUIET)
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    try:
+        import gradio
+    except ImportError as error:
+        raise ClipbugError(
+            f"the web page needs gradio, which cannot be imported: {error}", 'pip install "clipbug[serve]"'
+        ) from error
+    return gradio
+
+
+@dataclass(frozen=True, slots=True)
+class PageModels:
+    """The models of a page.
+
+    Attributes:
+        choice: says which fits, and why none does.
+        by_kind: for pictures and for recordings; the same where one model is for both.
+    """
+
+    choice: ModelChoice
+    by_kind: Mapping[MediaKind, LoadedModel]
+
+    def model_for(self, kind: MediaKind, *, file: str) -> LoadedModel:
+        """The model for a file. Raises CheckpointError if there is none."""
+        if kind not in self.by_kind:
+            self.choice.folder(kind, file=file)
+        return self.by_kind[kind]
+
+
+def build_page(gradio: Any, models: PageModels, *, num_clips: int | None, keep: bool) -> Any:
+    """The page as gradio's Blocks; one job at a time, the others wait.
+
+    Args:
+        gradio: of `import_gradio`.
+        models: to ask.
+        num_clips: clips of a recording; default: as the run validated.
+        keep: leave uploads where they are; else each is deleted as soon as it is decoded.
+    """
+    endings = [f".{name}" for name in sorted(set(EXTENSIONS["auto"]))]
+    theme = gradio.themes.Soft(primary_hue="slate", font=_FONTS, font_mono=["ui-monospace", "monospace"])
+    with gradio.Blocks(title="clipbug", analytics_enabled=False) as page:
+        gradio.Markdown("# clipbug\nDrop a recording or a screenshot, then ask. Nothing leaves this machine.")
+        encoded = gradio.State(None, time_to_live=_KEEP_ENCODED_SECONDS)
+        with gradio.Row():
+            with gradio.Column(scale=1, min_width=280):
+                file = gradio.File(label="Recording, GIF or image", file_types=endings, elem_id="file")
+                question = gradio.Textbox(
+                    label="Question",
+                    placeholder="what is tapped first?",
+                    max_length=_MAX_QUESTION_LETTERS,
+                    elem_id="question",
+                )
+                evidence = gradio.Checkbox(value=True, label="Show what the answer rests on")
+                button = gradio.Button("Ask", variant="primary", elem_id="ask")
+            with gradio.Column(scale=3):
+                answer = gradio.HTML(elem_id="answer")
+        look, say = _handlers(gradio, models, num_clips, keep)
+        private = {"api_visibility": "private", "concurrency_id": "model", "concurrency_limit": 1}
+        file.upload(look, [file], [encoded, answer], **private)
+        file.clear(lambda: (None, ""), None, [encoded, answer], api_visibility="private")
+        for event in (button.click, question.submit):
+            event(say, [encoded, question, evidence], [answer], **private)
+    page.theme = theme
+    page.queue(max_size=_MAX_WAITING)
+    return page
+
+
+def _handlers(
+    gradio: Any, models: PageModels, num_clips: int | None, keep: bool
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    def look(path: str) -> tuple[EncodedVisual, str]:
+        try:
+            kind = kind_of_file(Path(path))
+            visual = models.model_for(kind, file=Path(path).name).encode(path, num_clips=num_clips)
+        except ClipbugError as error:
+            raise gradio.Error(_words(error)) from error
+        finally:
+            if not keep:
+                Path(path).unlink(missing_ok=True)
+        strip = filmstrip_of(visual)
+        picture = f'<img src="{strip.uri}" alt="frames of {html.escape(visual.name)}" style="max-width:100%">'
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in visual.notes)
+        return visual, f"<p>{html.escape(visual.name)}: what the model sees</p>{notes}{picture}"
+
+    def say(visual: EncodedVisual | None, question: str, wants_evidence: bool) -> str:
+        if visual is None:
+            raise gradio.Error("Drop a recording or a screenshot first.")
+        if not question.strip():
+            raise gradio.Error("Write a question first.")
+        try:
+            model = models.model_for(visual.kind, file=visual.name)
+            return _answer(model, visual, question.strip(), wants_evidence)
+        except ClipbugError as error:
+            raise gradio.Error(_words(error)) from error
+
+    return look, say
+
+
+def _answer(model: LoadedModel, visual: EncodedVisual, question: str, wants_evidence: bool) -> str:
+    [prediction] = model.answer(visual, [question])
+    path = Path(visual.name)
+    card: Card = (
+        card_with_evidence(model, path, visual, prediction) if wants_evidence else card_of(path, prediction)
+    )
+    page = render_answers([card], {str(path): filmstrip_of(visual)}).decode("utf-8")
+    return _FRAME.format(title="Answer", page=html.escape(page), height=760)
+
+
+def _words(error: ClipbugError) -> str:
+    """As text: gradio shows messages as HTML."""
+    return html.escape(f"{error.message}. {error.hint}" if error.hint else error.message)

@@ -1,0 +1,1 @@
+"""Configs and weights of other projects, and exports for them."""

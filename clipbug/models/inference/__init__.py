@@ -1,0 +1,1 @@
+"""The graph that inference computes: folded, fused, without repeated work."""

@@ -1,0 +1,1 @@
+"""Read, map and write weights of models."""

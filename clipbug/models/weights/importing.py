@@ -1,0 +1,166 @@
+"""Weights of other projects under our names: what kind a file is of, and what its tensors are called here."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from torch import Tensor
+
+from clipbug.errors import CheckpointError
+from clipbug.models.weights.clipbert_keys import rename_clipbert_key, rename_detectron2_key
+
+Kind = Literal["clipbert", "detectron2", "bert", "torchvision"]
+
+_DETECTRON2 = re.compile(r"^(?:backbone\.(?:bottom_up\.)?)?((?:stem|res[2-5])\..+)$")
+_TORCHVISION = re.compile(r"^(?:conv1\.weight|bn1\.\w+|layer[1-4]\.\d+\..+)$")
+_BERT = re.compile(r"^(?:bert\.)?((?:embeddings|encoder|pooler)\..+)$")
+_BERT_HEADS = re.compile(r"^cls\.(.+)$")
+_UNUSED_OF_DETECTRON2 = ("proposal_generator.", "roi_heads.", "pixel_mean", "pixel_std")
+_OLD_NORM_NAMES = {"gamma": "weight", "beta": "bias"}
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignWeights:
+    """Tensors of one or several files under our names.
+
+    Attributes:
+        tensors: our name -> tensor.
+        origins: our name -> its name in the file.
+        unused: name in the file -> tensor that has no counterpart here.
+        unknown: those of the unused that no program is known to write.
+        names: all names, in the order of the files.
+        kinds: of the files.
+        removed: outer keys and parts of names that were taken off, wrappers' of training programs.
+        not_used: keys and prefixes of further weights in the files, such as averages.
+    """
+
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+    unused: dict[str, Tensor] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+    removed: tuple[str, ...] = ()
+    not_used: tuple[str, ...] = ()
+
+    def joined_with(self, other: "ForeignWeights") -> "ForeignWeights":
+        """Both together.
+
+        Raises:
+            CheckpointError: both hold the same part of the model.
+        """
+        twice = sorted(self.tensors.keys() & other.tensors.keys())
+        if twice:
+            raise CheckpointError(
+                f"two of the files hold {twice[0]} ({len(twice)} tensors in all)",
+                hint="give one file for each part: a backbone and a BERT, or one ClipBERT checkpoint alone",
+            )
+        return ForeignWeights(
+            tensors={**self.tensors, **other.tensors},
+            origins={**self.origins, **other.origins},
+            unused={**self.unused, **other.unused},
+            unknown=(*self.unknown, *other.unknown),
+            names=(*self.names, *other.names),
+            kinds=(*self.kinds, *other.kinds),
+            removed=(*self.removed, *other.removed),
+            not_used=(*self.not_used, *other.not_used),
+        )
+
+
+def foreign_weights(tensors: Mapping[str, Tensor], *, source: str) -> ForeignWeights:
+    """The tensors of one file under our names.
+
+    Args:
+        tensors: as `read_tensors` gives them.
+        source: named in errors.
+
+    Raises:
+        CheckpointError: the names are those of no kind of file that is known.
+    """
+    kind = kind_of(tensors)
+    if kind is None:
+        some = ", ".join(list(tensors)[:3])
+        raise CheckpointError(
+            f"{source} is no checkpoint of a known kind: its tensors are called {some} ...",
+            hint="known: ClipBERT (cnn.*, transformer.*), detectron2 ResNet (backbone.res2.* ...), BERT"
+            " (bert.embeddings.* ...), torchvision ResNet (conv1.weight, layer1.* ...)",
+        )
+    kept: dict[str, Tensor] = {}
+    origins: dict[str, str] = {}
+    unknown = []
+    for name in tensors:
+        try:
+            ours = _RENAME[kind](name)
+        except ValueError:
+            unknown.append(name)
+            continue
+        if ours in kept:
+            raise CheckpointError(
+                f"{source} holds {ours} twice, as {origins[ours]} and as {name}",
+                hint="keep one of the two in the file",
+            )
+        if ours is not None:
+            kept[ours], origins[ours] = tensors[name], name
+    used = set(origins.values())
+    return ForeignWeights(
+        tensors=kept,
+        origins=origins,
+        unused={name: tensor for name, tensor in tensors.items() if name not in used},
+        unknown=tuple(unknown),
+        names=tuple(tensors),
+        kinds=(kind,),
+    )
+
+
+def kind_of(names: Iterable[str]) -> Kind | None:
+    """What a file holds, by the names of its tensors."""
+    names = list(names)
+    if any(name.startswith(("cnn.", "transformer.")) for name in names):
+        return "clipbert"
+    if any(_DETECTRON2.match(name) for name in names):
+        return "detectron2"
+    if any(_BERT.match(name) for name in names):
+        return "bert"
+    if any(_TORCHVISION.match(name) for name in names):
+        return "torchvision"
+    return None
+
+
+# Each gives our name, or None for a tensor that is known to be of no use here.
+
+
+def _from_detectron2(name: str) -> str | None:
+    if name.startswith(_UNUSED_OF_DETECTRON2):
+        return None
+    match = _DETECTRON2.match(name)
+    if match is None:
+        raise ValueError(f"{name} is not a tensor name of a detectron2 ResNet")
+    return f"visual.backbone.{rename_detectron2_key(match[1])}"
+
+
+def _from_torchvision(name: str) -> str | None:
+    if name.endswith(".num_batches_tracked") or name.startswith("fc."):
+        return None
+    if not _TORCHVISION.match(name):
+        raise ValueError(f"{name} is not a tensor name of a torchvision ResNet")
+    return f"visual.backbone.{name}"
+
+
+def _from_bert(name: str) -> str | None:
+    # BERT's first release in TensorFlow called the norms' weights gamma and beta, and old files still do.
+    stem, _, leaf = name.rpartition(".")
+    name = f"{stem}.{_OLD_NORM_NAMES.get(leaf, leaf)}"
+    if match := _BERT.match(name):
+        return None if leaf == "position_ids" else f"bert.{match[1]}"
+    if match := _BERT_HEADS.match(name):
+        return f"head.{match[1]}"
+    raise ValueError(f"{name} is not a tensor name of a BERT")
+
+
+_RENAME: dict[Kind, Callable[[str], str | None]] = {
+    "clipbert": rename_clipbert_key,
+    "detectron2": _from_detectron2,
+    "bert": _from_bert,
+    "torchvision": _from_torchvision,
+}

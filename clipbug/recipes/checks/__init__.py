@@ -1,1 +1,0 @@
-"""What `clipbug data check` looks for, one module per thing that is looked at."""

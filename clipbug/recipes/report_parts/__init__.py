@@ -1,1 +1,0 @@
-"""What `clipbug report` gathers, part by part."""

@@ -1,0 +1,1 @@
+"""Drawn apps: recordings and questions for `demo`, tests and training from nothing."""

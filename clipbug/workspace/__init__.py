@@ -1,0 +1,1 @@
+"""The storage folder, run folders, where a run goes and where it came from."""
