@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from clipbug.builders.batches import BatchBuilder
+from clipbug.builders.evaluators import build_search_evaluator
 from clipbug.builders.mixtures import read_mixture
 from clipbug.builders.records import open_media, records_with_media
 from clipbug.builders.task_model import TextParts, build_task_model, model_of
@@ -30,7 +31,6 @@ from clipbug.engine.retrieval import RankingEvaluator
 from clipbug.engine.tracking import Tracker
 from clipbug.engine.trainer import Trainer
 from clipbug.errors import DecodeError
-from clipbug.inference.retrieval import build_search_evaluator
 from clipbug.models.switches import apply_training_switches
 from clipbug.runtime.distributed import Distributed
 from clipbug.tasks.base import RankingTask, Task

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipbug.errors import DataError
-from clipbug.workspace.predictions import read_predictions
+from clipbug.evaluation.predictions_file import read_predictions
 
 _HINT = (
     'a ranking is {"id": "...", "top": [["recording", score], ...]}, or an npz file with the arrays that'

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from clipbug.data.media import MediaSource
 from clipbug.errors import ClipbugError
+from clipbug.inference.answer_cards import strongest_picture
 from clipbug.inference.loaded_model import EncodedVisual, LoadedModel, load_model
 from clipbug.inference.occlusion import find_evidence
-from clipbug.recipes.explain import strongest_picture
 from clipbug.report.contents import Card
 from clipbug.report.pictures import jpeg_uri
 from clipbug.runtime.json_reading import read_note

@@ -10,19 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clipbug.builders.batches import BatchBuilder
-from clipbug.builders.task_model import TextParts
-from clipbug.config import RunConfig
+from clipbug.builders.evaluators import encoded_texts
 from clipbug.data.annotations.retrieval_set import RetrievalSet
 from clipbug.data.loading.batch import UnreadVisual
 from clipbug.data.records import Record
 from clipbug.engine.retrieval import (
-    EncodedTexts,
     PairLogits,
-    RankingEvaluator,
     RecordingScores,
     score_recordings,
 )
-from clipbug.evaluation.retrieval import matrix_of, validation_scores
+from clipbug.evaluation.retrieval import matrix_of
 from clipbug.inference.result_log import Result, ResultLog, compute_remaining
 from clipbug.tasks.base import RankingTask
 
@@ -48,21 +45,6 @@ class SearchResult:
     resumed: int
 
 
-def build_search_evaluator(
-    builder: BatchBuilder, records: Sequence[Record], task: RankingTask
-) -> RankingEvaluator:
-    """What scores the task on validation rows, as a search among all of them."""
-    found, texts = _encoded_texts(builder.config, records, builder.text)
-    return RankingEvaluator(
-        task,
-        builder.evaluation(_one_row_each(records)),
-        texts=texts,
-        score=partial(validation_scores, found),
-        precision=builder.config.precision,
-        distributed=builder.processes,
-    )
-
-
 def search(
     log: ResultLog,
     builder: BatchBuilder,
@@ -79,7 +61,7 @@ def search(
         log: keeps what is done.
         encode: frames to their grid.
     """
-    found, texts = _encoded_texts(builder.config, records, builder.text)
+    found, texts = encoded_texts(builder.config, records, builder.text)
     compute = partial(
         score_recordings,
         task,
@@ -154,17 +136,3 @@ def _stacked(arrays: Sequence[NDArray[np.float32] | None]) -> NDArray[np.float32
         if array is not None:
             place[tuple(map(slice, array.shape))] = array
     return stacked
-
-
-def _encoded_texts(
-    config: RunConfig, records: Sequence[Record], text: TextParts
-) -> tuple[RetrievalSet, EncodedTexts]:
-    found = RetrievalSet.from_records(records)
-    longest = config.data.max_text_tokens
-    ids = text.tokenizer(list(found.texts), truncation=True, max_length=longest)["input_ids"]
-    return found, EncodedTexts(ids, text.tokenizer.pad_token_id)
-
-
-def _one_row_each(records: Sequence[Record]) -> list[Record]:
-    """One row of each recording, for it to be read by."""
-    return list({record.media_id: record for record in records}.values())

@@ -11,9 +11,9 @@ from clipbug.data.ingest.find_files import EXTENSIONS
 from clipbug.data.media import MediaKind
 from clipbug.data.store.in_memory import kind_of_file
 from clipbug.errors import ClipbugError
+from clipbug.inference.answer_cards import card_of, card_with_evidence, filmstrip_of
 from clipbug.inference.loaded_model import EncodedVisual, LoadedModel
 from clipbug.inference.model_fit import ModelChoice
-from clipbug.recipes.ask import card_of, card_with_evidence, filmstrip_of
 from clipbug.report.contents import Card
 from clipbug.report.page import render_answers
 

@@ -8,19 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipbug.cli.views.answer import Frames
 from clipbug.data.media import MediaKind
 from clipbug.data.store.in_memory import kind_of_file
 from clipbug.errors import CheckpointError, ClipbugError, DataError
+from clipbug.inference.answer_cards import (
+    Frames,
+    answer_json,
+    card_with_evidence,
+    filmstrip_of,
+    frames_of,
+)
 from clipbug.inference.loaded_model import EncodedVisual, LoadedModel, load_model
 from clipbug.inference.model_fit import ModelChoice
-from clipbug.inference.occlusion import find_evidence
-from clipbug.recipes.explain import strongest_picture
-from clipbug.report.contents import Card, Filmstrip
+from clipbug.report.contents import Card
 from clipbug.report.page import render_answers
-from clipbug.report.pictures import jpeg_uri, make_filmstrip
 from clipbug.runtime.files import atomic_write
-from clipbug.tasks.base import Prediction
 from clipbug.workspace.run_folder import RunFolder
 from clipbug.workspace.storage import Storage
 
@@ -218,49 +220,3 @@ def _added(seconds: dict[str, float], phase: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
     seconds[phase] += time.perf_counter() - started
-
-
-def answer_json(path: Path, visual: EncodedVisual, prediction: Prediction) -> dict[str, Any]:
-    """One answer as --json prints it: as in predictions.jsonl, with the file instead of ids."""
-    row = prediction.to_json()
-    kept = {key: row[key] for key in ("question", "answer", "probability", "top", "clips")}
-    return {"file": str(path), "kind": visual.kind, **kept, "notes": list(visual.notes)}
-
-
-def frames_of(visual: EncodedVisual) -> Frames:
-    """(N, T, H, W, 3) what the model saw, without padding."""
-    height, width = visual.frame_size
-    frames: Frames = visual.frames[..., :height, :width].permute(0, 1, 3, 4, 2).contiguous().numpy()
-    return frames
-
-
-def filmstrip_of(visual: EncodedVisual) -> Filmstrip:
-    """All frames side by side, for a page."""
-    frames = frames_of(visual)
-    seconds = tuple(map(float, visual.frame_seconds.flatten()))
-    return make_filmstrip(frames.reshape(-1, *frames.shape[2:]), seconds)
-
-
-def card_of(path: Path, prediction: Prediction, evidence: str | None = None) -> Card:
-    """The card of one answer."""
-    return Card(
-        record_id=prediction.record_id,
-        media_id=str(path),
-        question=prediction.question,
-        answer=prediction.answer,
-        probability=prediction.probability,
-        top=prediction.top,
-        votes=prediction.clips,
-        labels={},
-        score=None,
-        answer_type="",
-        app=None,
-        evidence=evidence,
-    )
-
-
-def card_with_evidence(model: LoadedModel, path: Path, visual: EncodedVisual, prediction: Prediction) -> Card:
-    """The card of one answer with a picture of what it rests on."""
-    evidence = find_evidence(model, visual, prediction.question)
-    picture = strongest_picture(evidence, visual)
-    return card_of(path, prediction, evidence=jpeg_uri(picture))

@@ -1,6 +1,7 @@
 """`clipbug evaluate`: scores of a run or a predictions file, beside baselines and ceilings."""
 
 import logging
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,18 +14,15 @@ from clipbug.data.annotations.duplicates import is_duplicates_file
 from clipbug.data.records import ChoiceRecord
 from clipbug.errors import DataError
 from clipbug.evaluation.answers import labelled_rows, score_predictions
+from clipbug.evaluation.predictions_file import read_predictions
 from clipbug.evaluation.rankings import evaluate_duplicates, evaluate_retrieval
 from clipbug.inference.rankings import SCORES_NAME, SEARCHES
 from clipbug.metrics.choice_baselines import TrainingChoices
-from clipbug.runtime.files import WriteError, atomic_write
+from clipbug.recipes.infer import infer
+from clipbug.runtime.files import WriteError, atomic_write, can_write
+from clipbug.runtime.json_reading import read_note
 from clipbug.runtime.json_text import json_text
-from clipbug.workspace.predictions import (
-    PredictionSource,
-    predictions_in_file,
-    predictions_of_run,
-    read_predictions,
-    task_of_file,
-)
+from clipbug.workspace.predictions import PredictionSource, noted, predictions_in_file, task_of_file
 from clipbug.workspace.run_folder import RunFolder
 from clipbug.workspace.storage import Storage
 
@@ -176,3 +174,31 @@ def _possible_answers(config: RunConfig, run: RunFolder) -> Sequence[str] | None
         return [str(number) for number in range(config.task.minimum, config.task.maximum + 1)]
     answers = run.answers()
     return None if answers is None else answers.answers
+
+
+def predictions_of_run(
+    folder: RunFolder, storage: Path, data: Path | None, media: Sequence[Path] = ()
+) -> PredictionSource:
+    """The run's newest predictions (for `data`, on these stores), made now if there are none."""
+    stores = [str(store.resolve()) for store in media]
+    notes = sorted(folder.path.glob("predictions/*/inference.json"), key=lambda file: file.stat().st_mtime_ns)
+    for note in reversed(notes):
+        inferred = read_note(note)
+        is_of_data = data is None or inferred["data"] == [str(data.resolve())]
+        if is_of_data and (not stores or inferred.get("media") == stores):
+            return noted(inferred, note.with_name("predictions.jsonl"), str(folder.path))
+    output = _folder_elsewhere(folder.path)
+    if output is None and media:  # predictions on other stores stay where they are
+        named = "+".join(store.name for store in media)
+        output = folder.path / "predictions" / f"{'val' if data is None else data.stem}-best-{named}"
+    made = infer(storage=storage, run=folder.path, data=data, media=media, output=output)
+    return PredictionSource(made.predictions, str(folder.path), made.data, made.renamed)
+
+
+def _folder_elsewhere(run: Path) -> Path | None:
+    """Return a new folder for the predictions of a run that cannot be written, else None."""
+    if can_write(run / "predictions"):
+        return None
+    folder = Path(tempfile.mkdtemp(prefix="clipbug-predictions-"))
+    logger.warning("%s cannot be written: predictions go to %s", run, folder)
+    return folder

@@ -1,19 +1,19 @@
 """`clipbug explain`: why this answer, as numbers and as a picture."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clipbug.data.store.in_memory import kind_of_file
 from clipbug.errors import ConfigError
+from clipbug.inference.answer_cards import evidence_pictures, strongest_clip
 from clipbug.inference.loaded_model import EncodedVisual, LoadedModel, load_model
 from clipbug.inference.model_fit import ModelChoice
 from clipbug.inference.occlusion import NUM_MASKS, Evidence, find_evidence
-from clipbug.report.overlay import evidence_sheet, spotlight
+from clipbug.report.overlay import evidence_sheet
 from clipbug.runtime.files import atomic_write, safe_name
 from clipbug.runtime.progress import ProgressBar
 from clipbug.workspace.storage import Storage
@@ -95,35 +95,6 @@ def explain(
             "importance": np.round(evidence.cell_drop, 4).tolist(),
         },
         picture=str(target),
-    )
-
-
-def evidence_pictures(
-    evidence: Evidence, encoded: EncodedVisual, clips: Sequence[int] | None = None
-) -> list[NDArray[np.uint8]]:
-    """The middle frame of each clip (or of the named ones), lit where the answer rests; one scale for all."""
-    chosen = list(range(len(evidence.cell_drop))) if clips is None else list(clips)
-    height, width = encoded.frame_size
-    middle = encoded.frames.shape[1] // 2
-    frames = encoded.frames[chosen, middle].permute(0, 2, 3, 1).numpy()
-    drops = evidence.cell_drop[chosen]
-    padded = (frames.shape[1], frames.shape[2])
-    return [
-        spotlight(frame[:height, :width], own, padded_size=padded, largest=float(drops.max()))
-        for frame, own in zip(frames, drops, strict=True)
-    ]
-
-
-def strongest_picture(evidence: Evidence, encoded: EncodedVisual) -> NDArray[np.uint8]:
-    """Of the clip that carries the answer."""
-    return evidence_pictures(evidence, encoded, [strongest_clip(evidence)])[0]
-
-
-def strongest_clip(evidence: Evidence) -> int:
-    """The clip without which the answer loses most; of a tie, the one with the strongest cell."""
-    strongest_cells = evidence.cell_drop.max(axis=(1, 2))
-    return max(
-        range(len(strongest_cells)), key=lambda clip: (evidence.clip_drop[clip], strongest_cells[clip])
     )
 
 

@@ -8,24 +8,19 @@ from typing import Any
 from clipbug.builders.records import asked_task, open_media, read_records
 from clipbug.data.annotations.duplicates import is_duplicates_file
 from clipbug.data.media import MediaSource
-from clipbug.errors import DataError
-from clipbug.recipes.evaluate import evaluate
+from clipbug.errors import ClipbugError, DataError
+from clipbug.evaluation.predictions_file import read_predictions
+from clipbug.recipes.data_check import check_data
+from clipbug.recipes.evaluate import evaluate, predictions_of_run
 from clipbug.report import facts
 from clipbug.report.cards import make_cards
-from clipbug.report.contents import Card, Group, Ranking, ReportContents
-from clipbug.report.data_findings import data_findings
+from clipbug.report.contents import Card, DataFinding, Group, Ranking, ReportContents
 from clipbug.report.frames import cards_frames, make_filmstrips, rankings_frames
 from clipbug.report.groups import groups_of
 from clipbug.report.page import render_page
 from clipbug.report.ranking_cards import duplicate_rankings, text_rankings
 from clipbug.runtime.files import atomic_write
-from clipbug.workspace.predictions import (
-    PredictionSource,
-    predictions_in_file,
-    predictions_of_run,
-    read_predictions,
-    task_of_file,
-)
+from clipbug.workspace.predictions import PredictionSource, predictions_in_file, task_of_file
 from clipbug.workspace.run_folder import RunFolder
 from clipbug.workspace.storage import Storage
 
@@ -200,3 +195,41 @@ def _groups(cards: Sequence[Card]) -> dict[str, list[Group]]:
         "right answer": groups_of(cards, lambda card: card.expected),
     }
     return {heading: groups for heading, groups in found.items() if len(groups) > 1}
+
+
+_NUM_ITEMS = 4
+_HINT = "all cases: clipbug data check"
+
+
+def data_findings(run: RunFolder | None, files: Sequence[Path], media: Sequence[str]) -> list[DataFinding]:
+    """Findings about the answered files, and about them against the run's training files.
+
+    Args:
+        run: that answered, if it is known.
+        files: that were answered.
+        media: stores; none: media is not checked.
+    """
+    train, val = ((), ()) if run is None else _training_files(run, files)
+    try:
+        report = check_data((), train=train, val=val, test=list(files), media=[Path(path) for path in media])
+    except ClipbugError as error:
+        return [DataFinding("warning", f"The data could not be checked: {error.message}", error.hint)]
+    return [
+        DataFinding(finding.severity, finding.message, _cases(finding.items)) for finding in report.findings
+    ]
+
+
+def _training_files(run: RunFolder, answered: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """The run's own files that are still there, without those that were answered."""
+    config = run.config()
+    taken = {path.resolve() for path in answered}
+
+    def there(names: Sequence[str]) -> list[Path]:
+        return [path for path in map(Path, names) if path.exists() and path.resolve() not in taken]
+
+    return there(config.data.train), there(config.data.val)
+
+
+def _cases(items: Sequence[str]) -> str:
+    more = f" ... and {len(items) - _NUM_ITEMS} more ({_HINT})" if len(items) > _NUM_ITEMS else ""
+    return "; ".join(items[:_NUM_ITEMS]) + more

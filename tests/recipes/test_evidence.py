@@ -17,10 +17,11 @@ from clipbug.data.annotations.answers import AnswerVocabulary
 from clipbug.data.loading.batch import Batch
 from clipbug.data.records import QuestionRecord
 from clipbug.errors import ConfigError
+from clipbug.inference.answer_cards import evidence_pictures, strongest_clip
 from clipbug.inference.load import InferenceModel
 from clipbug.inference.loaded_model import LoadedModel
 from clipbug.inference.occlusion import find_evidence, random_masks
-from clipbug.recipes.explain import evidence_pictures, explain, strongest_clip
+from clipbug.recipes.explain import explain
 from clipbug.report.overlay import spotlight
 from clipbug.tasks.base import Task
 from tests.recipes.test_loaded_model import save_model

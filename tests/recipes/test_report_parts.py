@@ -13,10 +13,9 @@ import pytest
 from clipbug.builders.records import read_records
 from clipbug.data.store.store import open_stores
 from clipbug.errors import DataError
-from clipbug.recipes.report import make_report
+from clipbug.recipes.report import data_findings, make_report
 from clipbug.report import frames
 from clipbug.report.contents import Card, Filmstrip, Ranking
-from clipbug.report.data_findings import data_findings
 from clipbug.report.frames import cards_frames, make_filmstrips, rankings_frames
 from clipbug.report.page import render_page
 from clipbug.tasks.base import ClipPrediction

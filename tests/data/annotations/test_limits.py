@@ -12,9 +12,9 @@ from clipbug.data.annotations.answers import AnswerVocabulary
 from clipbug.data.annotations.duplicates import is_duplicates_file, read_duplicates
 from clipbug.data.annotations.github_issues import issues_in
 from clipbug.errors import ClipbugError, DataError
+from clipbug.evaluation.predictions_file import read_predictions
 from clipbug.interop.clipbert_config import read_legacy_file
 from clipbug.recipes.data_split import split_annotations
-from clipbug.workspace.predictions import read_predictions
 
 GOOD: dict[Family, dict[str, Any]] = {
     "video_qa": {"video_id": "v", "question": "q?", "answer": "a", "question_id": 1, "app": "x"},
