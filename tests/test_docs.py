@@ -198,7 +198,10 @@ def problem_of_command(words: list[str], *, is_complete: bool) -> str | None:
     return None
 
 
-@every_document
+# The changelog names commands that are gone.
+@pytest.mark.parametrize(
+    "path", [path for path in DOCUMENTS if path.name != "CHANGELOG.md"], ids=lambda path: path.name
+)
 def test_commands_and_options_exist(path: Path) -> None:
     found = list(commands(path.read_text(encoding="utf-8")))
     problems = [problem_of_command(words, is_complete=is_complete) for words, is_complete in found]

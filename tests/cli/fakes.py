@@ -40,7 +40,7 @@ class FakeReport:
     payload: dict[str, Any]
     bad: tuple[Any, ...] = ()
     not_prepared: tuple[Any, ...] = ()
-    notes: tuple[Any, ...] = ()
+    damaged: int = 0
     is_usable: bool = True
 
     def to_json(self) -> dict[str, Any]:

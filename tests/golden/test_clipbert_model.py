@@ -260,13 +260,12 @@ def test_first_training_step(theirs: str, ours: Any) -> None:
     assert_close(logits[..., :5].transpose(0, 1), expected["logits_first5"], terms=terms, name="logits")
     assert_close(loss.item(), expected["loss"], terms=terms, name="loss")
     norms = {name: p.grad.norm().item() for name, p in model.named_parameters() if p.grad is not None}
-    greatest = max(expected["gradient_norms"].values())
     for key, norm in expected["gradient_norms"].items():
         # Exactly zero in theory (a shift of all scores): what is stored is rounding noise.
         if not key.endswith("attention.self.key.bias"):
-            # Forward and back, and what cancels on the way back is of the size of the greatest gradients.
-            name = str(rename_clipbert_key(key))
-            assert_close(norms[name], norm, terms=2 * terms, size=max(norm, 0.1 * greatest), name=key)
+            # Where a sum is 0 but for rounding, ReLU and pooling let a gradient through or not, which is more
+            # than rounding: 6e-5 between float32 and float64 of the original, and as much between processors.
+            assert norms[str(rename_clipbert_key(key))] == pytest.approx(norm, rel=3e-4, abs=1e-6), key
     frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
     assert frozen == {rename_clipbert_key(key) for key in golden["frozen"]}
 

@@ -185,8 +185,8 @@ def test_a_budget_lets_a_whole_training_go_on_without_bad_recordings(rows: Path,
         make_video(tmp_path / "videos" / f"{media_id}.mp4", num_frames=30 + number)
     damaged = tmp_path / "videos" / "late.mp4"
     content = damaged.read_bytes()
-    start = content.index(b"mdat") + 4
-    damaged.write_bytes(content[:start] + bytes(byte ^ 0xA5 for byte in content[start:]))
+    start, end = content.index(b"mdat") + 4, content.rindex(b"moov") - 4
+    damaged.write_bytes(content[:start] + bytes(byte ^ 0xA5 for byte in content[start:end]) + content[end:])
     store = tmp_path / "store"
     report = ingest([tmp_path / "videos"], extensions=["mp4"], file_type="video", store=store, raw=True)
     assert not report.bad  # a raw ingest only copies

@@ -1,5 +1,7 @@
 """Linear layers in 8-bit integers: weights once, activations row by row as they come."""
 
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 
@@ -7,6 +9,14 @@ from clipbug.errors import ConfigError
 from clipbug.models.clipbert import ClipBert
 
 _LARGEST = 127
+
+
+@cache
+def _largest_weight() -> int:
+    """Return 127, or 63 where pairs of products are added in 16 bits and overflow (x86 before VNNI)."""
+    largest = torch.full((64, 64), _LARGEST, dtype=torch.int8)
+    is_exact = bool((torch._int_mm(largest, largest) == 64 * _LARGEST**2).all())
+    return _LARGEST if is_exact else _LARGEST // 2
 
 
 class Int8Linear(nn.Module):
@@ -25,7 +35,7 @@ class Int8Linear(nn.Module):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         exact = linear.weight.detach().float()
-        scale = exact.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / _LARGEST
+        scale = exact.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / _largest_weight()
         self.register_buffer("weight", (exact / scale).round().to(torch.int8).t().contiguous())
         self.register_buffer("scale", scale.t().contiguous())
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().float())
