@@ -1,4 +1,4 @@
-"""The house stands: directions of imports, sizes of files, no torch where the command line starts."""
+"""Enforce the layering that docs/architecture.md draws, sizes of files, and a command line without torch."""
 
 import ast
 from collections.abc import Iterator
@@ -9,30 +9,52 @@ import pytest
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "clipbug"
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
-MAX_FILE_LINES = 300  # DESIGN.md section 4
+MAX_FILE_LINES = 400  # longer ones hold two subjects; see docs/contributing.md
 MAX_YAML_LINES = 40
 
-# Which parts of the package each part may import; itself is always allowed. The lowest layer comes first.
-ALLOWED = {
-    "errors": set(),
+# The floors of the house, the lowest first: each may import those below it, unless ALLOWED says less.
+FLOORS = (
+    ("errors", "_version"),
+    ("runtime",),
+    ("config",),
+    ("metrics",),
+    ("data", "models", "synthetic"),
+    ("tasks",),
+    ("engine", "evaluation"),
+    ("workspace",),
+    ("report", "checks"),
+    ("builders",),
+    ("interop", "inference"),
+    ("recipes",),
+    ("benchmarks",),
+    ("cli",),
+)
+BELOW = {
+    part: {other for lower in FLOORS[:number] for other in lower}
+    for number, floor in enumerate(FLOORS)
+    for part in floor
+}
+# Parts that may import less than all floors below them.
+ALLOWED = BELOW | {
     "runtime": {"errors"},
-    "config": {"errors", "runtime"},
     "metrics": {"errors"},
     "data": {"errors", "config", "runtime"},
     "models": {"errors", "config", "runtime"},
+    "synthetic": {"errors", "runtime"},
     "tasks": {"errors", "config", "runtime", "metrics", "data", "models"},
     "engine": {"errors", "config", "runtime", "metrics", "data", "tasks"},
-    "report": {"errors", "config", "runtime", "metrics", "data", "tasks"},
-    "recipes": {"errors", "config", "runtime", "metrics", "data", "models", "tasks", "engine", "report"},
-    "benchmarks": {"errors", "config", "runtime", "metrics", "data", "models", "tasks", "engine", "recipes"},
-    "cli": {"errors", "config", "runtime", "recipes", "report", "benchmarks"},
+    "evaluation": {"errors", "config", "runtime", "metrics", "data", "tasks", "engine"},
+    "report": {"errors", "_version", "config", "runtime", "metrics", "data", "tasks", "workspace"},
+    "cli": {"errors", "_version", "config", "runtime", "data", "workspace", "recipes", "benchmarks"},
 }
-# Where a part may look at a few modules of another part only.
+# Where a part may use a few modules of another part only.
 NARROW = {
     ("tasks", "data"): {"clipbug.data.loading.batch", "clipbug.data.records"},
     ("tasks", "models"): {"clipbug.models.outputs", "clipbug.models.aggregation"},
     ("engine", "tasks"): {"clipbug.tasks.base"},
     ("engine", "data"): {"clipbug.data.loading.batch", "clipbug.data.records"},
+    ("cli", "workspace"): {"clipbug.workspace.storage"},
+    ("cli", "data"): {"clipbug.data.ingest.load_files"},
 }
 # These must answer without torch, so nothing of it, nor of what brings it, at module level.
 LIGHT = ("cli", "config", "errors", "metrics")
@@ -125,7 +147,8 @@ def test_direction_of_imports() -> None:
 
 def test_layers_have_no_circle() -> None:
     """Every part may import only parts that stand above it in ALLOWED, so no two can import each other."""
-    order = list(ALLOWED)
+    order = [part for floor in FLOORS for part in floor]
+    assert set(order) == set(ALLOWED)
     for part, others in ALLOWED.items():
         assert all(order.index(other) < order.index(part) for other in others)
 
@@ -218,6 +241,6 @@ def test_a_wrong_direction_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_reader_of_imports_finds_submodules(tmp_path: Path) -> None:
     path = tmp_path / "module.py"
     path.write_text(
-        "from clipbug.data import batch\nfrom clipbug.data.records import Record\n", encoding="utf-8"
+        "from clipbug.data import media\nfrom clipbug.data.records import Record\n", encoding="utf-8"
     )
-    assert all_imports(path) == ["clipbug.data.loading.batch", "clipbug.data.records"]
+    assert all_imports(path) == ["clipbug.data.media", "clipbug.data.records"]

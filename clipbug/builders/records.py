@@ -4,11 +4,9 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from clipbug.config import RunConfig
 from clipbug.data.annotations import (
-    Family,
     MediaMatch,
     detect_family,
     load_aliases,
@@ -17,34 +15,16 @@ from clipbug.data.annotations import (
     refuse_missing,
 )
 from clipbug.data.annotations.duplicates import is_duplicates_file
+from clipbug.data.annotations.families import DataFormat, family_of
 from clipbug.data.annotations.numbers import with_number
 from clipbug.data.loading.frame_size import describe_narrow
 from clipbug.data.media import MediaSource
 from clipbug.data.records import Record
 from clipbug.data.store.store import known_entry, open_stores
-from clipbug.errors import ConfigError, DataError
-from clipbug.workspace.storage import FAMILY_OF_TASK, Storage
+from clipbug.errors import DataError
+from clipbug.workspace.storage import Storage
 
 logger = logging.getLogger(__name__)
-
-DataFormat = Literal["auto"] | Family
-_OPEN_QUESTIONS = ("vqa", "video_qa")  # they differ in the names of their fields only
-
-
-def family_of(task: str, data_format: DataFormat = "auto") -> Family:
-    """The family as which the files of a task are read.
-
-    Raises:
-        ConfigError: the format that was asked for gives rows that the task cannot use.
-    """
-    natural = FAMILY_OF_TASK[task]
-    if data_format in ("auto", natural) or {data_format, natural} <= set(_OPEN_QUESTIONS):
-        return natural if data_format == "auto" else data_format
-    fitting = _OPEN_QUESTIONS if natural in _OPEN_QUESTIONS else (natural,)
-    raise ConfigError(
-        f"task {task.replace('_', '-')} cannot use annotations of format {data_format}",
-        f"formats for this task: {', '.join(fitting)}; or choose another task",
-    )
 
 
 def asked_task(task: str, paths: Sequence[str | Path]) -> str:

@@ -95,7 +95,7 @@ def import_config(
 ) -> Outcome:
     """Convert a JSON config of ClipBERT or ClipBugBERT: every flag is mapped, or named with the reason."""
     start_logging(quiet=quiet, verbose=verbose)
-    from clipbug.interop.clipbert_config_file import import_config_file
+    from clipbug.recipes.config_import import import_config_file
 
     imported = import_config_file(file, task=task)
     if output is not None:

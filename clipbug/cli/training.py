@@ -37,7 +37,7 @@ def run_training(
 ) -> Outcome:
     """Train, or with `dry_run` only report what would be done."""
     if dry_run:
-        from clipbug.builders.dry_run import plan_run
+        from clipbug.recipes.dry_run import plan_run
 
         plan = plan_run(config, storage=storage).to_json()
         return Outcome(plan, report_view("plan", plan))

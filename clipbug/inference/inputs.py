@@ -7,9 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from clipbug.builders.records import DataFormat, asked_task, family_of, open_media
+from clipbug.builders.records import asked_task, open_media
 from clipbug.config import RunConfig
 from clipbug.data.annotations import detect_family
+from clipbug.data.annotations.families import DataFormat, family_of
 from clipbug.data.media import MediaSource
 from clipbug.errors import DataError
 from clipbug.workspace.run_folder import RunFolder

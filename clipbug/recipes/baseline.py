@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from clipbug.builders.records import DataFormat, read_records
+from clipbug.builders.records import read_records
 from clipbug.data.annotations import detect_family
+from clipbug.data.annotations.families import FAMILY_OF_TASK, DataFormat
 from clipbug.data.annotations.media_ids import fold_id
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
 from clipbug.errors import ConfigError, DataError
 from clipbug.evaluation.baselines import choice_baselines, question_baselines, retrieval_baselines
-from clipbug.workspace.storage import FAMILY_OF_TASK
 
 TASKS = tuple(task for task in FAMILY_OF_TASK if task != "pretraining")
 _Kind = TypeVar("_Kind", QuestionRecord, ChoiceRecord, CaptionRecord)

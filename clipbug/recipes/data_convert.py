@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from clipbug.builders.records import DataFormat
 from clipbug.data.annotations import Family, scan_annotations
 from clipbug.data.annotations.answer_forms import AnswerForm, in_form
+from clipbug.data.annotations.families import DataFormat
 from clipbug.data.records import UNKNOWN_TYPE, CaptionRecord, ChoiceRecord, QuestionRecord, Record
 from clipbug.errors import DataError
 from clipbug.runtime.files import atomic_write

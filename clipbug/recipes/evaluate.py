@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clipbug.builders.records import DataFormat, asked_task, open_media, read_records
+from clipbug.builders.records import asked_task, open_media, read_records
 from clipbug.config import RunConfig
 from clipbug.config.task import CountConfig
 from clipbug.data.annotations.duplicates import is_duplicates_file
+from clipbug.data.annotations.families import DataFormat
 from clipbug.data.records import ChoiceRecord
 from clipbug.errors import DataError
 from clipbug.evaluation.answers import labelled_rows, score_predictions

@@ -11,8 +11,9 @@ from typing import Any
 
 from clipbug.builders.batches import BatchBuilder
 from clipbug.builders.cut_texts import warn_of_cut_texts
-from clipbug.builders.records import DataFormat, match_records
+from clipbug.builders.records import match_records
 from clipbug.builders.task_model import model_of
+from clipbug.data.annotations.families import DataFormat
 from clipbug.data.records import Record
 from clipbug.engine.predictor import predict
 from clipbug.errors import ConfigError, DataError

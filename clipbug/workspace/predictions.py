@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from clipbug.data.annotations import detect_family
+from clipbug.data.annotations.families import FAMILY_OF_TASK
 from clipbug.errors import DataError
 from clipbug.runtime.json_reading import read_note
-from clipbug.workspace.storage import FAMILY_OF_TASK
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from clipbug.builders.records import family_of
 from clipbug.config import RunConfig
 from clipbug.config.data import ValDataset
+from clipbug.data.annotations.families import family_of
 from clipbug.errors import CheckpointError, DataError
 from clipbug.runtime.files import existing_path
 from clipbug.workspace.run_folder import RunFolder, config_difference

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from clipbug.data.annotations import Family, detect_family
+from clipbug.data.annotations.families import FAMILY_OF_TASK
 from clipbug.errors import DataError
 
 Split = Literal["train", "val", "test"]
@@ -25,14 +26,6 @@ _SPLIT_WORDS: dict[Split, tuple[str, ...]] = {
     "test": ("test", "heldout"),
 }
 _SUFFIXES = (".jsonl", ".json", ".csv", ".tsv")
-FAMILY_OF_TASK: dict[str, Family] = {
-    "vqa": "vqa",
-    "video_qa": "video_qa",
-    "count": "video_qa",  # whose answers are numbers
-    "multiple_choice": "multiple_choice",
-    "retrieval": "captions",
-    "pretraining": "captions",
-}
 
 
 def split_of(path: Path) -> Split | None:

@@ -11,8 +11,8 @@ from clipbug.config.loading import config_from_values, load_config
 from clipbug.config.schema import config_keys
 from clipbug.errors import ConfigError
 from clipbug.interop.clipbert_config import import_legacy, task_of_legacy
-from clipbug.interop.clipbert_config_file import import_config_file
 from clipbug.interop.clipbert_flags import DEFAULTS, PRETRAINING, RETRIEVAL, SHARED, VIDEO_QA, VQA, Key
+from clipbug.recipes.config_import import import_config_file
 
 TASKS = {
     **{"pretraining": PRETRAINING, "retrieval": RETRIEVAL, "vqa": VQA, "video_qa": VIDEO_QA},

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from clipbug.builders.records import family_of, match_records, read_records, records_with_media
+from clipbug.builders.records import match_records, read_records, records_with_media
 from clipbug.config import RunConfig
 from clipbug.config.loading import load_config
+from clipbug.data.annotations.families import family_of
 from clipbug.errors import ConfigError, DataError
 from clipbug.inference.inputs import default_data
 from tests.fakes import FakeMedia, fake_image

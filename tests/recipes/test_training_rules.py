@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from clipbug.builders.dry_run import plan_run
 from clipbug.config import RunConfig
 from clipbug.config.loading import load_config
 from clipbug.engine.tracking import Tracker
 from clipbug.errors import CheckpointError, ClipbugError, DecodeError
+from clipbug.recipes.dry_run import plan_run
 from clipbug.recipes.ingest import ingest
 from clipbug.recipes.train import train
 from tests.engine.building import lines_without_times

@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rich.color import Color
@@ -50,7 +49,7 @@ class TerminalPicture:
             yield from _half_blocks(self.picture, options.max_width)
         elif self.protocol != "none":
             picture = _fit(self.picture, options.max_width * _PIXELS_PER_ROW // 2, _ROWS * _PIXELS_PER_ROW)
-            png = base64.b64encode(cv2.imencode(".png", picture[..., ::-1])[1].tobytes()).decode("ascii")
+            png = base64.b64encode(_png(picture)).decode("ascii")
             codes = _kitty(png) if self.protocol == "kitty" else _iterm(png)
             yield Segment(codes, None, [(ControlType.BELL,)])
             yield Segment.line()
@@ -58,10 +57,18 @@ class TerminalPicture:
 
 def _fit(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     """The whole picture within a box, its aspect kept."""
+    import cv2
+
     scale = min(width / picture.shape[1], height / picture.shape[0])
     size = (max(1, int(picture.shape[1] * scale)), max(1, int(picture.shape[0] * scale)))
     fitted: NDArray[np.uint8] = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
     return fitted
+
+
+def _png(picture: NDArray[np.uint8]) -> bytes:
+    import cv2
+
+    return cv2.imencode(".png", picture[..., ::-1])[1].tobytes()
 
 
 def _half_blocks(picture: NDArray[np.uint8], width: int) -> Iterator[Segment]:

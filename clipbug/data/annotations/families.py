@@ -19,8 +19,19 @@ from clipbug.data.annotations.fields import (
 )
 from clipbug.data.annotations.option_columns import OPTION_LISTS, find_option_columns
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
+from clipbug.errors import ConfigError
 
 Family = Literal["vqa", "video_qa", "multiple_choice", "captions"]
+DataFormat = Literal["auto"] | Family
+FAMILY_OF_TASK: dict[str, Family] = {
+    "vqa": "vqa",
+    "video_qa": "video_qa",
+    "count": "video_qa",  # whose answers are numbers
+    "multiple_choice": "multiple_choice",
+    "retrieval": "captions",
+    "pretraining": "captions",
+}
+_OPEN_QUESTIONS = ("vqa", "video_qa")  # they differ in the names of their fields only
 
 _QUESTION_ID_FIELDS = ("question_id", "qid")
 _RECORDING_FIELDS = ("video_id", "gif_name", "clip_name")
@@ -147,3 +158,19 @@ FAMILIES: dict[Family, FamilyFields] = {
         _parse_caption,
     ),
 }
+
+
+def family_of(task: str, data_format: DataFormat = "auto") -> Family:
+    """The family as which the files of a task are read.
+
+    Raises:
+        ConfigError: the format that was asked for gives rows that the task cannot use.
+    """
+    natural = FAMILY_OF_TASK[task]
+    if data_format in ("auto", natural) or {data_format, natural} <= set(_OPEN_QUESTIONS):
+        return natural if data_format == "auto" else data_format
+    fitting = _OPEN_QUESTIONS if natural in _OPEN_QUESTIONS else (natural,)
+    raise ConfigError(
+        f"task {task.replace('_', '-')} cannot use annotations of format {data_format}",
+        f"formats for this task: {', '.join(fitting)}; or choose another task",
+    )
