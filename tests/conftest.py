@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clipbug.config import RunConfig
-from tests.fakes import FakeMedia, fake_image, fake_recording
+from tests.helpers.fake_media import FakeMedia, fake_image, fake_recording
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -82,7 +82,7 @@ def synthetic_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from clipbug.data.store.probe import probe
     from clipbug.data.store.store import StoreWriter
-    from tests.video_factory import draw_index, make_video
+    from tests.helpers.video_factory import draw_index, make_video
 
     folder = tmp_path_factory.mktemp("synthetic")
     uneven = [*range(0, 60, 3), *range(60, 90)]  # in 1/30 s: 20 pictures in 2 s, then 30 in 1 s

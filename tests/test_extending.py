@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from tests.video_factory import draw_index
+from tests.helpers.video_factory import draw_index
 
 REPOSITORY = Path(__file__).parents[1]
 CONFIG = """\

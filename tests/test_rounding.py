@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.rounding import assert_close, excess, num_terms, tolerance
+from tests.helpers.rounding import assert_close, excess, num_terms, tolerance
 
 
 @pytest.mark.parametrize("terms", [100, 10_000])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.fakes import exit_code_of
+from tests.helpers.fake_recipes import exit_code_of
 
 DOCUMENT = Path(__file__).parents[1] / "docs/worked-example.md"
 FEWER = ("--max-steps", "3", "--set", "max_frame_size=64", "train.batch_size=2")

@@ -7,7 +7,7 @@ import pytest
 from clipbug.benchmarks.data_benchmark import measure_data
 from clipbug.benchmarks.recordings import write_recording
 from clipbug.errors import DataError
-from tests.video_factory import make_video
+from tests.helpers.video_factory import make_video
 
 pytestmark = pytest.mark.slow
 

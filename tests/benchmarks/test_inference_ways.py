@@ -14,7 +14,7 @@ from clipbug.benchmarks.recordings import write_recording
 from clipbug.config.model import ClipBertResNetConfig, EncoderConfig, ModelConfig
 from clipbug.models.build import build_model
 from clipbug.models.clipbert import ClipBert
-from tests.rounding import assert_close, num_terms
+from tests.helpers.rounding import assert_close, num_terms
 
 pytestmark = pytest.mark.slow
 

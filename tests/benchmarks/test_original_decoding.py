@@ -10,7 +10,7 @@ import pytest
 from clipbug.benchmarks.original_decoding import decode_clips_as_original, read_clips_as_original
 from clipbug.data.decoding.open import open_media
 from clipbug.data.sampling.clip_sampling import clips_as_clipbert
-from tests.video_factory import make_video, read_index
+from tests.helpers.video_factory import make_video, read_index
 
 pytestmark = pytest.mark.slow
 

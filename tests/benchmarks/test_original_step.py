@@ -12,7 +12,7 @@ from clipbug.data.loading.batch import Batch
 from clipbug.models.build import build_model
 from clipbug.models.clipbert import ClipBert
 from clipbug.tasks.question_answering import QuestionAnswering
-from tests.tasks.batches import single_label_batch
+from tests.helpers.batches import single_label_batch
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.cli.fakes import FakeRecipes, FakeStorage
+from tests.helpers.fake_recipes import FakeRecipes, FakeStorage
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from clipbug.cli.ingest import _store_name
 from clipbug.config import RunConfig
 from clipbug.config.loading import load_config
-from tests.cli.fakes import POSITIONS, FakeRecipes, exit_code_of
+from tests.helpers.fake_recipes import POSITIONS, FakeRecipes, exit_code_of
 
 RECIPES = Path(__file__).parents[2] / "clipbug" / "recipes"
 
@@ -148,7 +148,7 @@ def test_dry_run_only_plans(
     command: list[str], recipes: FakeRecipes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert exit_code_of(*command, "--dry-run", "--storage", "s", "--json") == 0
-    assert [call[:2] for call in recipes.calls] == [("plan", "plan_run")]
+    assert [call[:2] for call in recipes.calls] == [("dry_run", "plan_run")]
     assert recipes.arguments["storage"] == Path("s")
     assert json.loads(capsys.readouterr().out) == recipes.report.payload
 
@@ -244,7 +244,7 @@ def test_data_convert_takes_tables_or_issues(recipes: FakeRecipes) -> None:
     assert exit_code_of("data", "convert", *issues.split()) == 3
     (table, _, of_table), (other, _, of_issues) = recipes.calls
     assert (table, of_table["form"], of_table["output"]) == ("data_convert", "short", Path("q.jsonl"))
-    assert (other, of_issues["videos"]) == ("issue_rows", [Path("videos"), Path("more")])
+    assert (other, of_issues["videos"]) == ("data_convert_issues", [Path("videos"), Path("more")])
 
 
 def test_baseline(recipes: FakeRecipes) -> None:

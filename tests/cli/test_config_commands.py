@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.fakes import FakeRecipes, exit_code_of
+from tests.helpers.fake_recipes import FakeRecipes, exit_code_of
 
 
 def test_config_list(recipes: FakeRecipes, capsys: pytest.CaptureFixture[str]) -> None:

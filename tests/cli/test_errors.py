@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from clipbug.errors import ClipbugError, ConfigError, DataError, DecodeError, OutOfMemoryError
-from tests.cli.fakes import FakeRecipes, exit_code_of
+from tests.helpers.fake_recipes import FakeRecipes, exit_code_of
 
 EVALUATE = ("evaluate", "--run", "folder")
 TorchOutOfMemory = type("OutOfMemoryError", (RuntimeError,), {})

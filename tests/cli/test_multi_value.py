@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.fakes import FakeRecipes, exit_code_of
+from tests.helpers.fake_recipes import FakeRecipes, exit_code_of
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from clipbug.cli.reporting import Outcome, run
 from clipbug.errors import DataError
-from tests.cli.fakes import ANY_REPORT, FakeRecipes, FakeReport, exit_code_of
+from tests.helpers.fake_recipes import ANY_REPORT, FakeRecipes, FakeReport, exit_code_of
 
 INFER = ("infer", "--run", "folder")
 

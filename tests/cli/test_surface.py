@@ -14,7 +14,7 @@ from clipbug.cli.options import FINETUNE_TASKS
 from clipbug.cli.reference import cli_page
 from clipbug.config.presets import task_key
 from clipbug.config.schema import tags_at
-from tests.cli.fakes import FakeRecipes, exit_code_of
+from tests.helpers.fake_recipes import FakeRecipes, exit_code_of
 
 REPOSITORY = Path(__file__).parents[2]
 

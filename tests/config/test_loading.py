@@ -11,7 +11,7 @@ from clipbug.config.loading import dump_config, load_config
 from clipbug.config.presets import preset_names
 from clipbug.config.problems import _REASONS
 from clipbug.errors import ConfigError
-from tests.config.messages import message_of
+from tests.helpers.messages import message_of
 
 
 def test_precedence(write: Any) -> None:

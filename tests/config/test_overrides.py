@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from clipbug.config.loading import load_config
-from tests.config.messages import message_of
+from tests.helpers.messages import message_of
 
 
 def test_a_mapping_replaces_its_group(write: Any) -> None:

@@ -10,7 +10,7 @@ from clipbug.config.loading import load_config
 from clipbug.config.presets import default_preset, preset_command, preset_names, presets_folder
 from clipbug.config.schema import tags_at
 from clipbug.errors import ConfigError
-from tests.cli.fakes import FakeRecipes, exit_code_of
+from tests.helpers.fake_recipes import FakeRecipes, exit_code_of
 
 FILES = sorted(presets_folder().rglob("*"))
 MAX_LINES = 40  # DESIGN.md section 4

@@ -24,7 +24,7 @@ from clipbug.data.store.probe import probe
 from clipbug.errors import DecodeError
 from clipbug.runtime.contained import ContainedPool, Lost
 from clipbug.runtime.memory import process_peak_bytes
-from tests.video_factory import draw_index, make_video
+from tests.helpers.video_factory import draw_index, make_video
 
 SECONDS_PER_FILE = 20.0
 BYTES_PER_WORKER = 4 << 30

@@ -9,7 +9,7 @@ from torch import Tensor
 from clipbug.config.model import BackboneConfig, ClipBertResNetConfig, ResNetConfig, SmallConvConfig
 from clipbug.models.backbones.base import VisualBackbone
 from clipbug.models.build import build_backbone
-from tests.rounding import assert_close, excess, num_terms
+from tests.helpers.rounding import assert_close, excess, num_terms
 
 CONFIGS: dict[str, BackboneConfig] = {
     "resnet18": ResNetConfig(architecture="resnet18"),

@@ -20,7 +20,7 @@ from clipbug.data.decoding.open import open_media
 from clipbug.data.decoding.packet_reader import PacketReader
 from clipbug.data.decoding.packets import read_packet_table
 from clipbug.errors import DecodeError
-from tests.video_factory import draw_index, make_video, read_index
+from tests.helpers.video_factory import draw_index, make_video, read_index
 
 H265 = {"codec": "libx265", "options": {"x265-params": "log-level=none:keyint=8:open-gop=1"}}
 VARIABLE = [3 * index if index < 10 else 20 + index for index in range(24)]

@@ -17,7 +17,7 @@ from clipbug.data.decoding.packets import read_packet_table
 from clipbug.data.store.probe import probe
 from clipbug.errors import DecodeError
 from tests.contract.test_decoders import decode_everything
-from tests.video_factory import draw_index, make_video, read_index
+from tests.helpers.video_factory import draw_index, make_video, read_index
 
 Picture = NDArray[np.uint8]
 HEVC = {"codec": "libx265", "options": {"x265-params": "log-level=none:keyint=8"}}

@@ -18,8 +18,7 @@ from clipbug.config.task import (
 from clipbug.data.loading.batch import Batch
 from clipbug.models.aggregation import ClipAggregation
 from clipbug.tasks.base import Task
-from tests.rounding import assert_close, num_terms
-from tests.tasks.batches import (
+from tests.helpers.batches import (
     ANSWERS,
     MakeBatch,
     choice_batch,
@@ -31,6 +30,7 @@ from tests.tasks.batches import (
     split_by_visual,
     tiny_task,
 )
+from tests.helpers.rounding import assert_close, num_terms
 
 CASES: list[tuple[TaskConfig, ClipAggregation, MakeBatch]] = [
     (VideoQaConfig(), "mean", single_label_batch),

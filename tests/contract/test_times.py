@@ -12,7 +12,7 @@ import pytest
 
 from clipbug.data.decoding.open import open_media
 from clipbug.data.store.probe import probe
-from tests.video_factory import draw_index, make_video, read_index
+from tests.helpers.video_factory import draw_index, make_video, read_index
 
 CLOCK_SECONDS = 2**33 / 90_000  # after which the clock of MPEG streams begins at 0 again
 HEVC = {"codec": "libx265", "options": {"x265-params": "log-level=none:keyint=8"}}

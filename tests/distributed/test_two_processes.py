@@ -30,10 +30,10 @@ from clipbug.runtime.distributed import (
 )
 from clipbug.runtime.tensors import load_tensors
 from clipbug.tasks.base import RankingTask
-from tests.engine.building import FakeValidation, lines_without_times, make_trainer
-from tests.engine.fakes import FakeStream, FakeTask
-from tests.rounding import TERMS_OF_A_TINY_MODEL, assert_close
-from tests.tasks.batches import caption_batch, split_by_visual, tiny_task
+from tests.helpers.batches import caption_batch, split_by_visual, tiny_task
+from tests.helpers.fake_tasks import FakeStream, FakeTask
+from tests.helpers.rounding import TERMS_OF_A_TINY_MODEL, assert_close
+from tests.helpers.trainers import FakeValidation, lines_without_times, make_trainer
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ from clipbug.engine.state import TrainState
 from clipbug.engine.step import OptimizerStep
 from clipbug.errors import CheckpointError, ClipbugError
 from clipbug.runtime.tensors import load_tensors
-from tests.engine.fakes import ALONE, FakeTask, make_batch
+from tests.helpers.fake_tasks import ALONE, FakeTask, make_batch
 
 
 @dataclass

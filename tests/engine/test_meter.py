@@ -2,7 +2,7 @@ import pytest
 
 from clipbug.engine.meter import StepMeter
 from clipbug.engine.step import StepResult
-from tests.engine.fakes import ALONE
+from tests.helpers.fake_tasks import ALONE
 
 
 def test_means_are_over_targets_not_over_steps() -> None:

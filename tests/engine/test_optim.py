@@ -6,7 +6,7 @@ import torch
 
 from clipbug.config.train import GroupConfig, OptimConfig
 from clipbug.engine.optim import build_optimizer, learning_rates, set_learning_rates
-from tests.engine.fakes import FakeTask, make_batch
+from tests.helpers.fake_tasks import FakeTask, make_batch
 
 CONFIG = OptimConfig(
     backbone=GroupConfig(learning_rate=1e-3, weight_decay=0.1),

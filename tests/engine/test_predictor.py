@@ -12,7 +12,7 @@ from clipbug.engine.interruption import StopSignals
 from clipbug.engine.predictor import gather_pairs, inference, predict
 from clipbug.errors import DataError, OutOfMemoryError
 from clipbug.tasks.base import Prediction
-from tests.engine.fakes import ALONE, FakeTask, make_batch
+from tests.helpers.fake_tasks import ALONE, FakeTask, make_batch
 
 CPU = torch.device("cpu")
 IDS = [[3, 1, 2], [9, 4], [7]]

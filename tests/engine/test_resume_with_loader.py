@@ -26,9 +26,9 @@ from clipbug.models.build import build_model
 from clipbug.runtime.seeding import seed_everything
 from clipbug.tasks.pretraining import Pretraining
 from tests.conftest import TINY_TEXTS
-from tests.engine.building import lines_without_times
-from tests.engine.fakes import ALONE
-from tests.fakes import FakeMedia, fake_recording
+from tests.helpers.fake_media import FakeMedia, fake_recording
+from tests.helpers.fake_tasks import ALONE
+from tests.helpers.trainers import lines_without_times
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,8 @@ from clipbug.engine.evaluator import Evaluator
 from clipbug.engine.interruption import TerminatedError
 from clipbug.errors import ClipbugError, OutOfMemoryError
 from clipbug.runtime.tensors import load_tensors
-from tests.engine.building import (
+from tests.helpers.fake_tasks import ALONE, FakeStream, make_batch
+from tests.helpers.trainers import (
     FakeValidation,
     KilledError,
     StopAfter,
@@ -25,7 +26,6 @@ from tests.engine.building import (
     lines_without_times,
     make_trainer,
 )
-from tests.engine.fakes import ALONE, FakeStream, make_batch
 
 
 class _Infinite(FakeStream):

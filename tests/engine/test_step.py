@@ -6,8 +6,8 @@ import torch
 from clipbug.data.loading.batch import Batch
 from clipbug.engine.step import OptimizerStep
 from clipbug.errors import OutOfMemoryError
-from tests.engine.fakes import ALONE, FakeTask, make_batch
-from tests.rounding import assert_close
+from tests.helpers.fake_tasks import ALONE, FakeTask, make_batch
+from tests.helpers.rounding import assert_close
 
 TERMS = 1000
 """Pixels of a frame, rows of a batch, forward and back."""

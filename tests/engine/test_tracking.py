@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from clipbug.engine.examples import examples_of
 from clipbug.engine.tracking import Tracker
 from clipbug.errors import ClipbugError
-from tests.engine.fakes import FakeTask, make_batch
+from tests.helpers.fake_tasks import FakeTask, make_batch
 
 
 def _lines(folder: Path) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ from clipbug.data.loading.batch import Batch
 from clipbug.engine.interruption import TerminatedError
 from clipbug.engine.trainer import Trainer
 from clipbug.errors import CheckpointError, ClipbugError
-from tests.engine.building import KilledError, StopAfter, assert_same, die, lines_without_times, make_trainer
-from tests.engine.fakes import FakeStream, make_batch
+from tests.helpers.fake_tasks import FakeStream, make_batch
+from tests.helpers.trainers import KilledError, StopAfter, assert_same, die, lines_without_times, make_trainer
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ from clipbug.tasks.multiple_choice import MultipleChoice
 from clipbug.tasks.pretraining import Pretraining
 from clipbug.tasks.question_answering import QuestionAnswering
 from clipbug.tasks.retrieval import Retrieval
-from tests.golden.filling import clips, fill_model, filled, token_rows
 from tests.golden.test_clipbert_model import (
     BASE_CASE,
     BASE_VOCABULARY,
@@ -30,8 +29,9 @@ from tests.golden.test_clipbert_model import (
     small_model,
     unfilled_model,
 )
-from tests.rounding import assert_close, num_terms
-from tests.tasks.batches import AnswerList, FixedOutput
+from tests.helpers.batches import AnswerList, FixedOutput
+from tests.helpers.formula_weights import clips, fill_model, filled, token_rows
+from tests.helpers.rounding import assert_close, num_terms
 from tests.tasks.test_original_losses import batch_of, choices
 
 GOLDEN: dict[str, NDArray[Any]] = dict(np.load(Path(__file__).with_name("model") / "heads.npz"))

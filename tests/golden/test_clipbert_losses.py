@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from clipbug.models.aggregation import ClipAggregation, aggregate_clips, multi_clip_cross_entropy
-from tests.rounding import assert_close
+from tests.helpers.rounding import assert_close
 
 
 @pytest.mark.parametrize("num_clips", [1, 4, 8])

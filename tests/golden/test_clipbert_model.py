@@ -1,6 +1,6 @@
 """The model against outputs of the original ClipBERT, both with weights filled by a formula.
 
-The original ran in float32 as well, so both sides are rounded; `tests.rounding` says how far that reaches.
+The original ran in float32 as well, so both sides are rounded; `tests.helpers.rounding` says how far.
 The transformer is compared twice: on the original's own grid, where only its few sums count, and from pixels.
 """
 
@@ -24,8 +24,8 @@ from clipbug.models.heads import ClassificationHead
 from clipbug.models.inference.prepare import prepare_for_inference
 from clipbug.models.outputs import PretrainingOutput
 from clipbug.models.weights.clipbert_keys import rename_clipbert_key
-from tests.golden.filling import clips, fill_model, filled, token_rows
-from tests.rounding import assert_close, excess, num_terms
+from tests.helpers.formula_weights import clips, fill_model, filled, token_rows
+from tests.helpers.rounding import assert_close, excess, num_terms
 
 FOLDER = Path(__file__).with_name("model")
 SMALL = {"hidden_size": 96, "num_layers": 3, "num_heads": 6, "intermediate_size": 192}

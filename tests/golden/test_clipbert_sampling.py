@@ -20,8 +20,8 @@ from clipbug.data.decoding.base import DeclaredTiming
 from clipbug.data.decoding.open import open_media
 from clipbug.data.sampling.clip_sampling import build_clip_sampler, clips_as_clipbert
 from clipbug.data.sampling.clipbert_sampling import whole_as_clipbert
-from tests.fakes import FakeDecoder, fake_recording
-from tests.video_factory import make_video, read_index
+from tests.helpers.fake_media import FakeDecoder, fake_recording
+from tests.helpers.video_factory import make_video, read_index
 
 VIDEOS: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parent / "sampling" / "frame_indices.json").read_text()

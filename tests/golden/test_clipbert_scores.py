@@ -22,11 +22,11 @@ from transformers import BertTokenizer
 
 from clipbug.cli.main import main
 from clipbug.models.clipbert import ClipBert
-from tests.golden.filling import fill_model
-from tests.golden.original import original_checkpoint, write_run, write_tokenizer
 from tests.golden.test_clipbert_model import SMALL, SMALL_VOCABULARY, reference_keys, unfilled_model
-from tests.rounding import assert_close, num_terms
-from tests.video_factory import make_video
+from tests.helpers.formula_weights import fill_model
+from tests.helpers.golden_checkpoint import original_checkpoint, write_run, write_tokenizer
+from tests.helpers.rounding import assert_close, num_terms
+from tests.helpers.video_factory import make_video
 
 RECORDINGS: dict[str, dict[str, Any]] = {
     "wide": {"num_frames": 90, "fps": 30, "size": (96, 160), "options": {"bf": "2", "g": "250"}},

@@ -29,7 +29,6 @@ from clipbug.models.aggregation import ClipAggregation
 from clipbug.models.weights.clipbert_keys import UNUSED, clipbert_key
 from clipbug.runtime.distributed import init_distributed
 from clipbug.tasks.question_answering import QuestionAnswering
-from tests.golden.filling import clips, fill_model, token_rows
 from tests.golden.test_clipbert_model import (
     BASE_VOCABULARY,
     SMALL,
@@ -37,7 +36,8 @@ from tests.golden.test_clipbert_model import (
     reference_keys,
     unfilled_model,
 )
-from tests.tasks.batches import AnswerList
+from tests.helpers.batches import AnswerList
+from tests.helpers.formula_weights import clips, fill_model, token_rows
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).with_name("model") / "train_steps.json").read_text())
 GROUPS: dict[str, Any] = json.loads((Path(__file__).with_name("model") / "param_groups.json").read_text())

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from clipbug.data.loading.frame_size import resized_size
 from clipbug.data.loading.transforms import scale_as_clipbert
-from tests.rounding import assert_close
+from tests.helpers.rounding import assert_close
 
 GOLDEN = dict(np.load(Path(__file__).parent / "preprocessing" / "preprocess.npz"))
 PICTURES = {(333, 500): 61, (641, 427): 62, (57, 91): 63, (1280, 720): 64, (31, 301): 65}

@@ -21,8 +21,8 @@ from clipbug.engine.tracking import Tracker
 from clipbug.engine.trainer import Trainer
 from clipbug.runtime.distributed import init_distributed
 from clipbug.runtime.seeding import seed_everything
-from tests.fakes import FakeMedia, fake_image, fake_recording
-from tests.rounding import assert_close, excess, num_terms
+from tests.helpers.fake_media import FakeMedia, fake_image, fake_recording
+from tests.helpers.rounding import assert_close, excess, num_terms
 
 GOLDEN = Path(__file__).with_name("tiny_losses.json")
 TASKS = ("vqa", "video_qa", "multiple_choice", "retrieval", "count", "pretraining")

@@ -11,8 +11,8 @@ from clipbug.config.model import EncoderConfig
 from clipbug.errors import CheckpointError
 from clipbug.models.bert import build_bert
 from clipbug.models.build import build_model, self_contained_config
+from tests.helpers.rounding import assert_close, num_terms
 from tests.models.conftest import BuildTiny, tiny_model_config
-from tests.rounding import assert_close, num_terms
 
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 24}
 

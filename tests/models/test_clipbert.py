@@ -11,8 +11,8 @@ from torch import Tensor
 from clipbug.models.aggregation import multi_clip_cross_entropy
 from clipbug.models.clipbert import ClipBert
 from clipbug.models.outputs import PretrainingOutput
+from tests.helpers.rounding import LEAST_TERMS, assert_close, excess
 from tests.models.conftest import CLASSES, VOCABULARY, BuildTiny, Inputs
-from tests.rounding import LEAST_TERMS, assert_close, excess
 
 TERMS = 3000
 """Of the tiny model: its layers add up a few hundred to a thousand terms, and attention and norms as many."""

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from clipbug.models.backbones.resnet import ClipBertResNet, ResNetBackbone, ResNetTrunk
-from tests.rounding import assert_close, num_terms
+from tests.helpers.rounding import assert_close, num_terms
 
 
 def _filled(backbone: ResNetTrunk) -> ResNetTrunk:

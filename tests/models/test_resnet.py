@@ -9,7 +9,7 @@ from torchvision.models._utils import IntermediateLayerGetter
 
 from clipbug.errors import CheckpointError
 from clipbug.models.backbones.resnet import ClipBertResNet, ResNetBackbone
-from tests.rounding import assert_close, num_terms
+from tests.helpers.rounding import assert_close, num_terms
 
 
 @pytest.fixture(scope="module")

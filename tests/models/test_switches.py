@@ -10,7 +10,7 @@ from clipbug.config import RunConfig
 from clipbug.models.build import build_model
 from clipbug.models.clipbert import ClipBert
 from clipbug.models.switches import apply_training_switches
-from tests.rounding import assert_close, num_terms
+from tests.helpers.rounding import assert_close, num_terms
 
 NUM_POSITIONS = 12 * 32 * 32
 """Pixels of all frames."""

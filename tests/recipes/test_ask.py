@@ -22,9 +22,9 @@ from clipbug.data.annotations.answers import AnswerVocabulary
 from clipbug.errors import CheckpointError, DataError
 from clipbug.recipes.ask import files_and_questions
 from clipbug.runtime.tensors import load_tensors, save_tensors
-from tests.cli.fakes import exit_code_of
-from tests.recipes.test_loaded_model import save_model
-from tests.video_factory import make_video
+from tests.helpers.fake_recipes import exit_code_of
+from tests.helpers.video_factory import make_video
+from tests.inference.test_loaded_model import save_model
 
 QUESTION = "what is tapped first?"
 

@@ -9,7 +9,7 @@ import pytest
 from clipbug.checks.dataset.findings import Finding
 from clipbug.recipes import data_check
 from clipbug.recipes.data_check import CheckReport, check_data
-from tests.fakes import FakeMedia, fake_image
+from tests.helpers.fake_media import FakeMedia, fake_image
 
 VIDEO = {"video_id": "video1", "question": "what is tapped?", "answer": "save", "answer_type": "what"}
 PICTURE = {"image_id": 1, "question": "What will be your tap", "question_id": 10, "labels": {"OK": 1}}

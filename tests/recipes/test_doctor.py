@@ -11,7 +11,7 @@ from clipbug.checks.environment import machine as health_machine
 from clipbug.checks.environment.result import Finding
 from clipbug.data.store.lmdb_environment import DATA_FILE
 from clipbug.recipes.doctor import examine
-from tests.cli.fakes import exit_code_of
+from tests.helpers.fake_recipes import exit_code_of
 
 Usage = namedtuple("Usage", ["total", "used", "free"])
 

@@ -34,9 +34,9 @@ from clipbug.runtime.distributed import Distributed
 from clipbug.runtime.tensors import load_tensors, save_tensors
 from clipbug.tasks import predictions
 from clipbug.tasks.base import Prediction
-from tests.cli.fakes import exit_code_of
-from tests.recipes.model_folders import save_model
-from tests.recipes.processes import worker_of_rank
+from tests.helpers.fake_recipes import exit_code_of
+from tests.helpers.model_folders import save_model
+from tests.helpers.processes import worker_of_rank
 
 NAMES = ("even", "late", "uneven", "matroska", "still")
 TEXTS = ("what is tapped first?", "which screen is this", "nothing happens when delete is tapped")

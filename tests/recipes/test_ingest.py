@@ -23,7 +23,7 @@ from clipbug.data.store.store import MediaStore
 from clipbug.errors import DataError
 from clipbug.recipes.data_store import get_items, list_items, verify_stores
 from clipbug.recipes.ingest import ingest
-from tests.video_factory import draw_index, make_video, read_index
+from tests.helpers.video_factory import draw_index, make_video, read_index
 
 REPOSITORY = Path(__file__).parents[2]
 

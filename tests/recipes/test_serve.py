@@ -23,9 +23,9 @@ from clipbug.inference.model_fit import ModelChoice
 from clipbug.inference.web_page import PageModels, _handlers, import_gradio
 from clipbug.recipes.serve import _is_own_machine
 from clipbug.workspace.storage import Storage
-from tests.browser import open_browser
-from tests.recipes.test_loaded_model import save_model
-from tests.video_factory import make_video
+from tests.helpers.browser import open_browser
+from tests.helpers.video_factory import make_video
+from tests.inference.test_loaded_model import save_model
 
 QUESTION = "what is tapped first?"
 

@@ -20,9 +20,9 @@ from clipbug.cli.main import main
 from clipbug.inference.loaded_model import load_model
 from clipbug.interop import onnx as onnx_export
 from clipbug.runtime.tensors import load_tensors
-from tests.golden.original import original_checkpoint, write_run, write_tokenizer
-from tests.rounding import assert_close
-from tests.video_factory import make_video
+from tests.helpers.golden_checkpoint import original_checkpoint, write_run, write_tokenizer
+from tests.helpers.rounding import assert_close
+from tests.helpers.video_factory import make_video
 
 Call = Callable[..., tuple[int, dict[str, Any]]]
 GLUE = ("--allow-missing", "visual.grid_encoder.*", "bert.visual_embeddings.*")

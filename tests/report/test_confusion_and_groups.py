@@ -7,7 +7,7 @@ from clipbug.report.charts import learning_curve, score_ruler
 from clipbug.report.confusion import confusion_of
 from clipbug.report.contents import Card, Curve
 from clipbug.report.groups import groups_of
-from tests.report.building import card
+from tests.helpers.report_contents import card
 
 
 def random_cards(num_answers: int) -> list[Card]:

@@ -8,7 +8,7 @@ import pytest
 
 from clipbug.report.contents import Curve, DataFinding, Group
 from clipbug.report.page import render_page
-from tests.report.building import card, contents, strip
+from tests.helpers.report_contents import card, contents, strip
 
 HOSTILE = (
     "<script>document.title='owned'</script>",

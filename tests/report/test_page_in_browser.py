@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from clipbug.report.page import render_page
-from tests.browser import complaints, open_browser
-from tests.report.building import card, contents
+from tests.helpers.browser import complaints, open_browser
+from tests.helpers.report_contents import card, contents
 from tests.report.test_page import HOSTILE, _everywhere
 
 pytestmark = pytest.mark.slow

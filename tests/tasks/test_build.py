@@ -20,7 +20,7 @@ from clipbug.tasks.multiple_choice import MultipleChoice
 from clipbug.tasks.pretraining import Pretraining
 from clipbug.tasks.question_answering import QuestionAnswering
 from clipbug.tasks.retrieval import Retrieval
-from tests.tasks.batches import AnswerList
+from tests.helpers.batches import AnswerList
 
 
 def build(config: TaskConfig, *, answers: AnswerList | None = None, label_smoothing: float = 0.0) -> Task:

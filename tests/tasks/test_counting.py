@@ -9,7 +9,7 @@ from clipbug.errors import ConfigError
 from clipbug.metrics.counts import mean_squared_error
 from clipbug.tasks.build import build_task
 from clipbug.tasks.counting import Counting
-from tests.tasks.batches import FixedOutput, count_batch
+from tests.helpers.batches import FixedOutput, count_batch
 
 
 def task(outputs: Tensor) -> Counting:

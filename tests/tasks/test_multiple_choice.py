@@ -7,7 +7,7 @@ import torch
 
 from clipbug.models.aggregation import ClipAggregation
 from clipbug.tasks.multiple_choice import MultipleChoice
-from tests.tasks.batches import ANSWERS, FixedOutput, choice_batch, question_batch
+from tests.helpers.batches import ANSWERS, FixedOutput, choice_batch, question_batch
 
 SCORES = torch.randn(16, 2, 1, generator=torch.Generator().manual_seed(2))
 NUMBERS = (3, 2, 2, 4, 3, 2)

@@ -23,8 +23,8 @@ from clipbug.tasks.multiple_choice import MultipleChoice
 from clipbug.tasks.pretraining import Pretraining
 from clipbug.tasks.question_answering import QuestionAnswering
 from clipbug.tasks.retrieval import Retrieval
-from tests import rounding
-from tests.tasks.batches import AnswerList, FixedOutput
+from tests.helpers import rounding
+from tests.helpers.batches import AnswerList, FixedOutput
 
 GOLDEN: dict[str, NDArray[np.generic]] = dict(np.load(Path(__file__).with_name("original_losses.npz")))
 # The original computes the same formulas in another order: sums over clips and classes, and exp, which

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from clipbug.models.outputs import PretrainingOutput
 from clipbug.tasks.pretraining import MatchingAccuracy, Pretraining
-from tests.tasks.batches import NUM_TOKENS, FixedOutput, pretraining_batch
+from tests.helpers.batches import NUM_TOKENS, FixedOutput, pretraining_batch
 
 generator = torch.Generator().manual_seed(1)
 MLM_LOGITS = torch.randn(6, 2, NUM_TOKENS, 40, generator=generator)

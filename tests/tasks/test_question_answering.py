@@ -8,7 +8,7 @@ from torch import Tensor
 
 from clipbug.models.aggregation import ClipAggregation
 from clipbug.tasks.question_answering import QuestionAnswering
-from tests.tasks.batches import ANSWERS, AnswerList, FixedOutput, question_batch
+from tests.helpers.batches import ANSWERS, AnswerList, FixedOutput, question_batch
 
 
 def task_of(

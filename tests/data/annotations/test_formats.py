@@ -8,7 +8,7 @@ import pytest
 
 from clipbug.data.annotations import detect_family, read_annotations, scan_annotations
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord
-from tests.data.annotations.rows import write_lines
+from tests.helpers.annotation_rows import write_lines
 
 VQA_V2 = {"image_id": 262148, "question": "Is it on?", "question_id": 262148000, "answer_type": "yes/no"}
 FORMATS: list[tuple[str, list[dict[str, Any]], str, str]] = [  # name, rows, family, media of the first row

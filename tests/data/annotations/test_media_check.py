@@ -8,7 +8,7 @@ import pytest
 from clipbug.data.annotations import load_aliases, match_media, refuse_missing
 from clipbug.data.records import CaptionRecord
 from clipbug.errors import DataError
-from tests.fakes import FakeMedia, fake_image
+from tests.helpers.fake_media import FakeMedia, fake_image
 
 
 def rows(*media_ids: str) -> list[CaptionRecord]:

@@ -8,7 +8,7 @@ import pytest
 from clipbug.data.annotations import detect_family, read_annotations
 from clipbug.data.records import ChoiceRecord
 from clipbug.errors import DataError
-from tests.data.annotations.rows import write_lines
+from tests.helpers.annotation_rows import write_lines
 
 OPTIONS = ["tap", "scroll", "type", "3", "wait"]
 ACTION_ROW = {"gif_name": "gif7", "question": "what happens 2 times?", "options": OPTIONS, "answer": 4}

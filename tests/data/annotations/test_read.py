@@ -9,7 +9,7 @@ import pytest
 
 from clipbug.data.annotations import detect_family, read_annotations
 from clipbug.data.records import CaptionRecord, QuestionRecord, Record
-from tests.data.annotations.rows import IMAGE_ROW, VIDEO_ROW, write_lines
+from tests.helpers.annotation_rows import IMAGE_ROW, VIDEO_ROW, write_lines
 
 
 def read_questions(path: Path) -> list[QuestionRecord]:

@@ -7,7 +7,7 @@ import pytest
 
 from clipbug.data.annotations import detect_family, read_annotations
 from clipbug.errors import DataError
-from tests.data.annotations.rows import VIDEO_ROW, write_lines
+from tests.helpers.annotation_rows import VIDEO_ROW, write_lines
 
 
 @pytest.mark.parametrize(
