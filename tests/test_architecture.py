@@ -20,10 +20,14 @@ ALLOWED = {
     "runtime": {"errors", "config"},
     "data": {"errors", "config", "runtime"},
     "models": {"errors", "config", "runtime"},
+    "perception": {"errors", "config", "runtime"},
     "tasks": {"errors", "config", "runtime", "metrics", "data", "models"},
     "engine": {"errors", "config", "runtime", "metrics", "data", "tasks"},
-    "report": {"errors", "config", "runtime", "metrics", "data", "tasks"},
-    "recipes": {"errors", "config", "runtime", "metrics", "data", "models", "tasks", "engine", "report"},
+    "report": {"errors", "config", "runtime", "metrics", "data", "perception", "tasks"},
+    "recipes": {
+        *("errors", "config", "runtime", "metrics", "data", "models", "perception", "tasks", "engine"),
+        "report",
+    },
     "benchmarks": {"errors", "config", "runtime", "metrics", "data", "models", "tasks", "engine", "recipes"},
     "cli": {"errors", "config", "runtime", "recipes", "report", "benchmarks"},
 }
