@@ -1,0 +1,123 @@
+"""The text models: PP-OCRv6 of the package rapidocr, whose wheel holds the weights. Nothing is downloaded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from clipbug.errors import ClipbugError
+from clipbug.perception.frames import Picture
+
+_DETECTION_PORTRAIT, _DETECTION_LANDSCAPE = 960, 1600
+_MIN_DETECTION_SIDE = 64
+_GAP_SHARE = 0.75  # of a line's height; spaces between words are a third of it
+_INK_LEVELS = 36
+
+
+class OcrEngine(Protocol):
+    """Finds and reads lines of text. Tests use one of their own."""
+
+    def detect(self, picture: Picture) -> list[NDArray[np.float64]]:
+        """Return the boxes (left, top, right, bottom) of runs of text in an RGB picture (H, W, 3)."""
+        ...
+
+    def recognize(self, crops: Sequence[Picture]) -> list[tuple[str, float]]:
+        """Return text and confidence of RGB crops of one line each."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OcrModels:
+    """Model files of the user's own, for other scripts; None for those of the package."""
+
+    detection: Path | None = None
+    recognition: Path | None = None
+
+
+class RapidOcr:
+    """PP-OCRv6 on one thread; the models are loaded when the first picture comes.
+
+    Args:
+        models: files to use instead.
+    """
+
+    def __init__(self, models: OcrModels | None = None) -> None:
+        self._models = models or OcrModels()
+        self._engine: Any = None
+
+    def detect(self, picture: Picture) -> list[NDArray[np.float64]]:
+        """See `OcrEngine.detect`; large pictures are scaled down, since lines are found at any size."""
+        height, width = picture.shape[:2]
+        limit = _DETECTION_LANDSCAPE if width > height else _DETECTION_PORTRAIT
+        factor = min(1.0, max(limit / max(height, width), _MIN_DETECTION_SIDE / min(height, width)))
+        bgr = _bgr(picture)
+        if factor < 1:
+            bgr = cv2.resize(bgr, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        found = self._loaded()(bgr, use_det=True, use_cls=False, use_rec=False)
+        if found is None or getattr(found, "boxes", None) is None:
+            return []
+        corners = [np.asarray(box, np.float64) / factor for box in found.boxes]
+        return [np.concatenate([box.min(axis=0), box.max(axis=0)]) for box in corners]
+
+    def recognize(self, crops: Sequence[Picture]) -> list[tuple[str, float]]:
+        """See `OcrEngine.recognize`; one by one, since a batch is padded to its widest line."""
+        return [self._recognize(_bgr(crop)) for crop in crops]
+
+    def _recognize(self, crop: Picture) -> tuple[str, float]:
+        found = self._loaded()(crop, use_det=False, use_cls=False, use_rec=True)
+        texts, scores = getattr(found, "txts", None), getattr(found, "scores", None)
+        return (str(texts[0]), float(scores[0])) if texts and scores else ("", 0.0)
+
+    def _loaded(self) -> Any:
+        if self._engine is None:
+            try:
+                from rapidocr import RapidOCR
+            except ImportError as error:
+                raise ClipbugError(
+                    f"reading text needs the package rapidocr: {error}", "pip install rapidocr onnxruntime"
+                ) from error
+            settings: dict[str, Any] = {
+                "Global.use_cls": False,
+                "Global.log_level": "error",
+                "Global.text_score": 0.0,
+                "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+                "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+                "Det.limit_type": "min",
+                "Det.limit_side_len": _MIN_DETECTION_SIDE,
+                "Rec.rec_batch_num": 1,
+            }
+            for key, path in (("Det", self._models.detection), ("Rec", self._models.recognition)):
+                if path is not None:
+                    settings[f"{key}.model_path"] = str(path)
+            self._engine = RapidOCR(params=settings)
+        return self._engine
+
+
+def split_at_gaps(crop: Picture) -> list[tuple[int, int]]:
+    """Return the column spans of labels that are set apart in the crop (h, w, 3) of one line."""
+    height, width = crop.shape[:2]
+    if width < 2 * height:
+        return [(0, width)]
+    luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.int16)
+    paper = np.median(luma)
+    inner = slice(height // 8, max(height - height // 8, height // 8 + 1))
+    ink = (np.abs(luma - paper) > _INK_LEVELS)[inner].any(axis=0)
+    columns = np.flatnonzero(ink)
+    if len(columns) == 0:
+        return [(0, width)]
+    breaks = np.flatnonzero(np.diff(columns) > _GAP_SHARE * height)
+    starts = np.concatenate([columns[:1], columns[breaks + 1]])
+    ends = np.concatenate([columns[breaks], columns[-1:]])
+    margin = max(2, height // 6)
+    return [
+        (int(max(0, start - margin)), int(min(width, end + 1 + margin)))
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _bgr(picture: Picture) -> Picture:
+    return np.ascontiguousarray(picture[:, :, ::-1])
