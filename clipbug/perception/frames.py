@@ -124,9 +124,18 @@ class FrameStore:
         return min(max(place, 0), len(self) - 1)
 
     def picture_index(self, index: int) -> int:
-        """Return the frame nearest to `index`, with no more than a trace of change between, kept large."""
-        kept = np.array(sorted(self._pictures))
-        return int(kept[np.argmin(np.abs(kept - index))])
+        """Return the frame that is kept large and is the most like frame `index`: the nearest of these."""
+        return min(
+            self._pictures,
+            key=lambda kept: (
+                round(share_changed(self._luma[index], self._luma[kept]), 3),
+                abs(kept - index),
+            ),
+        )
+
+    def pictures_between(self, first: int, last: int) -> list[int]:
+        """Return the frames from `first` to `last` that are kept large."""
+        return sorted(index for index in self._pictures if first <= index <= last)
 
     def picture(self, index: int) -> Picture:
         """Return the large RGB picture (H, W, 3) of a frame that `picture_index` gave."""

@@ -89,6 +89,8 @@ class RapidOcr:
                 "Det.limit_type": "min",
                 "Det.limit_side_len": _MIN_DETECTION_SIDE,
                 "Rec.rec_batch_num": 1,
+                # The narrowest picture that is computed; the default pads a short word to 320 pixels.
+                "Rec.rec_img_shape": [3, 48, 96],
             }
             for key, path in (("Det", self._models.detection), ("Rec", self._models.recognition)):
                 if path is not None:

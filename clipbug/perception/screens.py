@@ -1,0 +1,208 @@
+"""Moments joined to screens: what a user would call the same page, however far it is scrolled."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from clipbug.perception.changes import Change, dimmed_box
+from clipbug.perception.frames import FrameStore
+from clipbug.perception.keyboard import keyboard_top
+from clipbug.perception.moments import Moment
+from clipbug.perception.plateaus import Motion
+from clipbug.perception.text import Line
+from clipbug.perception.timeline import Box, Screen, ScreenKind, TextLine, Theme
+
+_SMALL_CHANGE = 0.12
+_MANY_KEPT, _SOME_KEPT = 0.6, 0.34
+_STATUS_BAR_SHARE, _TITLE_SHARE = 0.05, 0.24
+_CLOCK = re.compile(r"(上午|下午)?\d{1,2}[:.]\d\d( ?[AP]M)?", re.IGNORECASE)
+_ADDRESS = re.compile(r"^(https?://)?[\w-]+(\.[\w-]+)+(:\d+)?(/\S*)?$|^localhost")
+_POINTER_BAR = re.compile(r"^(P: ?\d|[XY]v?: ?-?\d|d[XY]: ?-?\d|Prs: ?\d|Size: ?\d|[XY]v: ?)")
+_PROMINENT, _CENTRAL = 0.8, 0.12
+_BAR_SHARE, _MAX_TITLE_WORDS = 0.15, 5
+_BLACK_LEVEL = 14
+_BLANK_CONTRAST = 5.0
+_DARK_LEVEL = 105
+_LOADING = re.compile(r"^(loading|please wait|wird geladen|chargement|cargando|加载中)\b", re.IGNORECASE)
+_MAX_LOADING_TEXTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A screen as moments `first` to `last`.
+
+    Attributes:
+        dialog: the box of the dialog that is open, in pixels of the recording.
+    """
+
+    first: int
+    last: int
+    kind: ScreenKind
+    dialog: Box | None = None
+
+
+def find_stays(
+    frames: FrameStore, motion: Motion, moments: Sequence[Moment], changes: Sequence[Change]
+) -> list[Stay]:
+    """Return the screens in order, each as a span of moments."""
+    stays: list[Stay] = []
+    dialog: Box | None = None
+    kinds: list[ScreenKind] = []
+    dialogs: list[Box | None] = []
+    for place in range(len(moments)):
+        dialog = _dialog(frames, moments, changes[place - 1], dialog) if place else None
+        dialogs.append(dialog)
+        kinds.append(_kind(frames, motion, moments[place], dialog))
+    for place, kind in enumerate(kinds):
+        stay = stays[-1] if stays else None
+        if stay is not None and stay.kind == kind and _is_same_screen(changes[place - 1], kind):
+            stays[-1] = replace(stay, last=place)
+        else:
+            stays.append(Stay(place, place, kind, dialogs[place]))
+    return stays
+
+
+def make_screens(frames: FrameStore, moments: Sequence[Moment], stays: Sequence[Stay]) -> list[Screen]:
+    """Return the screens of the timeline."""
+    return [_screen(frames, moments, stays, number) for number in range(len(stays))]
+
+
+def find_theme(frames: FrameStore) -> Theme:
+    """Return whether most of what is shown is light or dark."""
+    step = max(1, len(frames) // 20)
+    levels = [float(np.median(frames.luma(index))) for index in range(0, len(frames), step)]
+    return "dark" if float(np.median(levels)) < _DARK_LEVEL else "light"
+
+
+def find_title(lines: Sequence[Line], height: float, dialog: Box | None = None) -> Line | None:
+    """Return the heading: the topmost prominent line of the dialog, or of the bar at the top of the page."""
+    if dialog is not None:
+        inside = [line for line in lines if _is_inside(line, dialog)]
+        top = [line for line in inside if line.box[1] < dialog[1] + 0.5 * (dialog[3] - dialog[1])]
+        return top[0] if top else inside[0] if inside else None
+    usual = float(np.median([line.height for line in lines])) if lines else 0.0
+    lines = [line for line in lines if not is_chrome(line, height) and len(line.text) > 1]
+    start = min((line.box[1] for line in lines), default=0.0)
+    head = [line for line in lines if line.box[1] <= start + _TITLE_SHARE * height / 2]
+    head = [line for line in head if line.box[1] < _TITLE_SHARE * height]
+    if not head:
+        return None
+    width = max(line.box[2] for line in lines)
+    tallest = max(line.height for line in head)
+    tall = [line for line in head if line.height >= _PROMINENT * tallest]
+    row = [line for line in head if abs(line.center[1] - tall[0].center[1]) < 0.5 * tall[0].height]
+    central = [line for line in row if abs(line.center[0] - width / 2) < _CENTRAL * width]
+    best = central[0] if central and len(row) > 1 else tall[0]
+    words = len(best.text.split())
+    is_bar = best.center[1] < _BAR_SHARE * height and words <= _MAX_TITLE_WORDS
+    return best if is_bar or (tallest > 1.15 * usual and words <= 2 * _MAX_TITLE_WORDS) else None
+
+
+def is_chrome(line: Line, height: float) -> bool:
+    """Return whether a line belongs to the system or browser rather than to the app."""
+    in_status_bar = line.center[1] < _STATUS_BAR_SHARE * height
+    is_high = line.center[1] < 3 * _STATUS_BAR_SHARE * height
+    return bool(
+        (in_status_bar and (_CLOCK.search(line.text) or len(line.text) <= 3))
+        or (is_high and (_ADDRESS.match(line.text) or _POINTER_BAR.match(line.text)))
+    )
+
+
+def _dialog(
+    frames: FrameStore, moments: Sequence[Moment], change: Change, open_now: Box | None
+) -> Box | None:
+    if change.dims > 0:
+        shares = dimmed_box(
+            frames.luma(moments[change.before].frame), frames.luma(moments[change.after].frame)
+        )
+        if shares is not None:
+            x, y = float(frames.width), float(frames.height)
+            return shares[0] * x, shares[1] * y, shares[2] * x, shares[3] * y
+    if open_now is not None and (change.dims < 0 or change.share > 0.25):
+        return None
+    return open_now
+
+
+def _kind(frames: FrameStore, motion: Motion, moment: Moment, dialog: Box | None) -> ScreenKind:
+    luma = frames.luma(moment.frame)
+    height = float(frames.height)
+    inner = luma[luma.shape[0] // 14 : -luma.shape[0] // 14]
+    texts = [line for line in moment.texts if not is_chrome(line, height)]
+    if np.percentile(inner, 98) <= _BLACK_LEVEL and len(texts) <= 1:
+        return "black"
+    if dialog is not None:
+        return "dialog"
+    if keyboard_top(moment.texts, height) is not None:
+        return "keyboard"
+    low = [line for line in texts if line.center[1] > 0.14 * height]
+    if any(_LOADING.match(line.text) for line in texts) and len(low) <= _MAX_LOADING_TEXTS:
+        return "loading"
+    body = luma[int(0.14 * luma.shape[0]) : int(0.9 * luma.shape[0])]
+    flat = float(np.mean(np.abs(body.astype(np.int16) - np.median(body)) > _BLANK_CONTRAST))
+    busy = float(motion.busy[moment.first : moment.last + 1].any(axis=0).mean())
+    if not low and flat < 0.05 and 0 < busy < 0.06:
+        return "loading"
+    return "blank" if not low and flat < 0.004 else "page"
+
+
+def _is_same_screen(change: Change, kind: ScreenKind) -> bool:
+    if change.shift is not None and change.shift.dy:
+        return True
+    if kind in ("black", "blank"):
+        return True
+    if kind == "dialog":
+        return change.share < _SMALL_CHANGE or change.kept >= _MANY_KEPT
+    if change.share < _SMALL_CHANGE:
+        return change.kept >= _SOME_KEPT
+    return change.kept >= _MANY_KEPT and len(change.vanished) + len(change.appeared) > 0
+
+
+def _screen(frames: FrameStore, moments: Sequence[Moment], stays: Sequence[Stay], number: int) -> Screen:
+    stay = stays[number]
+    members = moments[stay.first : stay.last + 1]
+    start = float(frames.seconds[members[0].first]) if number else 0.0
+    end = frames.end_of(members[-1].last)
+    steadiest = max(members, key=lambda moment: moment.last - moment.first)
+    title = None
+    if stay.kind not in ("black", "blank"):
+        titles = [find_title(moment.texts, frames.height, stay.dialog) for moment in members]
+        title = next((line.text for line in titles if line is not None), None)
+    return Screen(
+        start_seconds=start,
+        end_seconds=end,
+        frame_seconds=float(frames.seconds[steadiest.frame]),
+        title=title,
+        kind=stay.kind,
+        texts=_texts(frames, members),
+    )
+
+
+def _texts(frames: FrameStore, members: Sequence[Moment]) -> tuple[TextLine, ...]:
+    """Return each line once, with the time during which it was visible; a scrolled one keeps its first box."""
+    found: dict[tuple[str, int], TextLine] = {}
+    for moment in members:
+        first, last = float(frames.seconds[moment.first]), frames.end_of(moment.last)
+        count: dict[str, int] = {}
+        for line in moment.texts:
+            number = count[line.text] = count.get(line.text, 0) + 1
+            key = (line.text, number)
+            known = found.get(key)
+            found[key] = (
+                known.model_copy(update={"last_seconds": last})
+                if known
+                else TextLine(
+                    text=line.text,
+                    box=line.box,
+                    confidence=line.confidence,
+                    first_seconds=first,
+                    last_seconds=last,
+                )
+            )
+    return tuple(found.values())
+
+
+def _is_inside(line: Line, box: Box) -> bool:
+    x, y = line.center
+    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
