@@ -31,6 +31,7 @@ class Change:
         start_seconds, end_seconds: of the frames in which it happens.
         share: of the screen's pixels that differ in the end, without what moves all the time.
         box: round these; None if there are none.
+        blob: round the largest part of them that hangs together.
         shift: how content was scrolled, if it was.
         appeared, vanished: lines of the one moment that the other does not have at that place.
         kept: share of the lines before that are still there.
@@ -43,6 +44,7 @@ class Change:
     end_seconds: float
     share: float
     box: Box | None
+    blob: Box | None
     shift: Shift | None
     appeared: tuple[Line, ...]
     vanished: tuple[Line, ...]
@@ -123,12 +125,23 @@ def _change(frames: FrameStore, motion: Motion, moments: Sequence[Moment], place
         end_seconds=float(frames.seconds[after.first]),
         share=share,
         box=changed_box(changed, frames.scale),
+        blob=_largest_blob(changed, frames.scale),
         shift=shift,
         appeared=appeared,
         vanished=vanished,
         kept=kept,
         dims=dims,
     )
+
+
+def _largest_blob(changed: NDArray[np.bool_], scale: float) -> Box | None:
+    solid = cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8))
+    solid = cv2.morphologyEx(solid, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    count, _, stats, _ = cv2.connectedComponentsWithStats(solid)
+    if count < 2:
+        return None
+    left, top, width, height = (float(value) for value in max(stats[1:], key=lambda row: row[4])[:4])
+    return left * scale, top * scale, (left + width) * scale, (top + height) * scale
 
 
 def _missing_after(

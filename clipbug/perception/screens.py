@@ -22,6 +22,7 @@ _ADDRESS = re.compile(r"^(https?://)?[\w-]+(\.[\w-]+)+(:\d+)?(/\S*)?$|^localhost
 _POINTER_BAR = re.compile(r"^(P: ?\d|[XY]v?: ?-?\d|d[XY]: ?-?\d|Prs: ?\d|Size: ?\d|[XY]v: ?)")
 _PROMINENT, _CENTRAL = 0.8, 0.12
 _BAR_SHARE, _MAX_TITLE_WORDS = 0.15, 5
+_GONE_SHARE = 0.6
 _BLACK_LEVEL = 14
 _BLANK_CONTRAST = 5.0
 _DARK_LEVEL = 105
@@ -113,16 +114,37 @@ def is_chrome(line: Line, height: float) -> bool:
 def _dialog(
     frames: FrameStore, moments: Sequence[Moment], change: Change, open_now: Box | None
 ) -> Box | None:
+    before, after = moments[change.before], moments[change.after]
     if change.dims > 0:
-        shares = dimmed_box(
-            frames.luma(moments[change.before].frame), frames.luma(moments[change.after].frame)
-        )
+        shares = dimmed_box(frames.luma(before.frame), frames.luma(after.frame))
         if shares is not None:
             x, y = float(frames.width), float(frames.height)
             return shares[0] * x, shares[1] * y, shares[2] * x, shares[3] * y
-    if open_now is not None and (change.dims < 0 or change.share > 0.25):
-        return None
-    return open_now
+    if open_now is not None:
+        inside = [line for line in before.texts if _is_inside(line, open_now)]
+        gone = [line for line in inside if line in change.vanished]
+        is_closed = change.dims < 0 or (len(inside) > 0 and len(gone) > _GONE_SHARE * len(inside))
+        return None if is_closed else open_now
+    return change.blob if _is_popup(frames, change) else None
+
+
+def _is_popup(frames: FrameStore, change: Change) -> bool:
+    """Return whether a part inside the screen has been covered by something with text of its own."""
+    if change.blob is None or change.shift is not None or len(change.appeared) < 2:
+        return False
+    left, top, right, bottom = change.blob
+    width, height = (right - left) / frames.width, (bottom - top) / frames.height
+    margins = left > 0.02 * frames.width and right < 0.99 * frames.width and top > 0.03 * frames.height
+    inside = [line for line in change.appeared if _is_inside(line, change.blob)]
+    return bool(
+        margins
+        and 0.35 < width < 0.95
+        and height < 0.85
+        and width * height > 0.06
+        and change.share > 0.25 * width * height
+        and len(inside) > 0.7 * len(change.appeared)
+        and len(change.vanished) >= 2
+    )
 
 
 def _kind(frames: FrameStore, motion: Motion, moment: Moment, dialog: Box | None) -> ScreenKind:

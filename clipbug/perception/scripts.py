@@ -11,6 +11,7 @@ Verdict = Literal["text", "icon", "unreadable"]
 
 UNKNOWN_SCRIPT = "unknown"
 _LOOK_ALIKES = set("ABEKMHOPCTYXaeopcyxkmnrubБ3640 .,:;-()'\"")
+_ICON_WORDS = {"Q", "X", "O", "×", "α", "Ⓧ", "©"}  # a magnifying glass, a cross, a ring in front of a label
 _LETTER_WIDTH = 0.42  # of a line's height, box included
 _WIDE_LETTER_WIDTH = 0.75
 _MIN_LENGTH_TO_JUDGE = 2.4
@@ -52,6 +53,8 @@ def is_look_alike(text: str) -> bool:
 def clean(text: str) -> str:
     """Return a text without the icons at its ends that were read as symbols."""
     words = text.split()
+    if len(words) > 1 and words[0] in _ICON_WORDS:
+        words = words[1:]
     while words and not any(map(_says_something, words[0])):
         words = words[1:]
     while words and not any(map(_says_something, words[-1])):
