@@ -65,10 +65,7 @@ def name_target(place: Place, x: float, y: float) -> Target:
     if hit is not None and not (widget in _STATES and len(hit.text) == 1):
         if widget in ("back", "menu", "close") and _is_beside(hit, x, unit):
             return Target(widget, widget)
-        label = _field_label(lines, hit) or _row_title(lines, hit)
-        if label is not None:
-            return Target(label.text, "field" if _shares_word(label, hit) else "text", hit.box)
-        return Target(hit.text, _kind_of_text(place, hit), hit.box)
+        return _text_target(place, lines, hit)
     if widget in _STATES:
         label = _label_in_row(lines, x, y, unit, place.width)
         return Target(label.text if label else widget, widget, label.box if label else None)
@@ -86,7 +83,7 @@ def name_target(place: Place, x: float, y: float) -> Target:
     if near is None:
         near = _near(lines, x, y, 40 * unit)
     if near is not None:
-        return Target(near.text, "text", near.box)
+        return _text_target(place, lines, near)
     return Target(place_in_words(x / place.width, y / place.height), "area")
 
 
@@ -106,6 +103,14 @@ def _widget(place: Place, x: float, y: float) -> str | None:
         if kind is not None and _inside(line.box, x, y, 5 * unit):
             return kind
     return widget_at(place.picture, x / place.scale, y / place.scale, unit / place.scale)
+
+
+def _text_target(place: Place, lines: Sequence[Line], line: Line) -> Target:
+    label = _field_label(lines, line)
+    if label is not None:
+        return Target(label.text, "field", line.box)
+    title = _row_title(lines, line)
+    return Target((title or line).text, _kind_of_text(place, line), line.box)
 
 
 def _kind_of_text(place: Place, line: Line) -> str:

@@ -125,10 +125,10 @@ def _dialog(
         gone = [line for line in inside if line in change.vanished]
         is_closed = change.dims < 0 or (len(inside) > 0 and len(gone) > _GONE_SHARE * len(inside))
         return None if is_closed else open_now
-    return change.blob if _is_popup(frames, change) else None
+    return change.blob if _is_popup(frames, change, before) else None
 
 
-def _is_popup(frames: FrameStore, change: Change) -> bool:
+def _is_popup(frames: FrameStore, change: Change, before: Moment) -> bool:
     """Return whether a part inside the screen has been covered by something with text of its own."""
     if change.blob is None or change.shift is not None or len(change.appeared) < 2:
         return False
@@ -136,8 +136,11 @@ def _is_popup(frames: FrameStore, change: Change) -> bool:
     width, height = (right - left) / frames.width, (bottom - top) / frames.height
     margins = left > 0.02 * frames.width and right < 0.99 * frames.width and top > 0.03 * frames.height
     inside = [line for line in change.appeared if _is_inside(line, change.blob)]
+    outside = [line for line in before.texts if not _is_inside(line, change.blob)]
+    stayed = [line for line in outside if line not in change.vanished]
     return bool(
         margins
+        and len(stayed) >= max(3, 0.75 * len(outside))
         and 0.35 < width < 0.95
         and height < 0.85
         and width * height > 0.06
