@@ -64,8 +64,8 @@ def missing_from(
     return tuple(line for line in lines if not any(_is_same(line, other, dx, dy) for other in others))
 
 
-def dimmed_box(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> tuple[float, float, float, float] | None:
-    """Return the part that a dialog takes if all else in `after` is a dimmed `before`, as shares of the sides.
+def dimmed_box(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Box | None:
+    """Return the part, in shares of the sides, that a dialog takes if all else is a dimmed `before`.
 
     Shape:
         before, after: (h, w) luma.
@@ -144,9 +144,7 @@ def _largest_blob(changed: NDArray[np.bool_], scale: float) -> Box | None:
     return left * scale, top * scale, (left + width) * scale, (top + height) * scale
 
 
-def _missing_after(
-    lines: Sequence[Line], others: Sequence[Line], dx: float, dy: float
-) -> tuple[Line, ...]:
+def _missing_after(lines: Sequence[Line], others: Sequence[Line], dx: float, dy: float) -> tuple[Line, ...]:
     """Return what neither stayed in its place nor moved along."""
     missing = missing_from(lines, others)
     return missing_from(missing, others, dx=dx, dy=dy) if dx or dy else missing

@@ -91,9 +91,7 @@ def _outlines(patch: NDArray[np.uint8]) -> list[tuple[tuple[int, int, int, int],
 
 def _holds(box: tuple[int, int, int, int], center: tuple[float, float], margin: float) -> bool:
     x, y, width, height = box
-    return (
-        x - margin <= center[0] <= x + width + margin and y - margin <= center[1] <= y + height + margin
-    )
+    return x - margin <= center[0] <= x + width + margin and y - margin <= center[1] <= y + height + margin
 
 
 def _toggle(patch: NDArray[np.uint8], center: tuple[float, float], unit: float) -> str | None:
@@ -171,7 +169,8 @@ def _templates() -> tuple[tuple[str, NDArray[np.float32]], ...]:
         "forward": [[((0, 0), (50, 48)), ((50, 48), (0, 96))]],
         "checkbox": [[((0, 50), (34, 84)), ((34, 84), (96, 20))]],
     }
-    found = [(name, _drawn(strokes, weight)) for name, all_ in lines.items() for strokes in all_ for weight in (9, 15)]
+    drawn = [(name, strokes) for name, several in lines.items() for strokes in several]
+    found = [(name, _drawn(strokes, weight)) for name, strokes in drawn for weight in (9, 15)]
     for radius in (9, 12):
         found.append(("more", _dots([(48, 12), (48, 48), (48, 84)], radius)))
         found.append(("more", _dots([(12, 48), (48, 48), (84, 48)], radius)))

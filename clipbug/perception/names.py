@@ -59,7 +59,8 @@ def name_target(place: Place, x: float, y: float) -> Target:
         key = _nearest(place.lines, x, y)
         return Target(key.text if key else None, "key", key.box if key else None)
     unit = place.unit
-    lines = [line for line in place.lines if symbol_kind(line.text) is None and not is_chrome(line, place.height)]
+    named = [line for line in place.lines if symbol_kind(line.text) is None]
+    lines = [line for line in named if not is_chrome(line, place.height)]
     hit = _under(lines, x, y, unit)
     widget = _widget(place, x, y)
     if hit is not None and not (widget in _STATES and len(hit.text) == 1):
@@ -149,7 +150,9 @@ def _above(lines: Sequence[Line], line: Line, gap: float) -> Line | None:
 def _field_label(lines: Sequence[Line], hit: Line) -> Line | None:
     """Return the label over a field whose placeholder repeats it ("Name" over "Your name")."""
     label = _above(lines, hit, 1.6)
-    return label if label is not None and _shares_word(label, hit) and len(label.text) < len(hit.text) else None
+    if label is None or len(label.text) >= len(hit.text):
+        return None
+    return label if _shares_word(label, hit) else None
 
 
 def _shares_word(one: Line, other: Line) -> bool:
@@ -184,9 +187,7 @@ def _near(lines: Sequence[Line], x: float, y: float, reach: float) -> Line | Non
     return best if best is not None and _distance(best, x, y) <= reach else None
 
 
-def _label_in_row(
-    lines: Sequence[Line], x: float, y: float, unit: float, width: float
-) -> Line | None:
+def _label_in_row(lines: Sequence[Line], x: float, y: float, unit: float, width: float) -> Line | None:
     """Return the label of the row: the nearest line at this height."""
     row = [line for line in lines if line.box[1] - 5 * unit <= y <= line.box[3] + 5 * unit]
     return min(row, key=lambda line: _distance(line, x, y), default=None)
@@ -197,6 +198,7 @@ def _below(lines: Sequence[Line], x: float, y: float, unit: float) -> Line | Non
     low = [
         line
         for line in lines
-        if -2 * unit <= line.box[1] - y <= 30 * unit and line.box[0] - 14 * unit <= x <= line.box[2] + 14 * unit
+        if -2 * unit <= line.box[1] - y <= 30 * unit
+        and line.box[0] - 14 * unit <= x <= line.box[2] + 14 * unit
     ]
     return min(low, key=lambda line: line.box[1], default=None)

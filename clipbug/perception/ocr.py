@@ -16,6 +16,7 @@ _DETECTION_PORTRAIT, _DETECTION_LANDSCAPE = 960, 1600
 _MIN_DETECTION_SIDE = 64
 _GAP_SHARE = 0.75  # of a line's height; spaces between words are a third of it
 _INK_LEVELS = 36
+_CARET_WIDTH, _CARET_HEIGHT = 0.12, 0.6
 
 
 class OcrEngine(Protocol):
@@ -119,6 +120,34 @@ def split_at_gaps(crop: Picture) -> list[tuple[int, int]]:
         (int(max(0, start - margin)), int(min(width, end + 1 + margin)))
         for start, end in zip(starts, ends, strict=True)
     ]
+
+
+def without_caret(crop: Picture) -> Picture:
+    """Return the crop (h, w, 3) of one line without a caret or border at its ends, which reads as a letter.
+
+    It is a thin upright stroke, taller than any letter of the line.
+    """
+    height, width = crop.shape[:2]
+    luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.int16)
+    ink = np.abs(luma - np.median(luma)) > _INK_LEVELS
+    columns = np.flatnonzero(ink.any(axis=0))
+    if len(columns) < 2:
+        return crop
+    runs = np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)
+    if len(runs) < 2:
+        return crop
+    rest = ink[:, runs[1][0] : runs[-2][-1] + 1] if len(runs) > 2 else ink
+    letters = np.flatnonzero(rest.any(axis=1))
+    cleaned = crop
+    for run in (runs[0], runs[-1]):
+        rows = np.flatnonzero(ink[:, run].any(axis=1))
+        is_thin = len(run) <= max(2, _CARET_WIDTH * height)
+        is_tall = len(rows) >= _CARET_HEIGHT * height and len(rows) > len(letters)
+        if is_thin and is_tall and len(rows) == rows[-1] - rows[0] + 1:
+            cleaned = cleaned.copy() if cleaned is crop else cleaned
+            margin = slice(max(0, run[0] - 1), min(width, run[-1] + 2))
+            cleaned[:, margin] = np.median(crop.reshape(-1, 3), axis=0).astype(np.uint8)
+    return cleaned
 
 
 def _bgr(picture: Picture) -> Picture:

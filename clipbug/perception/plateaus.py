@@ -114,9 +114,7 @@ def _busy(blocks: NDArray[np.bool_], seconds: NDArray[np.float64]) -> NDArray[np
     return np.asarray([cv2.dilate(mask.astype(np.uint8), np.ones((3, 3))) > 0 for mask in busy])
 
 
-def _any_within(
-    blocks: NDArray[np.bool_], seconds: NDArray[np.float64], reach: float
-) -> NDArray[np.bool_]:
+def _any_within(blocks: NDArray[np.bool_], seconds: NDArray[np.float64], reach: float) -> NDArray[np.bool_]:
     total = np.concatenate([np.zeros_like(blocks[:1], np.int32), np.cumsum(blocks, axis=0, dtype=np.int32)])
     start = np.searchsorted(seconds, seconds - reach)
     end = np.searchsorted(seconds, seconds + reach, side="right")

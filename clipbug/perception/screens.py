@@ -205,7 +205,7 @@ def _screen(frames: FrameStore, moments: Sequence[Moment], stays: Sequence[Stay]
 
 
 def _texts(frames: FrameStore, members: Sequence[Moment]) -> tuple[TextLine, ...]:
-    """Return each line once, with the time during which it was visible; a scrolled one keeps its first box."""
+    """Return each line once, with the time during which it was visible and its first box."""
     found: dict[tuple[str, int], TextLine] = {}
     for moment in members:
         first, last = float(frames.seconds[moment.first]), frames.end_of(moment.last)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipbug.perception.frames import Picture
-from clipbug.perception.ocr import OcrEngine, split_at_gaps
+from clipbug.perception.ocr import OcrEngine, split_at_gaps, without_caret
 from clipbug.perception.scripts import clean, is_look_alike, judge
 
 _THUMB_HEIGHT = 16
@@ -95,7 +95,7 @@ class TextReader:
 
     def _read_region(self, picture: Picture, top: int) -> list[Line]:
         boxes = [part for box in self._engine.detect(picture) for part in _parts(picture, box)]
-        crops = [picture[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes]
+        crops = [without_caret(picture[y0:y1, x0:x1]) for x0, y0, x1, y1 in boxes]
         texts = self._texts(crops)
         lines = []
         for (x0, y0, x1, y1), (text, confidence) in zip(boxes, texts, strict=True):
@@ -173,9 +173,7 @@ def _without_look_alikes(lines: list[Line]) -> list[Line]:
     unreadable = sum(not line.is_readable for line in lines)
     if unreadable < 2 or unreadable < _MIN_LOOK_ALIKE_SHARE * len(lines):
         return lines
-    return [
-        replace(line, text="", is_readable=False) if is_look_alike(line.text) else line for line in lines
-    ]
+    return [replace(line, text="", is_readable=False) if is_look_alike(line.text) else line for line in lines]
 
 
 def _in_reading_order(lines: Iterable[Line]) -> tuple[Line, ...]:

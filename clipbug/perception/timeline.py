@@ -111,7 +111,7 @@ class Timeline(_Part):
     """What a recording or screenshot shows.
 
     Attributes:
-        content_box: the app's part of the picture where a phone or a window is drawn round it, else all of it.
+        content_box: the app's part where a phone or a window is drawn round it, else the whole picture.
         pointer: (time, x, y) of a mouse pointer, thinned out; None where none is shown.
     """
 
@@ -149,7 +149,7 @@ class Timeline(_Part):
         version = row.get("version")
         if version != SCHEMA_VERSION:
             raise DataError(
-                f"a timeline of version {version!r} cannot be read; this clipbug reads version {SCHEMA_VERSION}",
+                f"a timeline of version {version!r} cannot be read, only of version {SCHEMA_VERSION}",
                 "Make it again with `clipbug timeline`, or update clipbug.",
             )
         try:
