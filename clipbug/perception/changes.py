@@ -84,15 +84,14 @@ def dimmed_box(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Box | Non
     if not _MIN_DIM_AREA <= dim[4:-4].mean() <= _MAX_DIM_AREA:
         return None
     rest = cv2.morphologyEx((~dim).astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
-    rows, columns = np.flatnonzero(rest.any(axis=1)), np.flatnonzero(rest.any(axis=0))
-    if len(rows) < _MIN_SPOT or len(columns) < _MIN_SPOT:
+    count, _, stats, _ = cv2.connectedComponentsWithStats(rest)
+    if count < 2:
         return None
-    return (
-        float(columns[0]) / _CELLS[1],
-        float(rows[0]) / _CELLS[0],
-        float(columns[-1] + 1) / _CELLS[1],
-        float(rows[-1] + 1) / _CELLS[0],
-    )
+    left, top, width, height = (int(value) for value in max(stats[1:], key=lambda row: row[4])[:4])
+    if width < _MIN_SPOT or height < _MIN_SPOT:
+        return None
+    rows, columns = _CELLS
+    return left / columns, top / rows, (left + width) / columns, (top + height) / rows
 
 
 def changed_box(changed: NDArray[np.bool_], scale: float) -> Box | None:

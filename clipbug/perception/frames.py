@@ -17,7 +17,7 @@ _SAME_LEVELS = 8
 _CHANGED_LEVELS = 16
 _STILL_SHARE = 0.0006
 _SECONDS_BETWEEN_PICTURES = 0.4
-_BUDGET_BYTES = 220_000_000
+_BUDGET_BYTES = 130_000_000
 
 
 class FrameSource(Protocol):
@@ -88,6 +88,8 @@ class FrameStore:
         self._step = 0.0
         self._spent = 0
         self._read(source)
+        if not self._small:
+            raise ValueError("the recording has no frame")
         self.seconds = np.array(self._times)
         self.changed = np.array(self._changes)
 

@@ -16,7 +16,8 @@ _DETECTION_PORTRAIT, _DETECTION_LANDSCAPE = 960, 1600
 _MIN_DETECTION_SIDE = 64
 _GAP_SHARE = 0.75  # of a line's height; spaces between words are a third of it
 _INK_LEVELS = 36
-_CARET_WIDTH, _CARET_HEIGHT = 0.12, 0.6
+_CARET_WIDTH, _CARET_FILL = 0.12, 0.9
+_BORDER_SHARE = 0.6
 
 
 class OcrEngine(Protocol):
@@ -127,25 +128,24 @@ def without_caret(crop: Picture) -> Picture:
 
     It is a thin upright stroke, taller than any letter of the line.
     """
-    height, width = crop.shape[:2]
+    width = crop.shape[1]
     luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.int16)
     ink = np.abs(luma - np.median(luma)) > _INK_LEVELS
+    ink[ink.mean(axis=1) > _BORDER_SHARE] = False  # the outline of a field
     columns = np.flatnonzero(ink.any(axis=0))
-    if len(columns) < 2:
-        return crop
     runs = np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)
     if len(runs) < 2:
         return crop
-    rest = ink[:, runs[1][0] : runs[-2][-1] + 1] if len(runs) > 2 else ink
-    letters = np.flatnonzero(rest.any(axis=1))
     cleaned = crop
-    for run in (runs[0], runs[-1]):
+    for run, rest in ((runs[0], runs[1:]), (runs[-1], runs[:-1])):
+        letters = np.flatnonzero(ink[:, rest[0][0] : rest[-1][-1] + 1].any(axis=1))
         rows = np.flatnonzero(ink[:, run].any(axis=1))
-        is_thin = len(run) <= max(2, _CARET_WIDTH * height)
-        is_tall = len(rows) >= _CARET_HEIGHT * height and len(rows) > len(letters)
-        if is_thin and is_tall and len(rows) == rows[-1] - rows[0] + 1:
+        is_stroke = ink[rows[0] : rows[-1] + 1, run].all(axis=1).mean() > _CARET_FILL
+        is_thin = len(run) <= max(2, _CARET_WIDTH * len(letters))
+        is_taller = rows[0] <= letters[0] and rows[-1] > letters[-1]
+        if is_stroke and is_thin and is_taller:
             cleaned = cleaned.copy() if cleaned is crop else cleaned
-            margin = slice(max(0, run[0] - 1), min(width, run[-1] + 2))
+            margin = slice(max(0, run[0]), min(width, run[-1] + 2))
             cleaned[:, margin] = np.median(crop.reshape(-1, 3), axis=0).astype(np.uint8)
     return cleaned
 

@@ -80,7 +80,7 @@ def find_theme(frames: FrameStore) -> Theme:
 def find_title(lines: Sequence[Line], height: float, dialog: Box | None = None) -> Line | None:
     """Return the heading: the topmost prominent line of the dialog, or of the bar at the top of the page."""
     if dialog is not None:
-        inside = [line for line in lines if _is_inside(line, dialog)]
+        inside = [line for line in lines if _is_inside(line, dialog) and not is_chrome(line, height)]
         top = [line for line in inside if line.box[1] < dialog[1] + 0.5 * (dialog[3] - dialog[1])]
         return top[0] if top else inside[0] if inside else None
     usual = float(np.median([line.height for line in lines])) if lines else 0.0

@@ -231,10 +231,10 @@ def _typed_text(line: Line, initial: str, left: float) -> str:
     """
     text = line.text.strip().strip("|").strip()
     first, _, rest = text.partition(" ")
-    if rest and len(first) <= 2 and left - line.box[0] > 0.5 * line.height and not initial.startswith(first):
-        text = rest
     if len(initial) > 2 and text.startswith(initial):
         text = text[len(initial) :].strip()
+    elif rest and len(first) <= 2 and left - line.box[0] > 0.5 * line.height:
+        text = rest
     if text and set(text) <= _DOTS:  # a password: as many dots as were shown
         text = "•" * sum(3 if letter == "…" else 1 for letter in text)
     return text
