@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 from clipbug.perception.changes import Change
 from clipbug.perception.frames import FrameStore
@@ -10,6 +11,7 @@ from clipbug.perception.keyboard import keyboard_top
 from clipbug.perception.moments import Moment
 from clipbug.perception.names import Place, Target, name_target
 from clipbug.perception.screens import Stay
+from clipbug.perception.text import Line
 from clipbug.perception.timeline import Direction, Event
 from clipbug.perception.touches import FoundTouches, Touch
 from clipbug.perception.typed_text import Typed
@@ -20,6 +22,7 @@ _EFFECT_SHARE = 0.0015
 _SCROLL_REACH_SECONDS = 0.8
 _MERGE_SCROLLS_SECONDS = 0.5
 _TYPING_MARGIN_SECONDS = 0.35
+_ALIKE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +134,19 @@ def _passes_edges(reading: Reading, change: Change) -> bool:
     scale = reading.frames.scale
     top, bottom = change.shift.top * scale, change.shift.bottom * scale
     reach = 1.4 * abs(change.shift.dy) * scale
-    low = [line for line in change.appeared if line.center[1] > bottom - reach]
+    new = [line for line in change.appeared if not _has_counterpart(line, change.vanished)]
+    old = [line for line in change.vanished if not _has_counterpart(line, change.appeared)]
+    low = [line for line in new if line.center[1] > bottom - reach]
     if change.shift.dy < 0:
         return bool(low) and bottom > 0.6 * reading.frames.height
-    high = [line for line in change.appeared if line.center[1] < top + reach]
-    gone = [line for line in change.vanished if line.center[1] > bottom - reach]
+    high = [line for line in new if line.center[1] < top + reach]
+    gone = [line for line in old if line.center[1] > bottom - reach]
     return bool(high and gone)
+
+
+def _has_counterpart(line: Line, others: Sequence[Line]) -> bool:
+    """Whether the same line was only read a little differently."""
+    return any(SequenceMatcher(None, line.text, other.text).ratio() > _ALIKE for other in others)
 
 
 def _scroll_of(touch: Touch, scrolls: Sequence[Event], used: set[int]) -> int | None:

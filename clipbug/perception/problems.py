@@ -1,4 +1,4 @@
-"""What went wrong, as far as the screen shows it. Usually nothing: each rule needs evidence that people see."""
+"""What went wrong, as far as the screen shows it. Usually nothing: each rule needs evidence that is seen."""
 
 from collections.abc import Sequence
 
