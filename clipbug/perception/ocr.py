@@ -58,7 +58,8 @@ class RapidOcr:
         factor = min(1.0, max(limit / max(height, width), _MIN_DETECTION_SIDE / min(height, width)))
         bgr = _bgr(picture)
         if factor < 1:
-            bgr = cv2.resize(bgr, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+            size = max(1, round(width * factor)), max(1, round(height * factor))
+            bgr = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         found = self._loaded()(bgr, use_det=True, use_cls=False, use_rec=False)
         if found is None or getattr(found, "boxes", None) is None:
             return []

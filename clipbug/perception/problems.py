@@ -20,7 +20,7 @@ _CRASH = re.compile(
 )
 _ERROR = re.compile(
     r"\b(something went wrong|went wrong|an? (unknown |unexpected |internal )?error|error:|error code|"
-    r"\w+(Error|Exception)\b:?|failed to|could ?n.t|could not|cannot be|unable to|request failed|"
+    r"\w+(Error|Exception)\b:?|failed to|could ?n.t|could not|cannot be (?!undone)|unable to|request failed|"
     r"server error|try again later|invalid \w+|fehler|erreur|出错|错误)",
     re.IGNORECASE,
 )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from clipbug.perception.changes import find_changes
+from clipbug.perception.content_box import find_content_box
 from clipbug.perception.events import Reading, find_events
 from clipbug.perception.frames import FrameSource, FrameStore
 from clipbug.perception.moments import Moment, read_moments
@@ -39,7 +40,8 @@ def read_timeline(
     """
     frames = FrameStore(source)
     motion = find_motion(frames)
-    moments = read_moments(frames, find_plateaus(frames, motion), TextReader(engine))
+    box = find_content_box(frames, motion)
+    moments = read_moments(frames, find_plateaus(frames, motion), TextReader(engine), box)
     changes = find_changes(frames, motion, moments)
     reading = Reading(
         frames=frames,
@@ -57,7 +59,7 @@ def read_timeline(
         duration_seconds=frames.duration_seconds,
         width=frames.width,
         height=frames.height,
-        content_box=(0.0, 0.0, float(frames.width), float(frames.height)),
+        content_box=box,
         indicator=found.indicator,
         indicator_color=found.indicator_color,
         theme=find_theme(frames),
