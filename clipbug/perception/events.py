@@ -12,7 +12,7 @@ from clipbug.perception.names import Place, Target, name_target
 from clipbug.perception.screens import Stay
 from clipbug.perception.timeline import Direction, Event
 from clipbug.perception.touches import FoundTouches, Touch
-from clipbug.perception.typed_text import Typed, is_same_field
+from clipbug.perception.typed_text import Typed, is_alike, is_same_field
 
 _BEFORE_SECONDS = 0.05
 _EFFECT_SECONDS = 1.2
@@ -251,7 +251,7 @@ def _field_name(reading: Reading, typed: Typed) -> Target:
         line
         for moment in reading.moments[max(0, typed.before - _LABEL_MOMENTS) : typed.before + 1]
         for line in moment.texts
-        if typed.initial and is_same_field(line, typed.line)
+        if typed.initial and is_same_field(line, typed.line) and is_alike(line.text, typed.initial)
     ]
     if placeholders:  # the best reading: a pointer or caret may cover some of the others
         best = max(placeholders, key=lambda line: line.confidence)
