@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from clipbug.perception.changes import Change
 from clipbug.perception.frames import FrameStore
-from clipbug.perception.inferred import infer_taps
+from clipbug.perception.inferred import InferredTap, infer_taps
 from clipbug.perception.keyboard import keyboard_top
 from clipbug.perception.moments import Moment
 from clipbug.perception.names import Place, Target, name_target
@@ -78,19 +78,52 @@ def find_events(reading: Reading) -> list[Event]:
         if scroll is not None:
             used.add(scroll)
         events.append(_touch_event(reading, touch, scrolls[scroll] if scroll is not None else None))
-    taps = [event for event in events if event.kind != "swipe"]
+    touched = [event for event in events if event.kind != "swipe"]
     for number, scroll_event in enumerate(scrolls):
-        if number not in used and not any(_causes(tap, scroll_event) for tap in taps):
+        if number not in used and not any(_causes(tap, scroll_event) for tap in touched):
             events.append(scroll_event)
     events.extend(_type_event(reading, typed) for typed in reading.typed)
+    sent = _sent(reading)
+    events.extend(_enter_event(reading, change) for change in sent)
     if reading.found.indicator == "none" and not reading.found.touches:
-        events.extend(
-            _inferred_event(reading, tap.seconds, tap.x, tap.y, tap.moment)
-            for tap in infer_taps(
-                reading.frames, reading.moments, reading.changes, reading.stays, reading.typed
-            )
-        )
+        explained = [change.start_seconds for change in sent]
+        taps = infer_taps(reading.frames, reading.moments, reading.changes, reading.stays, reading.typed)
+        events.extend(_inferred_event(reading, tap) for tap in taps if tap.seconds not in explained)
     return sorted(events, key=lambda event: event.time_seconds)
+
+
+def _sent(reading: Reading) -> list[Change]:
+    """Return the changes at which a field that was typed into is emptied, and nothing was touched."""
+    found = []
+    for typed in reading.typed:
+        for change in reading.changes[typed.after : typed.after + 2]:
+            emptied = [line for line in change.vanished if is_same_field(line, typed.line)]
+            shown = [
+                line
+                for line in reading.moments[change.after].texts
+                if is_same_field(line, typed.line) and is_alike(line.text, typed.initial)
+            ]
+            touched = any(
+                touch.time - 0.1 <= change.start_seconds <= touch.end + _SCROLL_REACH_SECONDS
+                for touch in reading.found.touches
+            )
+            if emptied and shown and not touched and change.share > _EFFECT_SHARE:
+                found.append(change)
+                break
+    return found
+
+
+def _enter_event(reading: Reading, change: Change) -> Event:
+    return Event(
+        time_seconds=change.start_seconds,
+        end_seconds=change.start_seconds,
+        kind="key",
+        target="Enter",
+        target_kind="key",
+        screen=reading.screen_of(change.before),
+        changed=True,
+        confidence=0.6,
+    )
 
 
 def _scrolls(reading: Reading) -> list[Event]:
@@ -203,8 +236,8 @@ def _direction(touch: Touch) -> Direction | None:
     return "down" if dy > 0 else "up"
 
 
-def _inferred_event(reading: Reading, seconds: float, x: float | None, y: float | None, moment: int) -> Event:
-    known = x is not None and y is not None
+def _inferred_event(reading: Reading, tap: InferredTap) -> Event:
+    seconds, x, y, moment = tap.seconds, tap.x, tap.y, tap.moment
     target = name_target(reading.place(moment), x, y) if x is not None and y is not None else None
     return Event(
         time_seconds=seconds,
@@ -217,7 +250,7 @@ def _inferred_event(reading: Reading, seconds: float, x: float | None, y: float 
         target_box=target.box if target else None,
         screen=reading.screen_of(moment),
         changed=True,
-        confidence=0.5 if known else 0.3,
+        confidence=0.5 if target else 0.3,
     )
 
 

@@ -18,6 +18,7 @@ _GAP_SHARE = 0.75  # of a line's height; spaces between words are a third of it
 _INK_LEVELS = 36
 _MAX_CARET_COLUMNS, _CARET_FILL = 3, 0.9
 _MIN_COLUMNS = 4
+_NEAR_SHARE = 1.2  # of a line's height
 _BORDER_SHARE = 0.6
 
 
@@ -157,13 +158,14 @@ def _caret_columns(ink: NDArray[np.bool_], columns: NDArray[np.int64]) -> list[i
     direction = 1 if columns[-1] > columns[0] else -1
     for width in range(_MAX_CARET_COLUMNS, 0, -1):
         stroke = [int(column) for column in columns if (column - columns[0]) * direction < width]
-        others = [int(column) for column in columns if (column - columns[0]) * direction > width]
+        distances = (columns - columns[0]) * direction
+        others = columns[(distances > width) & (distances < _NEAR_SHARE * len(ink))]
         if len(others) < 2:
             return None
         rows = np.flatnonzero(ink[:, stroke].any(axis=1))
         letters = np.flatnonzero(ink[:, others].any(axis=1))
         is_stroke = ink[rows[0] : rows[-1] + 1, stroke].all(axis=1).mean() > _CARET_FILL
-        if is_stroke and rows[0] <= letters[0] and rows[-1] > letters[-1]:
+        if is_stroke and rows[0] < letters[0] and rows[-1] > letters[-1]:
             return stroke
     return None
 
