@@ -1,69 +1,21 @@
 """What the user did, from touches that were seen, text that was typed, and what changed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from clipbug.perception.changes import Change
-from clipbug.perception.frames import FrameStore
 from clipbug.perception.inferred import InferredTap, infer_taps
 from clipbug.perception.keyboard import keyboard_top
-from clipbug.perception.moments import Moment
-from clipbug.perception.names import Place, Target, name_target
-from clipbug.perception.screens import Stay
+from clipbug.perception.names import Target, name_target
+from clipbug.perception.reading import EFFECT_SHARE, Reading
 from clipbug.perception.timeline import Direction, Event
-from clipbug.perception.touches import FoundTouches, Touch
+from clipbug.perception.touches import Touch
 from clipbug.perception.typed_text import Typed, is_alike, is_same_field
 
-_BEFORE_SECONDS = 0.05
-_EFFECT_SECONDS = 1.2
-_EFFECT_SHARE = 0.0015
 _SCROLL_REACH_SECONDS = 0.8
 _MERGE_SCROLLS_SECONDS = 0.5
 _TYPING_MARGIN_SECONDS = 0.35
 _SCROLLED_TO = 0.75
 _LABEL_MOMENTS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """All that was found in a recording so far, for the parts that build on it."""
-
-    frames: FrameStore
-    moments: Sequence[Moment]
-    changes: Sequence[Change]
-    stays: Sequence[Stay]
-    typed: Sequence[Typed]
-    found: FoundTouches
-
-    def moment_before(self, seconds: float) -> int:
-        """Return the last moment that was shown before a time."""
-        index = self.frames.index_at(seconds - _BEFORE_SECONDS)
-        places = [place for place, moment in enumerate(self.moments) if moment.first <= index]
-        return places[-1] if places else 0
-
-    def screen_of(self, moment: int) -> int:
-        """Return the number of the screen that a moment belongs to."""
-        return next(number for number, stay in enumerate(self.stays) if stay.first <= moment <= stay.last)
-
-    def place(self, moment: int) -> Place:
-        """Return what a touch at that moment can hit."""
-        shown = self.moments[moment]
-        return Place(
-            lines=shown.texts,
-            picture=self.frames.picture(shown.frame),
-            scale=self.frames.reading_scale,
-            width=self.frames.width,
-            height=self.frames.height,
-            dialog=self.stays[self.screen_of(moment)].dialog,
-        )
-
-    def has_effect(self, start: float, end: float) -> bool:
-        """Return whether something changes soon after a touch."""
-        return any(
-            start - 0.1 <= change.start_seconds <= end + _EFFECT_SECONDS
-            and (change.share > _EFFECT_SHARE or bool(change.appeared or change.vanished))
-            for change in self.changes
-        )
 
 
 def find_events(reading: Reading) -> list[Event]:
@@ -107,7 +59,7 @@ def _sent(reading: Reading) -> list[Change]:
                 touch.time - 0.1 <= change.start_seconds <= touch.end + _SCROLL_REACH_SECONDS
                 for touch in reading.found.touches
             )
-            if emptied and shown and not touched and change.share > _EFFECT_SHARE:
+            if emptied and shown and not touched and change.share > EFFECT_SHARE:
                 found.append(change)
                 break
     return found
@@ -280,16 +232,22 @@ def _field_name(reading: Reading, typed: Typed) -> Target:
     here = name_target(before, min(left + 0.5 * (bottom - top), right), (top + bottom) / 2)
     if here.kind == "field" and here.name:
         return here
+    texts = [other.text for other in reading.typed]
     placeholders = [
         line
         for moment in reading.moments[max(0, typed.before - _LABEL_MOMENTS) : typed.before + 1]
         for line in moment.texts
-        if typed.initial and is_same_field(line, typed.line) and is_alike(line.text, typed.initial)
+        if typed.initial and is_same_field(line, typed.line) and not _is_typed(line.text, texts)
     ]
     if placeholders:  # the best reading: a pointer or caret may cover some of the others
         best = max(placeholders, key=lambda line: line.confidence)
         return Target(best.text, "field", typed.box)
     return here if here.kind in ("text", "field") else Target(None, "field", typed.box)
+
+
+def _is_typed(text: str, typed: Sequence[str]) -> bool:
+    """Whether a field holds the beginning of what is typed into it, rather than its placeholder."""
+    return any(other.lower().startswith(text.lower()) for other in typed)
 
 
 def _is_on_keys(reading: Reading, touch: Touch) -> bool:

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from clipbug.perception.events import Reading
 from clipbug.perception.moments import Moment
 from clipbug.perception.plateaus import Motion
+from clipbug.perception.reading import Reading
 from clipbug.perception.screens import Stay, is_chrome
 from clipbug.perception.text import Line
 from clipbug.perception.timeline import Event, Problem

@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 
 from clipbug.perception.changes import find_changes
 from clipbug.perception.content_box import find_content_box
-from clipbug.perception.events import Reading, find_events
+from clipbug.perception.events import find_events
 from clipbug.perception.frames import FrameSource, FrameStore
 from clipbug.perception.moments import Moment, read_moments
 from clipbug.perception.ocr import OcrEngine
 from clipbug.perception.plateaus import find_motion, find_plateaus
 from clipbug.perception.problems import find_problem
+from clipbug.perception.reading import Reading
 from clipbug.perception.screens import find_stays, find_theme, make_screens
 from clipbug.perception.scripts import UNKNOWN_SCRIPT
 from clipbug.perception.text import TextReader
