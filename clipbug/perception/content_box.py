@@ -29,7 +29,7 @@ def find_content_box(frames: FrameStore, motion: Motion) -> Box:
     if sides is None:
         return whole
     left, right = sides
-    moving = motion.blocks.any(axis=0)
+    moving = np.asarray(motion.blocks.any(axis=0))
     block = frames.sizes.small[1] / moving.shape[1]
     outside = np.concatenate(
         [moving[:, : int(left / block)], moving[:, int(np.ceil(right / block)) + 1 :]], axis=1

@@ -31,7 +31,7 @@ _BLACK_LEVEL = 14
 _BLANK_CONTRAST = 5.0
 _DARK_LEVEL = 105
 _LOADING = re.compile(r"^(loading|please wait|wird geladen|chargement|cargando|加载中)\b", re.IGNORECASE)
-_MAX_LOADING_TEXTS = 2
+_MAX_LOADING_TEXTS, _MAX_BLANK_TEXTS = 2, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ def _kind(frames: FrameStore, motion: Motion, moment: Moment, dialog: Box | None
     busy = float(motion.busy[moment.first : moment.last + 1].any(axis=0).mean())
     if not low and flat < 0.05 and 0 < busy < 0.06:
         return "loading"
-    return "blank" if not low and flat < 0.004 else "page"
+    return "blank" if not low and flat < 0.004 and len(texts) <= _MAX_BLANK_TEXTS else "page"
 
 
 def _is_same_screen(change: Change, kind: ScreenKind) -> bool:
