@@ -162,7 +162,7 @@ def _touch_event(reading: Reading, touch: Touch, scroll: Event | None) -> Event:
         }
         return scroll.model_copy(update=update)
     direction = _direction(touch) if touch.kind == "swipe" else None
-    target = name_target(reading.place(moment), touch.x, touch.y)
+    target = name_target(reading.place(moment, touch.time), touch.x, touch.y)
     return Event(
         time_seconds=touch.time,
         end_seconds=touch.end,
