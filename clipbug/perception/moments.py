@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipbug.perception.content_box import is_inside
-from clipbug.perception.frames import FrameStore, Picture
+from clipbug.perception.frames import FrameStore
 from clipbug.perception.plateaus import Plateau, differing
 from clipbug.perception.text import Line, TextReader
 from clipbug.perception.timeline import Box
@@ -60,11 +60,6 @@ def read_frame(frames: FrameStore, frame: int, reader: TextReader) -> tuple[Line
     scaled = (line.scaled(frames.reading_scale) for line in lines)
     # What cannot be read in a status bar is its icons.
     return tuple(line for line in scaled if line.is_readable or line.center[1] > limit)
-
-
-def large_picture(frames: FrameStore, frame: int) -> Picture:
-    """Return the large picture nearest to a frame."""
-    return frames.picture(frames.picture_index(frame))
 
 
 def _frames_of(frames: FrameStore, plateau: Plateau) -> list[int]:
