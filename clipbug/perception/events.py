@@ -1,6 +1,7 @@
 """What the user did, from touches that were seen, text that was typed, and what changed."""
 
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 
 from clipbug.perception.changes import Change
 from clipbug.perception.inferred import InferredTap, infer_taps
@@ -16,6 +17,7 @@ _MERGE_SCROLLS_SECONDS = 0.5
 _TYPING_MARGIN_SECONDS = 0.35
 _SCROLLED_TO = 0.75
 _LABEL_MOMENTS = 4
+_LIKE = 0.5
 
 
 def find_events(reading: Reading) -> list[Event]:
@@ -233,12 +235,17 @@ def _field_name(reading: Reading, typed: Typed) -> Target:
     if here.kind == "field" and here.name:
         return here
     texts = [other.text for other in reading.typed]
+    screen = reading.stays[reading.screen_of(typed.before)]
     placeholders = [
         line
-        for moment in reading.moments[max(0, typed.before - _LABEL_MOMENTS) : typed.before + 1]
+        for moment in reading.moments[max(screen.first, typed.before - _LABEL_MOMENTS) : typed.before + 1]
         for line in moment.texts
         if typed.initial and is_same_field(line, typed.line) and not _is_typed(line.text, texts)
     ]
+    alike = [line for line in placeholders if _is_like(line.text, typed.initial)]
+    placeholders = alike if alike or not _is_typed(typed.initial, texts) else placeholders
+    if not placeholders and typed.initial:
+        return Target(typed.initial, "field", typed.box)
     if placeholders:  # the best reading: a pointer or caret may cover some of the others
         best = max(placeholders, key=lambda line: line.confidence)
         return Target(best.text, "field", typed.box)
@@ -248,6 +255,10 @@ def _field_name(reading: Reading, typed: Typed) -> Target:
 def _is_typed(text: str, typed: Sequence[str]) -> bool:
     """Whether a field holds the beginning of what is typed into it, rather than its placeholder."""
     return any(other.lower().startswith(text.lower()) for other in typed)
+
+
+def _is_like(text: str, initial: str) -> bool:
+    return SequenceMatcher(None, text, initial).ratio() >= _LIKE
 
 
 def _is_on_keys(reading: Reading, touch: Touch) -> bool:
