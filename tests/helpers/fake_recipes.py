@@ -42,6 +42,9 @@ class FakeReport:
     not_prepared: tuple[Any, ...] = ()
     damaged: int = 0
     is_usable: bool = True
+    timelines: tuple[Any, ...] = ()
+    written: tuple[Any, ...] = ()
+    text: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return self.payload

@@ -1,0 +1,1 @@
+"""What a recording shows: its screens, their text, and what the user did."""
