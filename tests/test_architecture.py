@@ -54,7 +54,7 @@ NARROW = {
     ("engine", "tasks"): {"clipbug.tasks.base"},
     ("engine", "data"): {"clipbug.data.loading.batch", "clipbug.data.records"},
     ("cli", "workspace"): {"clipbug.workspace.storage"},
-    ("cli", "data"): {"clipbug.data.ingest.load_files"},
+    ("cli", "data"): {"clipbug.data.ingest.arguments", "clipbug.data.ingest.load_files"},
 }
 # These must answer without torch, so nothing of it, nor of what brings it, at module level.
 LIGHT = ("cli", "config", "errors", "metrics")
