@@ -66,7 +66,7 @@ NARROW = {
     ("engine", "tasks"): {"clipbug.tasks.base"},
     ("engine", "data"): {"clipbug.data.loading.batch", "clipbug.data.records"},
     ("cli", "workspace"): {"clipbug.workspace.storage"},
-    ("cli", "data"): {"clipbug.data.ingest.load_files"},
+    ("cli", "data"): {"clipbug.data.ingest.arguments", "clipbug.data.ingest.load_files"},
     ("cli", "perception"): {"clipbug.perception.timeline"},
     ("cli", "report"): {"clipbug.report.timeline_words"},
 }

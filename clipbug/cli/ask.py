@@ -53,8 +53,8 @@ def ask(
     """
     start_logging(quiet=quiet, verbose=verbose)
     with heavy_imports():
+        from clipbug.data.ingest.arguments import files_and_questions
         from clipbug.recipes.ask import ask as run_ask
-        from clipbug.recipes.ask import files_and_questions
 
     files, asked = files_and_questions(words)
     done = run_ask(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipbug.data.ingest.find_files import EXTENSIONS
 from clipbug.data.media import MediaKind
 from clipbug.data.store.in_memory import kind_of_file
 from clipbug.errors import CheckpointError, ClipbugError, DataError
@@ -23,12 +22,11 @@ from clipbug.inference.loaded_model import EncodedVisual, LoadedModel, load_mode
 from clipbug.inference.model_fit import ModelChoice
 from clipbug.report.contents import Card
 from clipbug.report.page import render_answers
-from clipbug.runtime.files import atomic_write, existing_path
+from clipbug.runtime.files import atomic_write
 from clipbug.workspace.run_folder import RunFolder
 from clipbug.workspace.storage import Storage
 
 _log = logging.getLogger(__name__)
-_MEDIA_ENDINGS = tuple(f".{name}" for name in EXTENSIONS["auto"])
 
 Answered = Callable[[Mapping[str, Any], Frames], None]
 """Called with each answer as soon as it is there: the object that --json prints, and the frames."""
@@ -222,31 +220,3 @@ def _added(seconds: dict[str, float], phase: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
     seconds[phase] += time.perf_counter() - started
-
-
-def files_and_questions(words: Sequence[str]) -> tuple[list[Path], list[str]]:
-    """What exists as a file is a file, everything else a question.
-
-    Raises:
-        DataError: a word ends like a recording and does not exist; a folder; no file at all.
-    """
-    files, questions = [], []
-    for word in words:
-        path = existing_path(word)  # a pipe too: it is named like a file that cannot be read
-        if path is not None and path.is_dir():
-            raise DataError(f"{word} is a folder", f"name files: clipbug ask {word}/*.mp4 'QUESTION'")
-        if path is not None:
-            files.append(path)
-        elif word.lower().endswith(_MEDIA_ENDINGS):
-            raise DataError(
-                f"there is no file {word}",
-                "check the name; --question TEXT asks whatever it looks like",
-            )
-        else:
-            questions.append(word)
-    if not files:
-        raise DataError(
-            "no file to ask about" + (f"; {questions[0]!r} is no file" if questions else ""),
-            "clipbug ask recording.mp4 'what is tapped first?'",
-        )
-    return files, questions

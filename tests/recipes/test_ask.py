@@ -19,8 +19,8 @@ from transformers import PreTrainedTokenizerBase
 import clipbug
 from clipbug.config import RunConfig
 from clipbug.data.annotations.answers import AnswerVocabulary
+from clipbug.data.ingest.arguments import files_and_questions
 from clipbug.errors import CheckpointError, DataError
-from clipbug.recipes.ask import files_and_questions
 from clipbug.runtime.tensors import load_tensors, save_tensors
 from tests.helpers.fake_recipes import exit_code_of
 from tests.helpers.video_factory import make_video
