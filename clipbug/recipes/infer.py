@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from clipbug.data.records import Record
-from clipbug.engine.predictor import predict
+from clipbug.engine.predictor import InferencePrecision, predict
 from clipbug.errors import DataError
 from clipbug.models.frame_encoder import FrameEncoder
 from clipbug.recipes.assembly import model_of
 from clipbug.recipes.batches import BatchBuilder
 from clipbug.recipes.inference_inputs import PATIENCE, find_inputs, result_settings
-from clipbug.recipes.inference_model import InferencePrecision, load_inference_model
+from clipbug.recipes.inference_model import load_inference_model
 from clipbug.recipes.result_log import Result, ResultLog, compute_remaining
 from clipbug.recipes.rows import DataFormat, match_records
 from clipbug.recipes.score_file import write_scores
@@ -164,7 +164,7 @@ def infer(
         missing_media=tuple(dict.fromkeys(record.media_id for record in rows.missing)),
         renamed=dict(rows.renamed),
         seconds=round(time.monotonic() - started, 1),
-        precision="int8" if precision == "int8" else model.precision,
+        precision=model.precision,
         resumed=resumed,
         frames=int(counts["all"]),
         frames_encoded=int(counts["encoded"]),

@@ -20,14 +20,15 @@ from clipbug.data.annotations import MediaMatch
 from clipbug.data.batch import UnreadVisual
 from clipbug.data.duplicates import BugRecording, read_duplicates
 from clipbug.data.records import CaptionRecord
-from clipbug.errors import ConfigError, DataError
+from clipbug.engine.predictor import InferencePrecision
+from clipbug.errors import DataError
 from clipbug.models.frame_encoder import FrameEncoder
 from clipbug.recipes.assembly import model_of
 from clipbug.recipes.batches import BatchBuilder
 from clipbug.recipes.duplicate_scoring import MODEL
 from clipbug.recipes.duplicates import compare_recordings
 from clipbug.recipes.inference_inputs import PATIENCE, InferenceInputs, result_settings
-from clipbug.recipes.inference_model import InferencePrecision, load_inference_model
+from clipbug.recipes.inference_model import load_inference_model
 from clipbug.recipes.result_log import ResultLog
 from clipbug.recipes.rows import join_media, match_records
 from clipbug.recipes.search import TOP_K, search, search_arrays, search_lines
@@ -100,10 +101,7 @@ def infer_search(
 
     Raises:
         ClipbugError: rows, media or weights that cannot be used.
-        ConfigError: int8, which would change the order of near recordings and is not measured for it.
     """
-    if precision == "int8":
-        raise ConfigError("int8 is for answers, not for rankings", "leave --precision out, or take bf16")
     started = time.monotonic()
     log = ResultLog(target, result_settings(inputs, precision=precision))
     with joined_processes(patience=PATIENCE) as processes:
