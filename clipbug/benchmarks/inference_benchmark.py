@@ -29,6 +29,7 @@ from clipbug.benchmarks.matrix_products import measure_rate
 from clipbug.benchmarks.recordings import Motion, write_recording
 from clipbug.benchmarks.stopwatch import Times
 from clipbug.errors import DataError
+from clipbug.runtime.precision import why_not_bf16
 from clipbug.runtime.threads import usable_cores
 
 _Result = TypeVar("_Result")
@@ -48,7 +49,7 @@ class InferenceRow:
         floor_seconds: per recording: backbone operations at the machine's matrix rate, and decoding.
         floor_with_encoder_seconds: the same with the encoder's operations.
         times_floor, times_floor_processor: what was taken, over floor_seconds; the second by processor
-            seconds of both.
+            seconds of both. times_floor_with_encoder_processor: the latter, over the floor with the encoder.
     """
 
     way: str
@@ -68,6 +69,7 @@ class InferenceRow:
     floor_with_encoder_seconds: float | None
     times_floor: float | None
     times_floor_processor: float | None
+    times_floor_with_encoder_processor: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ def measure_inference(
         kinds = _given(recordings) if recordings else _drawn(Path(folder), num_recordings)
         rates = {
             precision: _alone(measure_rate, dtype, device=torch.device("cpu"))
-            for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))
+            for precision, dtype in _native_types().items()
         }
         originals: dict[str, OriginalResult] = {}
         rows: list[InferenceRow] = []
@@ -161,6 +163,12 @@ def measure_inference(
     )
 
 
+def _native_types() -> dict[str, torch.dtype]:
+    """What the ways compute in here; emulated bf16 would take minutes to measure."""
+    has_bf16 = why_not_bf16(torch.device("cpu")) is None
+    return {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if has_bf16 else {})
+
+
 def _given(recordings: Sequence[Path]) -> dict[str, dict[str, Path]]:
     missing = [path for path in recordings if not path.is_file()]
     if missing:
@@ -194,7 +202,7 @@ def _row(
     reference: WayResult | None,
 ) -> InferenceRow:
     taken = result.taken.times(1 / num_recordings)
-    rate = rates["fp32" if result.precision == "fp32" else "bf16"]
+    rate = rates[result.precision]
     backbone = rate.times(result.frames_encoded * result.flops_per_frame)
     floor = backbone.plus(result.decoding).times(1 / num_recordings)
     with_encoder = floor.plus(rate.times(result.pairs * result.flops_per_pair / num_recordings))
@@ -223,6 +231,7 @@ def _row(
         floor_with_encoder_seconds=with_encoder.seconds,
         times_floor=taken.seconds / floor.seconds,
         times_floor_processor=taken.processor_seconds / floor.processor_seconds,
+        times_floor_with_encoder_processor=taken.processor_seconds / with_encoder.processor_seconds,
     )
 
 
@@ -246,6 +255,7 @@ def _original_row(kind: str, result: OriginalResult, num_clips: int) -> Inferenc
         floor_with_encoder_seconds=None,
         times_floor=None,
         times_floor_processor=None,
+        times_floor_with_encoder_processor=None,
     )
 
 

@@ -39,9 +39,9 @@ from clipbug.runtime.memory import process_bytes, process_peak_bytes
 from clipbug.runtime.precision import Precision, resolve_precision
 from clipbug.tasks.base import Prediction, Task
 
-WAYS = ("strict", "default", "prepared", "int8")
+WAYS = ("strict", "default", "prepared")
 """strict: float32 on square frames that the original samples; default: as clipbug answers; prepared: from the
-form that `ingest --prepare` keeps; int8: the encoder in 8 bits."""
+form that `ingest --prepare` keeps."""
 
 _ORIGINAL_RUNS = 3  # of one long batch that all speeds are relative to; the median counts
 _CPU = torch.device("cpu")
@@ -131,7 +131,7 @@ def measure_way(
         frames_encoded=encoder.num_encoded,
         pairs=sum(pairs),
         peak_bytes=peak,
-        precision="int8" if way == "int8" else precision,
+        precision=precision,
         flops_per_frame=per_frame,
         flops_per_pair=per_pair,
         pooled_logits=np.stack([prediction.pooled_logits for prediction in predictions]),
@@ -195,7 +195,7 @@ def measure_memory(files: Mapping[str, Path], *, num_recordings: int, num_clips:
 def _prepare(model: ClipBert, way: str) -> Precision:
     precision = resolve_precision("fp32" if way == "strict" else "auto", _CPU)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    prepare_for_inference(model, dtype=dtype, has_int8_encoder=way == "int8")
+    prepare_for_inference(model, dtype=dtype)
     return precision
 
 

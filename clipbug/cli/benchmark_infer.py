@@ -9,7 +9,7 @@ import typer
 from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, start_logging
 
-WAYS = ("strict", "default", "prepared", "int8")
+WAYS = ("strict", "default", "prepared")
 
 
 def check_ways(ways: list[str] | None) -> list[str]:
@@ -31,7 +31,7 @@ def infer(
             "--way",
             metavar="WAY...",
             callback=check_ways,
-            help="strict, default, prepared (stores of ingest --prepare), int8. Default: strict default.",
+            help="strict, default, prepared (stores of ingest --prepare). Default: strict default.",
         ),
     ] = None,
     num_clips: Annotated[int, typer.Option("--n-clips", min=1, metavar="N", help="Clips of 2 frames.")] = 16,

@@ -10,7 +10,7 @@ from clipbug.cli.reporting import Outcome, start_logging
 from clipbug.cli.startup import heavy_imports
 from clipbug.cli.views.generic import report_view
 
-PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 def infer(
@@ -57,7 +57,7 @@ def infer(
         PrecisionChoice | None,
         typer.Option(
             "--precision",
-            metavar="auto|fp32|bf16|fp16|int8",
+            metavar="auto|fp32|bf16|fp16",
             help="What to compute in. auto: bf16 where the device has it. Default: the run's.",
         ),
     ] = None,

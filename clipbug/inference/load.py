@@ -1,13 +1,13 @@
 """A trained model as inference uses it: loaded, its graph prepared, on the device to compute on."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
 from clipbug.builders.task_model import TextParts, build_task_model, model_of
 from clipbug.config import RunConfig
 from clipbug.data.loading.tokenization import load_tokenizer
+from clipbug.engine.predictor import InferencePrecision
 from clipbug.models.inference.prepare import prepare_for_inference
 from clipbug.models.weights.state import load_weights
 from clipbug.runtime.precision import Precision, resolve_precision
@@ -15,8 +15,6 @@ from clipbug.runtime.tensors import refuse_values
 from clipbug.runtime.threads import share_cores
 from clipbug.tasks.base import Task
 from clipbug.workspace.run_folder import RunFolder
-
-InferencePrecision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -51,7 +49,7 @@ def load_inference_model(
         folder: run or model folder.
         step: a number, "best" or "last".
         device: to compute on.
-        precision: None: the run's own; "int8": the encoder's linear layers in 8 bits, the rest as auto.
+        precision: None: the run's own.
 
     Raises:
         CheckpointError: no such step, or damaged weights.
@@ -62,11 +60,10 @@ def load_inference_model(
     task = build_task_model(config, text)
     load_weights(task.model, folder.weights(step))
     model = model_of(task.eval())
-    chosen = precision or config.precision
-    resolved = resolve_precision("auto" if chosen == "int8" else chosen, device)
+    resolved = resolve_precision(precision or config.precision, device)
     share_cores()
     task.to(device)
-    prepare_for_inference(model, dtype=_DTYPES[resolved], has_int8_encoder=chosen == "int8")
+    prepare_for_inference(model, dtype=_DTYPES[resolved])
     # A weight may be too large for half precision, alone or with the norm that was folded into it.
     refuse_values(dict(model.named_parameters()), source=f"{folder.path}, prepared to compute in {resolved},")
     return InferenceModel(config, task, text, device, resolved, folder)

@@ -23,11 +23,12 @@ from clipbug.data.annotations import MediaMatch
 from clipbug.data.annotations.duplicates import BugRecording, read_duplicates
 from clipbug.data.loading.batch import UnreadVisual
 from clipbug.data.records import CaptionRecord
-from clipbug.errors import ConfigError, DataError
+from clipbug.engine.predictor import InferencePrecision
+from clipbug.errors import DataError
 from clipbug.evaluation.duplicates import MODEL
 from clipbug.inference.duplicates import compare_recordings
 from clipbug.inference.inputs import PATIENCE, InferenceInputs, result_settings
-from clipbug.inference.load import InferencePrecision, load_inference_model
+from clipbug.inference.load import load_inference_model
 from clipbug.inference.result_log import ResultLog
 from clipbug.inference.retrieval import TOP_K, search, search_arrays, search_lines
 from clipbug.models.inference.frame_encoder import FrameEncoder
@@ -103,10 +104,7 @@ def infer_search(
 
     Raises:
         ClipbugError: rows, media or weights that cannot be used.
-        ConfigError: int8, which would change the order of near recordings and is not measured for it.
     """
-    if precision == "int8":
-        raise ConfigError("int8 is for answers, not for rankings", "leave --precision out, or take bf16")
     started = time.monotonic()
     rows = _matched_rows(inputs)
     log = ResultLog(target, result_settings(inputs, precision=precision))

@@ -15,10 +15,10 @@ from clipbug.builders.records import match_records
 from clipbug.builders.task_model import model_of
 from clipbug.data.annotations.families import DataFormat
 from clipbug.data.records import Record
-from clipbug.engine.predictor import predict
+from clipbug.engine.predictor import InferencePrecision, predict
 from clipbug.errors import ConfigError, DataError
 from clipbug.inference.inputs import PATIENCE, find_inputs, result_settings
-from clipbug.inference.load import InferencePrecision, load_inference_model
+from clipbug.inference.load import load_inference_model
 from clipbug.inference.rankings import SEARCHES, SearchReport, infer_search
 from clipbug.inference.result_log import Result, ResultLog, compute_remaining
 from clipbug.inference.scores_file import write_scores
@@ -181,7 +181,7 @@ def infer(
         missing_media=tuple(dict.fromkeys(record.media_id for record in rows.missing)),
         renamed=dict(rows.renamed),
         seconds=round(time.monotonic() - started, 1),
-        precision="int8" if precision == "int8" else model.precision,
+        precision=model.precision,
         resumed=resumed,
         frames=int(counts["all"]),
         frames_encoded=int(counts["encoded"]),

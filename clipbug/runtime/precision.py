@@ -1,5 +1,6 @@
 """Which numbers the network computes in. Weights, optimizer and losses are always fp32."""
 
+import os
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ Precision = Literal["fp32", "bf16", "fp16"]
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _CPU_BF16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
+_ONEDNN_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # the first that is set counts
+_ONEDNN_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
 
 
 def resolve_precision(name: Literal["auto", "fp32", "bf16", "fp16"], device: torch.device) -> Precision:
@@ -25,7 +28,7 @@ def resolve_precision(name: Literal["auto", "fp32", "bf16", "fp16"], device: tor
         )
     if name != "auto":
         return name
-    return "bf16" if _computes_in_bf16(device) else "fp32"
+    return "bf16" if why_not_bf16(device) is None else "fp32"
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
@@ -38,9 +41,22 @@ def make_scaler(precision: Precision) -> torch.amp.GradScaler:
     return torch.amp.GradScaler("cuda", enabled=precision == "fp16")
 
 
-def _computes_in_bf16(device: torch.device) -> bool:
+def why_not_bf16(device: torch.device) -> str | None:
+    """What keeps `device` from computing in bf16 at full speed; None where nothing does.
+
+    On a processor it is not enough that the instructions exist: torch and oneDNN can be limited to older ones
+    (`ATEN_CPU_CAPABILITY`, `ONEDNN_MAX_CPU_ISA`), and then emulate bf16, several times slower than fp32.
+    """
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        return None if has_bf16 else "the GPU has no bf16 instructions"
     # Older torch cannot tell; without the instructions bf16 on a CPU is slower than fp32.
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(capabilities.get(name, False) for name in _CPU_BF16_INSTRUCTIONS)
+    if not any(capabilities.get(name, False) for name in _CPU_BF16_INSTRUCTIONS):
+        return "the processor has no bf16 instructions"
+    used = torch.backends.cpu.get_cpu_capability()
+    if used != "AVX512":
+        return f"torch uses {used} instructions only, which have no bf16"
+    variable = next((name for name in _ONEDNN_LIMITS if os.environ.get(name)), _ONEDNN_LIMITS[0])
+    limit = os.environ.get(variable, "")
+    return f"{variable} is {limit}, which has no bf16" if limit.upper() in _ONEDNN_WITHOUT_BF16 else None

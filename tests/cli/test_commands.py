@@ -178,7 +178,7 @@ def test_infer(recipes: FakeRecipes) -> None:
     words = "--run r --step 20000 --data d.jsonl --media s1 s2 --n-clips 16 --batch-size 3"
     reading = "--format video-qa --aliases a.json --allow-missing"
     outputs = ("--output", "o", "--scores", "f.npz")
-    speed = "--precision int8"
+    speed = "--precision bf16"
     assert exit_code_of("infer", *words.split(), *reading.split(), *outputs, *speed.split()) == 0
     assert recipes.arguments == {
         "storage": Path("storage"),
@@ -193,7 +193,7 @@ def test_infer(recipes: FakeRecipes) -> None:
         "batch_size": 3,
         "output": Path("o"),
         "scores": Path("f.npz"),
-        "precision": "int8",
+        "precision": "bf16",
     }
 
 

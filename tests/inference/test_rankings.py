@@ -115,12 +115,6 @@ def test_search_writes_lists_and_the_whole_matrix(
         assert (row["answer"], row["score"]) == tuple(row["top"][0])
 
 
-def test_int8_is_refused_for_rankings(trained: Path, folder: Path, run: Run) -> None:
-    words = ("infer", "--run", str(trained), "--data", str(folder / "captions.jsonl"))
-    code, report = run(*words, "--precision", "int8")
-    assert (code, report["error"]["message"]) == (1, "int8 is for answers, not for rankings")
-
-
 @pytest.mark.parametrize("name", ["captions.jsonl", "duplicates.json"])
 def test_a_stopped_search_goes_on_where_it_was(
     name: str, trained: Path, folder: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

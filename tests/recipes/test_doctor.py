@@ -33,6 +33,18 @@ def test_a_sound_machine(tmp_path: Path) -> None:
     assert list(storage.iterdir()) == []
 
 
+def test_precision_and_operations_are_named_with_their_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX2")
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    findings = tuple(health_machine.check_device())
+    reason = "torch uses AVX2 instructions only, which have no bf16"
+    assert finding(findings, "precision").found == f'"auto" is fp32 here: {reason}'
+    assert finding(findings, "inference").found.startswith("fp32 by ")
+    monkeypatch.setattr("clipbug.models.onednn.can_fuse", lambda dtype: False)
+    assert "single operations of torch" in finding(tuple(health_machine.check_device()), "inference").found
+
+
 def test_a_cut_off_store_is_an_error_with_exit_code_1(
     synthetic_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -338,15 +338,14 @@ def test_scores_stand_beside_the_predictions(ask: Ask, tmp_path: Path) -> None:
     assert [("save", "cancel", "delete")[index] for index in best] == [row["answer"] for row in rows]
 
 
-@pytest.mark.parametrize("precision", ["bf16", "int8"])
-def test_other_precisions_answer_nearly_the_same(ask: Ask, tmp_path: Path, precision: str) -> None:
+def test_bf16_answers_nearly_the_same(ask: Ask, tmp_path: Path) -> None:
     logits = []
-    for name in ("fp32", precision):
+    for name in ("fp32", "bf16"):
         report = ask(scores=tmp_path / f"{name}.npz", precision=name)
         assert report.precision == name
         logits.append(np.load(tmp_path / f"{name}.npz")["clip_logits"])
     difference = np.abs(logits[1] - logits[0]).max()
-    assert 0 < difference < 0.1  # 8 bits of mantissa, or 7 bits of a row's range, on logits of about 1
+    assert 0 < difference < 0.1  # 8 bits of mantissa on logits of about 1
 
 
 @pytest.mark.slow

@@ -59,10 +59,11 @@ def check_extras() -> Iterator[Finding]:
 
 
 def check_device() -> Iterator[Finding]:
-    """Where the network runs, proved by a small computation, and in which numbers."""
+    """Where the network runs, proved by a small computation, in which numbers and by which operations."""
     import torch
 
-    from clipbug.runtime.precision import resolve_precision
+    from clipbug.models.onednn import can_fuse
+    from clipbug.runtime.precision import resolve_precision, why_not_bf16
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     square = torch.ones(64, 64, device=device)
@@ -70,8 +71,15 @@ def check_device() -> Iterator[Finding]:
         yield Finding("device", "error", f"{device} computes wrongly", "update the driver or the torch build")
     yield _device_found(device.type)
     precision = resolve_precision("auto", device)
-    note = "" if precision != "fp32" else ", this device has no fast bf16"
-    yield Finding("precision", "ok", f'"auto" is {precision} here{note}')
+    reason = why_not_bf16(device) or f"the {device.type.upper()} computes in it natively"
+    yield Finding("precision", "ok", f'"auto" is {precision} here: {reason}')
+    if device.type == "cpu":
+        dtype = torch.float32 if precision == "fp32" else torch.bfloat16
+        by_onednn = "oneDNN, each layer in one operation with what follows it"
+        by_torch = "single operations of torch: this processor or build of torch has no oneDNN for x86"
+        operations = by_onednn if can_fuse(dtype) else by_torch
+        used = torch.backends.cpu.get_cpu_capability()
+        yield Finding("inference", "ok", f"{precision} by {operations}; torch uses {used} instructions")
 
 
 def _device_found(kind: str) -> Finding:

@@ -88,15 +88,19 @@ class FusedConv2d(nn.Module):
         self._relu = "relu" if has_relu else None
 
     def forward(self, x: Tensor, add: Tensor | None = None) -> Tensor:
-        """Shape: as of the convolution, channels last; `add` as the output."""
+        """Shape: as of the convolution, channels last; `add` as the output, which is written over it.
+
+        In these sums memory is what is waited for, and one tensor less passes through it.
+        """
         x = x.to(self._dtype)
-        operation = torch.ops.mkldnn._convolution_pointwise
         weights = (self._weight_for(x.shape), self._bias, *self._sizes)
+        operations: Any = torch.ops.mkldnn
         output: Tensor
         if add is None:
-            output = operation(x, *weights, self._relu or "none", [], "")
+            output = operations._convolution_pointwise(x, *weights, self._relu or "none", [], "")
         else:
-            output = operation.binary(x, add, *weights, "add", 1.0, self._relu, [], "")
+            in_place = operations._convolution_pointwise_.binary
+            output = in_place(add, x, *weights, "add", 1.0, self._relu, [], "")
         return output
 
     def _weight_for(self, shape: torch.Size) -> Tensor:

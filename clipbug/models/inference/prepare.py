@@ -11,7 +11,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from clipbug.models.clipbert import ClipBert
 from clipbug.models.heads import Head
 from clipbug.models.inference.encoder import InferenceEncoder
-from clipbug.models.inference.int8 import quantize_encoder
 from clipbug.models.inference.onednn import can_fuse, fuse_layers
 from clipbug.models.outputs import FusionOutput, PretrainingOutput
 
@@ -20,7 +19,6 @@ def prepare_for_inference(
     model: ClipBert,
     *,
     dtype: torch.dtype = torch.float32,
-    has_int8_encoder: bool = False,
 ) -> None:
     """Fold batch norms into their convolutions, store weights as they are computed with, and join operations.
 
@@ -33,10 +31,6 @@ def prepare_for_inference(
         model: changed in place, in evaluation mode, on the device to compute on; it can be neither moved
             nor saved any more.
         dtype: of convolutions and linear layers: what autocast computes in, or float32.
-        has_int8_encoder: compute the encoder's products in 8-bit integers; on a CPU only.
-
-    Raises:
-        ConfigError: the device or machine cannot do what is asked.
     """
     device = next(model.parameters()).device
     with torch.no_grad():
@@ -51,8 +45,6 @@ def prepare_for_inference(
     if dtype != torch.float32:
         model.head = _Float32Head(model.head)
     model.requires_grad_(False)
-    if has_int8_encoder:
-        quantize_encoder(model, device)
     if device.type == "cpu" and can_fuse(dtype):
         fuse_layers(model)
 
