@@ -193,7 +193,7 @@ def test_the_note_names_the_last_picture(tmp_path: Path) -> None:
     entry = probe(data[: len(data) * 3 // 4], media_id="r", file_name="r")
     last = (entry.num_frames - 1) / 10
     assert len(entry.notes) == 1
-    assert f"its last picture is that of {last:.3f} s" in entry.notes[0]
+    assert f"the last frame is at {last:.3f} s" in entry.notes[0]
     assert entry.duration_seconds == pytest.approx(last + 0.1)  # not the length of the header
 
 

@@ -236,7 +236,7 @@ def test_options_in_columns_are_said(tmp_path: Path) -> None:
     assert finding.items == ("a1, a2: 2 rows",)
     errors = check_data([path], data_format="video_qa").to_json()
     assert errors["errors"] == 1
-    assert "make it multiple choice" in errors["findings"][0]["items"][0]
+    assert "make this a multiple-choice row" in errors["findings"][0]["items"][0]
 
 
 def test_what_a_spreadsheet_writes_where_a_formula_has_failed(tmp_path: Path) -> None:

@@ -452,7 +452,7 @@ def test_what_is_damaged_keeps_its_original(tmp_path: Path) -> None:
     assert (report.added, report.prepared, report.bad) == (1, 1, ())
     [(path, note)] = report.notes
     assert path.name == "a.mp4"
-    assert "pictures between" in note
+    assert "frames between" in note
     assert report.to_json()["notes"] == [{"file": str(path), "note": note}]
     assert contents(tmp_path / "s") == {"a": bytes(data)}
     with MediaStore(tmp_path / "s") as store:
