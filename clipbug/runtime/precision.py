@@ -1,4 +1,4 @@
-"""Which numbers the network computes in. Weights, optimizer and losses are always fp32."""
+"""Precision of the network's computations. Weights, optimizer and losses are always fp32."""
 
 from contextlib import AbstractContextManager
 from typing import Any, Literal
@@ -14,14 +14,22 @@ _CPU_BF16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
 
 
 def resolve_precision(name: Literal["auto", "fp32", "bf16", "fp16"], device: torch.device) -> Precision:
-    """The precision to use on `device`; "auto" is bf16 where the device computes in it natively, else fp32.
+    """Return the precision to use on `device`.
+
+    Args:
+        name: "auto" is bf16 if the device computes in it natively, else fp32.
+        device: Device of the computation.
+
+    Returns:
+        The precision.
 
     Raises:
         ConfigError: fp16 without a GPU.
     """
     if name == "fp16" and device.type != "cuda":
         raise ConfigError(
-            f"precision fp16 needs a GPU, and this is {device}", "--set precision=bf16 or precision=fp32"
+            f"precision fp16 needs a GPU, but the device is {device}",
+            "--set precision=bf16 or precision=fp32",
         )
     if name != "auto":
         return name
@@ -29,18 +37,18 @@ def resolve_precision(name: Literal["auto", "fp32", "bf16", "fp16"], device: tor
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
-    """A context in which the forward pass computes in `precision`."""
+    """Return a context in which the forward pass computes in `precision`."""
     return torch.autocast(device.type, dtype=_DTYPES[precision], enabled=precision != "fp32")
 
 
 def make_scaler(precision: Precision) -> torch.amp.GradScaler:
-    """Keeps small fp16 gradients from vanishing; does nothing for the other precisions."""
+    """Create a scaler that keeps small fp16 gradients from vanishing; disabled for other precisions."""
     return torch.amp.GradScaler("cuda", enabled=precision == "fp16")
 
 
 def _computes_in_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # Older torch cannot tell; without the instructions bf16 on a CPU is slower than fp32.
+    # Older versions of torch cannot tell. Without these instructions, bf16 on a CPU is slower than fp32.
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name, False) for name in _CPU_BF16_INSTRUCTIONS)

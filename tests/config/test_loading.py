@@ -67,12 +67,12 @@ EXPECTED = [
     "  (my.yaml:16)",
     "model.encoder.dropout = 1.0: must be less than 1  (my.yaml:17)",
     "optim.betas.1: is required  (my.yaml:12)",
-    "optim.transforner: is no known key; did you mean optim.transformer?  (my.yaml:11)",
+    "optim.transforner: is not a known key; did you mean optim.transformer?  (my.yaml:11)",
     "train.batch_size = 0: must be greater than 0  (my.yaml:7)",
-    "train.learning_rate = 0.001: is no known key; did you mean optim.backbone.learning_rate"
+    "train.learning_rate = 0.001: is not a known key; did you mean optim.backbone.learning_rate"
     " or optim.transformer.learning_rate?  (my.yaml:8)",
-    "train.warmup = 5: is no known key; did you mean optim.warmup_ratio?  (my.yaml:9)",
-    "sede = 3: is no known key; did you mean seed?  (my.yaml:3)",
+    "train.warmup = 5: is not a known key; did you mean optim.warmup_ratio?  (my.yaml:9)",
+    "sede = 3: is not a known key; did you mean seed?  (my.yaml:3)",
 ]
 
 

@@ -225,7 +225,7 @@ def test_file_type_is_checked_against_the_content(tmp_path: Path, video: bytes) 
     videos = run(folder, store=tmp_path / "v", extensions=extensions, file_type="video")
     assert sorted(contents(tmp_path / "v")) == ["a", "d"]
     assert [bad.path.name for bad in videos.bad] == ["b.png", "c.mp4", "e.gif"]
-    assert "still picture" in videos.bad[0].reason
+    assert "still image" in videos.bad[0].reason
     images = run(folder, store=tmp_path / "i", extensions=extensions, file_type="image")
     assert sorted(contents(tmp_path / "i")) == ["b", "c", "e"]
     assert "a recording (h264)" in images.bad[0].reason

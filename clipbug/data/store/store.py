@@ -294,6 +294,6 @@ def _missing_error(media_id: str, stores: Sequence[MediaStore]) -> DataError:
     count = sum(map(len, stores))
     hint = f"Nearest ids: {', '.join(nearest)}." if nearest else "The store is empty."
     return DataError(
-        f"media item {media_id!r} is not among the {count} items of {paths}",
+        f"no media item {media_id!r} among the {count} of {paths}",
         f"{hint} Add files: clipbug ingest FOLDER --out {stores[0].path}",
     )
