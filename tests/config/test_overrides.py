@@ -59,7 +59,7 @@ def test_values_of_a_setting_are_yaml(write: Any) -> None:
         ("optim.epsilon=.nan", "optim.epsilon = NaN: must be greater than 0"),
         (
             "model.backbone.widths=[8]",
-            "must have at least 2 items, and has 1  (--set model.backbone.widths=[8])",
+            "must have at least 2 items, got 1  (--set model.backbone.widths=[8])",
         ),
         (
             "model.backbone.name=resnet",

@@ -219,7 +219,7 @@ def test_a_full_disk_is_met_before_the_first_step(tmp_path: Path, monkeypatch: p
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
     trainer = make_trainer(tmp_path)
-    with pytest.raises(ClipbugError, match="has room for 1e-07 GB") as caught:
+    with pytest.raises(ClipbugError, match="has 1e-07 GB of free space") as caught:
         trainer.fit()
     assert "train.keep_last" in caught.value.hint
     assert trainer.state.step == 0

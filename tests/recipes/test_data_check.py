@@ -107,7 +107,7 @@ def test_unreadable_rows_are_errors_and_the_others_are_still_checked(tmp_path: P
     path = write(tmp_path / "train.jsonl", VIDEO, {"video_id": "video2"}, VIDEO)
     report = check_data([path])
     assert found(report, "unreadable-row").severity == "error"
-    assert f"{path}:2: no field 'question'" in found(report, "unreadable-row").items[0]
+    assert f"{path}:2: field 'question' is missing" in found(report, "unreadable-row").items[0]
     assert found(report, "duplicate-row").items == ("train.jsonl:3 = train.jsonl:1",)
     assert report.files[0]["unreadable"] == 1
 

@@ -32,7 +32,7 @@ def test_rare_answers_are_left_out() -> None:
     assert AnswerVocabulary.from_records(RECORDS, min_count=2).answers == ("save", "menu")
     with pytest.raises(DataError, match="none of 4 answers occurs at least 9 times"):
         AnswerVocabulary.from_records(RECORDS, min_count=9)
-    with pytest.raises(DataError, match="no row has an answer"):
+    with pytest.raises(DataError, match="no record has an answer"):
         AnswerVocabulary.from_records(rows({}, {}))
 
 

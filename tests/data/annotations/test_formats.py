@@ -218,7 +218,7 @@ def test_a_table_of_questions(tmp_path: Path) -> None:
     assert one.answer == 'click on "settings",\nthen scroll'
     assert one.answer_type == "where"
     assert (two.source, two.media_id) == (f"{path}:5", "video9")
-    assert file.problems == (f"{path}:6: 5 cells where the header has 4; quote texts with commas",)
+    assert file.problems == (f"{path}:6: expected 4 cells as in the header, got 5; quote texts with commas",)
 
 
 def test_summaries_of_screens_may_have_commas(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.helpers.annotation_rows import VIDEO_ROW, write_lines
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ('{"video_id": "v", ', "no JSON: "),
+        ('{"video_id": "v", ', "invalid JSON: "),
         ("[1, 2]", "expected a JSON object, got array"),
         ('"text"', "expected a JSON object, got string"),
         ("null", "expected a JSON object, got null"),
@@ -55,7 +55,7 @@ from tests.helpers.annotation_rows import VIDEO_ROW, write_lines
         ),
         (
             '{"video_id": "v", "question": "q?", "labels": {"a": NaN}}',
-            "field 'labels.a': NaN is no number in JSON",
+            "field 'labels.a': NaN is not valid JSON",
         ),
         (
             '{"video_id": "v", "question": "q?", "labels": {"a": 2}}',
@@ -78,7 +78,7 @@ def test_every_bad_line_is_named_with_file_and_line(tmp_path: Path, line: str, e
 def test_a_line_that_is_no_utf8(tmp_path: Path) -> None:
     path = tmp_path / "qa.jsonl"
     path.write_bytes(json.dumps(VIDEO_ROW).encode() + b'\n{"video_id": "\xff"}\n')
-    with pytest.raises(DataError, match=r"qa\.jsonl:2: no UTF-8 text at byte 15"):
+    with pytest.raises(DataError, match=r"qa\.jsonl:2: invalid UTF-8 at byte 15"):
         read_annotations(path)
 
 
@@ -96,7 +96,7 @@ def test_all_bad_lines_are_counted_and_the_first_ten_shown(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "place", "expected"),
     [
-        ('[\n {"video_id": "v",\n]', 3, "no JSON"),
+        ('[\n {"video_id": "v",\n]', 3, "invalid JSON"),
         ('[\n {"video_id": "v", "question": "q?"}\n', 3, "expected ',' or ']'"),
         (
             '[\n {"video_id": "v", "question": "q?"}\n {"video_id": "v", "question": "q?"}]',

@@ -70,7 +70,7 @@ def test_rows_in_another_encoding_are_named_and_the_others_are_read(tmp_path: Pa
     path.write_bytes(text.encode(encoding))
     file = scan_annotations(path)
     assert said(file.records) == [("a", "q", "red")]
-    assert file.problems[0].startswith(f"{path}:3: no UTF-8 text at byte ")
+    assert file.problems[0].startswith(f"{path}:3: invalid UTF-8 at byte ")
     assert "CSV UTF-8" in file.problems[0]
 
 
@@ -127,7 +127,7 @@ def test_json_lines_of_powershell(tmp_path: Path) -> None:
     path.write_bytes(rows.encode("utf-16"))
     file = scan_annotations(path)
     assert said(file.records) == [("a", "q", "é")]
-    assert file.problems[0].startswith(f"{path}:2: no JSON")
+    assert file.problems[0].startswith(f"{path}:2: invalid JSON")
     assert detect_family(path) == "video_qa"
     path.write_bytes(rows.encode("utf-16")[:-1])
     assert "damaged utf-16" in scan_annotations(path).problems[-1]
