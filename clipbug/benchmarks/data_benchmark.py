@@ -235,7 +235,7 @@ class _Subject:
         entry = self._stores[0].entry(self._name)
         table = entry.packets
         assert table is not None, "it is a recording"
-        shown = table.places_shown()
+        shown = table.shown_indices()
         with PacketReader(self._data, media_id=self._name, table=table) as reader:
             for stretch in plan_stretches(table, {shown[index] for index in indices}):
                 for place, packet in reader.packets(stretch.first, stretch.last):

@@ -1,4 +1,4 @@
-"""Typed configs: pydantic models, YAML loading, presets and overrides. Imports no torch."""
+"""Typed configs: pydantic models, YAML loading, presets and overrides. Does not import torch."""
 
 from clipbug.config.run import RunConfig
 

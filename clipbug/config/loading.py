@@ -1,4 +1,4 @@
-"""From a preset or file, `--set` and flags to one checked `RunConfig`, with every mistake named at once."""
+"""Load a `RunConfig` from a preset or file, `--set` and flags, reporting all mistakes at once."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,13 +28,16 @@ def load_config(
     """Load a config: field defaults < YAML < `--set` < named flags.
 
     Args:
-        source: a preset's name or a YAML file; None: the task's default preset.
-        overrides: texts `a.b=c`; c is read as YAML, and a mapping takes the place of the whole group.
-        flags: dotted path -> value; None means that the flag was not given.
-        task: what the command is going to train; a config of another task is refused.
+        source: Name of a preset or a YAML file; None for the task's default preset.
+        overrides: Texts `a.b=c`, where c is YAML; a mapping replaces the whole group.
+        flags: Dotted path -> value; None if the flag was not given.
+        task: Task that the command trains; a config for another task is rejected.
+
+    Returns:
+        The config.
 
     Raises:
-        ConfigError: naming everything that is wrong.
+        ConfigError: The config has mistakes; the message lists all of them.
     """
     wanted = task_key(task) if task else None
     if source is None and wanted is None:
@@ -47,17 +50,20 @@ def load_config(
     apply_flags(document, flags or {})
     _settle_task(document, wanted, config=name)
     config, problems = _validate(document, fallback=name)
-    hint = f"all keys with their values: clipbug config show {source or default_preset(str(wanted))}"
+    hint = f"show all keys and values: clipbug config show {source or default_preset(str(wanted))}"
     raise_problems([*document.problems, *problems], config=f"config {name}", hint=hint)
     assert config is not None
     return config
 
 
 def config_from_values(values: dict[str, Any], *, overrides: Sequence[str] = (), shown_as: str) -> RunConfig:
-    """As `load_config`, from values that another program's file was turned into.
+    """Build a config like `load_config`, from values that were converted from another program's file.
+
+    Returns:
+        The config.
 
     Raises:
-        ConfigError: naming everything that is wrong.
+        ConfigError: The config has mistakes; the message lists all of them.
     """
     document = Document(values)
     apply_overrides(document, overrides)
@@ -75,7 +81,7 @@ def dump_config(config: RunConfig) -> str:
 
 
 def _locate(source: str | Path) -> tuple[Path, str]:
-    """The file, and the name under which messages speak of it."""
+    """Return the file, and its name for messages."""
     if isinstance(source, str) and source in preset_names():
         path = preset_path(source)
     elif Path(source).suffix in {".yaml", ".yml"} or existing_path(source):
@@ -87,7 +93,11 @@ def _locate(source: str | Path) -> tuple[Path, str]:
 
 
 def _settle_task(document: Document, wanted: str | None, *, config: str) -> None:
-    """Spell the task's name as the models do, and check it against the one that the command wants."""
+    """Normalize the task's name, and check it against the one that the command trains.
+
+    Raises:
+        ConfigError: The config is for another task.
+    """
     block = document.values.get("task")
     if wanted and block is None:
         document.values["task"] = {"name": wanted}
@@ -97,8 +107,8 @@ def _settle_task(document: Document, wanted: str | None, *, config: str) -> None
     block["name"] = block["name"].replace("-", "_")
     if wanted and block["name"] in tags_at("task") and block["name"] != wanted:
         raise ConfigError(
-            f"config {config} is for the task {block['name']}, not {wanted}",
-            f"leave --config out, or give one for {wanted}: --config {default_preset(wanted)}",
+            f"config {config} is for task {block['name']}, not {wanted}",
+            f"omit --config, or give one for {wanted}: --config {default_preset(wanted)}",
         )
 
 
@@ -124,7 +134,7 @@ def _problem(details: ErrorDetails, places: Mapping[str, str], fallback: str) ->
 
 
 def _wrong_name(group: str, name: str, places: Mapping[str, str], fallback: str) -> Problem:
-    """No member of the union is called so, or none is called."""
+    """Return the problem of a union member whose name is invalid or missing."""
     names, path = tags_at(group), f"{group}.name"
     place = _place(path if path in places else group, places) or fallback
     value = shown(name) if name else ""
@@ -132,7 +142,7 @@ def _wrong_name(group: str, name: str, places: Mapping[str, str], fallback: str)
 
 
 def _unknown_key(path: str, owner: type[StrictModel] | None) -> tuple[str, str]:
-    """Why the key is refused, and the key that may be meant."""
+    """Return why a key is rejected, and the key that may be meant."""
     group, _, key = path.rpartition(".")
     keys = list(config_keys())
     kind = tag_of(owner) if owner else ""
@@ -142,18 +152,18 @@ def _unknown_key(path: str, owner: type[StrictModel] | None) -> tuple[str, str]:
         return f"is a key of {' and '.join(kinds)}, not of {kind}; {change}", ""
     sibling = nearest(key, owner.model_fields if owner else ())
     if sibling:
-        return "is no known key", f"{group}.{sibling}" if group else sibling
+        return "is not a known key", f"{group}.{sibling}" if group else sibling
     by_name = {known.path: known.path.rpartition(".")[2] for known in keys}
     name = key if key in by_name.values() else nearest(key, sorted(set(by_name.values())))
-    return "is no known key", " or ".join(known for known in by_name if by_name[known] == name)
+    return "is not a known key", " or ".join(known for known in by_name if by_name[known] == name)
 
 
 def _place(path: str, places: Mapping[str, str]) -> str:
-    """Where the value at the path comes from; for a group, also what was laid over its keys."""
+    """Return where the value at a path comes from; for a group, also what overrides its keys."""
     parts = path.split(".")
     known = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
     own = next((places[part] for part in known if part in places), "")
-    laid_over = [
+    overridden_by = [
         place for inner, place in places.items() if inner.startswith(f"{path}.") and place.startswith("--")
     ]
-    return ", ".join(filter(None, [own, *laid_over]))
+    return ", ".join(filter(None, [own, *overridden_by]))

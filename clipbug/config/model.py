@@ -1,4 +1,4 @@
-"""Settings of the model: backbone, encoder, tokenizer."""
+"""Model settings: backbone, encoder, tokenizer."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from clipbug.config.base import StrictModel
 
 
 class ResNetConfig(StrictModel):
-    """A torchvision ResNet by name."""
+    """A torchvision ResNet."""
 
     name: Literal["resnet"] = "resnet"
     architecture: Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"] = Field(
@@ -16,21 +16,21 @@ class ResNetConfig(StrictModel):
     )
     weights: str | None = Field(
         None,
-        description="file of weights (torchvision state dict) or a torchvision weights name; null: random",
+        description="file with a torchvision state dict, or a torchvision weights name; null: random",
     )
     frozen_stages: int = Field(
-        0, ge=0, le=5, description="stages without gradient, from the input: 1 is the stem, 2 adds layer1 ..."
+        0, ge=0, le=5, description="number of stages without gradient: 1 is the stem, 2 adds layer1 ..."
     )
     frozen_batch_norm: bool = Field(True, description="keep batch-norm statistics and scales fixed")
 
 
 class ClipBertResNetConfig(StrictModel):
-    """The ResNet-50 of the published ClipBERT: stride in the 1x1, BGR, pixel mean without std."""
+    """The ResNet-50 of the published ClipBERT: stride in the 1x1 convolution, BGR, pixel mean without std."""
 
     name: Literal["clipbert"] = "clipbert"
     weights: str | None = Field(None, description="detectron2 or ClipBERT checkpoint file; null: random")
     frozen_stages: int = Field(
-        2, ge=0, le=5, description="stages without gradient; 2 = stem and res2, as the original"
+        2, ge=0, le=5, description="number of stages without gradient; 2 = stem and res2, as in ClipBERT"
     )
 
 
@@ -42,7 +42,7 @@ class SmallConvConfig(StrictModel):
         (24, 48, 96, 160),
         min_length=2,
         max_length=6,
-        description="channels of each stage; each stage halves the picture",
+        description="channels of each stage; each stage halves the resolution",
     )
     blocks: PositiveInt = Field(1, description="residual blocks per stage")
 
@@ -55,16 +55,16 @@ class EncoderConfig(StrictModel):
 
     pretrained: str | None = Field(
         None,
-        description="Hugging Face name or folder of a BERT to take sizes and weights from; null: sizes below",
+        description="Hugging Face name or folder of a BERT with sizes and weights; null: the sizes below",
     )
     vocabulary_size: PositiveInt | None = Field(
-        None, description="rows of the word embeddings; null: as many as the tokenizer has tokens"
+        None, description="number of word embeddings; null: number of tokens of the tokenizer"
     )
-    hidden_size: PositiveInt = Field(768, description="width")
-    num_layers: PositiveInt = Field(12, description="transformer layers")
-    num_heads: PositiveInt = Field(12, description="attention heads; divides hidden_size")
+    hidden_size: PositiveInt = Field(768, description="width of the encoder")
+    num_layers: PositiveInt = Field(12, description="number of transformer layers")
+    num_heads: PositiveInt = Field(12, description="number of attention heads; must divide hidden_size")
     intermediate_size: PositiveInt = Field(3072, description="width of the feed-forward layers")
-    max_position_embeddings: PositiveInt = Field(512, description="longest text in tokens")
+    max_position_embeddings: PositiveInt = Field(512, description="maximum text length in tokens")
     dropout: float = Field(
         0.1, ge=0, lt=1, description="dropout of embeddings, attention and feed-forward layers"
     )
@@ -72,21 +72,23 @@ class EncoderConfig(StrictModel):
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "EncoderConfig":
         if self.hidden_size % self.num_heads:
-            raise ValueError(f"num_heads {self.num_heads} does not divide hidden_size {self.hidden_size}")
+            raise ValueError(f"num_heads {self.num_heads} must divide hidden_size {self.hidden_size}")
         return self
 
 
 class ModelConfig(StrictModel):
-    """All parts of the model."""
+    """The whole model."""
 
     backbone: BackboneConfig = Field(default_factory=ResNetConfig, description="the 2-D network over frames")
     encoder: EncoderConfig = Field(
         default_factory=EncoderConfig, description="the joint text-visual transformer"
     )
-    grid_pool: Literal[1, 2] = Field(2, description="max-pooling of the backbone's grid; 2 as the original")
-    max_grid_size: PositiveInt = Field(100, description="rows and columns that have a position embedding")
+    grid_pool: Literal[1, 2] = Field(2, description="max-pooling of the backbone's grid; 2 as in ClipBERT")
+    max_grid_size: PositiveInt = Field(
+        100, description="number of grid rows and columns with a position embedding"
+    )
     clip_position_embedding: bool = Field(
-        False, description="tell the encoder when in the recording a clip lies (the original does not)"
+        False, description="embed the position of each clip in the recording (ClipBERT does not)"
     )
     head_dropout: float = Field(0.1, ge=0, lt=1, description="dropout before the task head")
 
@@ -95,11 +97,11 @@ class WordPieceConfig(StrictModel):
     """Train a WordPiece vocabulary on the training texts."""
 
     name: Literal["wordpiece"] = "wordpiece"
-    vocabulary_size: int = Field(4000, ge=64, description="greatest number of pieces")
+    vocabulary_size: int = Field(4000, ge=64, description="maximum number of tokens")
 
 
 class PretrainedTokenizerConfig(StrictModel):
-    """Take the tokenizer of a BERT."""
+    """Use the tokenizer of a BERT."""
 
     name: Literal["pretrained"] = "pretrained"
     path: str = Field("bert-base-uncased", description="Hugging Face name or local folder")

@@ -1,4 +1,4 @@
-"""`--set a.b=c` and named flags, laid over the values of a file."""
+"""Apply `--set a.b=c` and named flags to the values of a file."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from clipbug.errors import ConfigError
 
 
 def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
-    """Lay `path=value` texts over a document, in order; what cannot be used goes into its problems."""
+    """Apply `path=value` texts to a document, in order; record invalid ones in its problems."""
     for override in overrides:
         path, equals, text = (part.strip() for part in override.partition("="))
         place = f"--set {override}"
@@ -25,18 +25,18 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
 
 
 def apply_flags(document: Document, flags: Mapping[str, Any]) -> None:
-    """Lay named flags (dotted path -> value, None = not given) over a document."""
+    """Apply named flags (dotted path -> value, None = not given) to a document."""
     for path, value in flags.items():
         if value is not None:
             put(document, path, value, place=f"--{path.rsplit('.', 1)[-1].replace('_', '-')}")
 
 
 def put(document: Document, path: str, value: Any, *, place: str) -> None:
-    """Set one value. A mapping replaces the whole group, so that a union's other member can be chosen."""
+    """Set one value. A mapping replaces the whole group, so that another member of a union can be chosen."""
     *parents, last = path.split(".")
     if not all((*parents, last)):
         document.problems.append(
-            Problem(path or "(empty)", "is no dotted path such as train.batch_size", place=place)
+            Problem(path or "(empty)", "is not a dotted path such as train.batch_size", place=place)
         )
         return
     group: Any = document.values

@@ -1,4 +1,4 @@
-"""The configs that travel with clipbug, by name."""
+"""The configs that ship with clipbug, by name."""
 
 from pathlib import Path
 
@@ -16,52 +16,60 @@ _DEFAULTS = {
 
 
 def presets_folder() -> Path:
-    """`clipbug/configs` in an installed wheel, `configs` beside the package in a checkout."""
+    """Return `clipbug/configs` of an installed wheel, or `configs` next to the package in a checkout."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "configs"
     return installed if installed.is_dir() else package.parent / "configs"
 
 
 def preset_names() -> list[str]:
-    """All presets, e.g. "gui_vqa" and "tiny/vqa"; those of subfolders last."""
+    """Return all presets, such as "gui_vqa" and "tiny/vqa"; those in subfolders last."""
     folder = presets_folder()
     names = (path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
     return sorted(names, key=lambda name: (name.count("/"), name))
 
 
 def preset_path(name: str) -> Path:
-    """The file of a preset.
+    """Return the file of a preset.
+
+    Returns:
+        Path of the YAML file.
 
     Raises:
-        ConfigError: no preset has this name.
+        ConfigError: There is no preset of this name.
     """
     names = preset_names()
     if name not in names:
         guess = nearest(name, names)
         meant = f"; did you mean {guess}?" if guess else ""
-        raise ConfigError(f"no preset and no file is called {name!r}{meant}", f"presets: {', '.join(names)}")
+        raise ConfigError(
+            f"{name!r} is neither a preset nor a file{meant}", f"choose from {', '.join(names)}"
+        )
     return presets_folder() / f"{name}.yaml"
 
 
 def preset_command(name: str) -> str:
-    """The command in a preset's first line."""
+    """Return the command in a preset's first line."""
     return preset_path(name).read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
 
 
 def task_key(task: str) -> str:
-    """A task's name as configs spell it: `video-qa` and `video_qa` are one.
+    """Return a task's name as spelled in configs: `video-qa` and `video_qa` are the same.
+
+    Returns:
+        The name with underscores.
 
     Raises:
-        ConfigError: no task has this name.
+        ConfigError: There is no task of this name.
     """
     key = task.replace("-", "_")
     if key not in _DEFAULTS:
         guess = nearest(key, _DEFAULTS)
         meant = f"; did you mean {guess}?" if guess else ""
-        raise ConfigError(f"no task is called {task!r}{meant}", f"tasks: {', '.join(_DEFAULTS)}")
+        raise ConfigError(f"{task!r} is not a valid task{meant}", f"choose from {', '.join(_DEFAULTS)}")
     return key
 
 
 def default_preset(task: str) -> str:
-    """The preset that a task takes when no config is named."""
+    """Return the preset of a task that is used without --config."""
     return _DEFAULTS[task_key(task)]

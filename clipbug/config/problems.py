@@ -1,4 +1,4 @@
-"""What is wrong with a config, in plain words, all of it at once."""
+"""Report everything that is wrong with a config, in plain words and at once."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -8,21 +8,21 @@ from typing import Any
 
 from clipbug.errors import ConfigError
 
-_LONGEST_VALUE = 60
+_MAX_VALUE_CHARACTERS = 60
 
-# pydantic's kind of error -> our words; {names} are filled from the error's context
+# pydantic's kind of error -> message; {names} are filled from the error's context
 _REASONS = {
     "missing": "is required",
-    "extra_forbidden": "is no known key",
+    "extra_forbidden": "is not a known key",
     "literal_error": "must be {expected}",
     "greater_than": "must be greater than {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
     "less_than": "must be less than {lt:g}",
     "less_than_equal": "must be at most {le:g}",
     "finite_number": "must be a finite number",
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "int_from_float": "must be a whole number",
+    "int_type": "must be an integer",
+    "int_parsing": "must be an integer",
+    "int_from_float": "must be an integer",
     "float_type": "must be a number",
     "float_parsing": "must be a number",
     "bool_type": "must be true or false",
@@ -31,22 +31,22 @@ _REASONS = {
     "tuple_type": "must be a list, such as [a, b]",
     "model_type": "must be a group of keys",
     "model_attributes_type": "must be a group of keys",
-    "too_short": "must have at least {min_length} items, and has {actual_length}",
-    "too_long": "must have at most {max_length} items, and has {actual_length}",
+    "too_short": "must have at least {min_length} items, got {actual_length}",
+    "too_long": "must have at most {max_length} items, got {actual_length}",
     "value_error": "{error}",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a config.
+    """One mistake in a config.
 
     Attributes:
-        path: dotted.
-        reason: continues the sentence that the path begins.
-        value: as shown to the user; "" where it would not help.
+        path: Dotted path.
+        reason: Completes a sentence that starts with the path.
+        value: Value as shown to the user; "" if it would not help.
         place: "file:line", "--set ..." or the flag.
-        nearest: what the user may have meant, or "".
+        nearest: What the user may have meant, or "".
     """
 
     path: str
@@ -63,7 +63,7 @@ class Problem:
 
 
 def raise_problems(problems: Sequence[Problem], *, config: str, hint: str) -> None:
-    """Raise one ConfigError that lists all problems, or return if there are none."""
+    """Raise a ConfigError that lists all problems, or return if there are none."""
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "".join(f"\n  {problem}" for problem in problems)
@@ -71,19 +71,19 @@ def raise_problems(problems: Sequence[Problem], *, config: str, hint: str) -> No
 
 
 def nearest(name: str, choices: Collection[str]) -> str:
-    """The choice that looks most like the name, or "" if none does."""
+    """Return the choice that is most similar to the name, or "" if none is."""
     return next(iter(get_close_matches(name, choices, n=1, cutoff=0.6)), "")
 
 
 def reason_for(kind: str, context: dict[str, Any], message: str) -> str:
-    """Plain words for one kind of pydantic error; pydantic's own message for the kinds not listed here."""
+    """Return a plain message for a kind of pydantic error, or pydantic's own for kinds not listed."""
     template = _REASONS.get(kind)
     return template.format_map(context) if template else message[:1].lower() + message[1:]
 
 
 def shown(value: Any) -> str:
-    """A value as it would stand in YAML, cut to a readable length; "" for a group of keys."""
+    """Format a value as YAML, truncated to a readable length; "" for a group of keys."""
     if isinstance(value, dict):
         return ""
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
+    return text if len(text) <= _MAX_VALUE_CHARACTERS else f"{text[:_MAX_VALUE_CHARACTERS]}..."

@@ -1,4 +1,4 @@
-"""Writes the page of all config keys: `python -m clipbug.config.reference > docs/configuration.md`."""
+"""Generate the page of all config keys: `python -m clipbug.config.reference > docs/configuration.md`."""
 
 import json
 import sys
@@ -16,21 +16,21 @@ from clipbug.config.schema import submodels, tag_of
 _INTRODUCTION = """\
 # Configuration
 
-Made from the config models by `python -m clipbug.config.reference`; a test keeps it fresh.
+Generated from the config models by `python -m clipbug.config.reference`; a test checks that it is up to date.
 
-A config is a YAML file. `--config` takes a file or the name of a preset (`clipbug config list`); without it,
-the task's preset is taken: `gui_vqa`, `gui_video_qa` or `gui_pretraining`. Values are settled in this order,
-later ones winning: the defaults below, the YAML, `--set a.b=c`, named flags such as `--seed`.
+A config is a YAML file. `--config` takes a file or the name of a preset (`clipbug config list`). Without it,
+the task's preset is used, such as `gui_vqa`, `gui_video_qa` or `gui_pretraining`. Later sources override
+earlier ones: the defaults below, the YAML file, `--set a.b=c`, named flags such as `--seed`.
 
 - `--set` reads the value as YAML: `--set train.batch_size=4 optim.transformer.learning_rate=5e-5`.
-- A mapping replaces its whole group, which is how to change the kind of a part:
+- A mapping replaces its whole group. Use this to choose another kind of a component:
   `--set 'model.backbone={name: resnet, architecture: resnet18}'`.
 - YAML is read as version 1.2: `5e-5` is a number; `yes`, `no`, `on` and `off` are words.
-- A key that is not below is an error, and so is a key that stands twice. All mistakes are named at once.
+- An unknown key is an error, and so is a repeated key. All mistakes are reported at once.
 
-`clipbug config show gui_vqa` prints a config with all its values, `clipbug config validate FILE` checks one.
+`clipbug config show gui_vqa` prints a config with all values; `clipbug config validate FILE` checks a file.
 """
-_NAMES = {int: "whole number", float: "number", str: "text", bool: "true or false", NoneType: "null"}
+_NAMES = {int: "integer", float: "number", str: "text", bool: "true or false", NoneType: "null"}
 _LIMITS = {
     Gt: "> {0.gt}",
     Ge: ">= {0.ge}",
@@ -42,13 +42,13 @@ _LIMITS = {
 
 
 def configuration_page() -> str:
-    """The whole page as Markdown."""
+    """Return the whole page as Markdown."""
     return "\n".join([_INTRODUCTION, *_section("", (RunConfig,))])
 
 
 def _section(path: str, models: tuple[type[StrictModel], ...]) -> Iterator[str]:
-    """One heading with a table per model that can stand at this path, then the groups inside."""
-    yield f"## {f'`{path}`' if path else 'The outermost level'}\n"
+    """Yield a heading with a table per model allowed at this path, then the groups inside."""
+    yield f"## {f'`{path}`' if path else 'Top level'}\n"
     for model in models:
         if len(models) > 1:
             yield f"### `{path}: {{name: {tag_of(model)}}}`\n"

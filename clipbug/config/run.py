@@ -1,4 +1,4 @@
-"""The whole config of a run: what `config.yaml` in a run folder holds."""
+"""The config of a run: the content of `config.yaml` in a run directory."""
 
 from typing import Literal
 
@@ -14,26 +14,28 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 class RunConfig(StrictModel):
-    """Everything that decides a run's result. Precedence: field default < YAML < `--set` < named flag."""
+    """Everything that determines a run's result. Precedence: field default < YAML < `--set` < named flag."""
 
-    task: TaskConfig = Field(description="what is learnt")
-    seed: int = Field(42, ge=0, description="fixes weights, order, clips and masks")
+    task: TaskConfig = Field(description="what the model is trained for")
+    seed: int = Field(42, ge=0, description="random seed of weights, sample order, clips and masks")
     precision: Precision = Field(
-        "auto", description="auto: bf16 where the device computes in it natively, else fp32"
+        "auto", description="auto: bf16 if the device computes in it natively, else fp32"
     )
-    num_frames_per_clip: PositiveInt = Field(2, description="frames whose features a clip averages")
-    fps: PositiveFloat = Field(2.0, description="frames per second inside a clip")
+    num_frames_per_clip: PositiveInt = Field(2, description="frames per clip, whose features are averaged")
+    fps: PositiveFloat = Field(2.0, description="frame rate within a clip")
     sampling: SamplingConfig = Field(default_factory=RegularSampling, description="where clips are placed")
     clip_aggregation: Literal["mean", "max", "logsumexp"] = Field(
-        "logsumexp", description="how clip scores become one"
+        "logsumexp", description="how the scores of clips are combined"
     )
-    max_frame_size: PositiveInt = Field(448, description="longer side in pixels that frames are scaled to")
+    max_frame_size: PositiveInt = Field(
+        448, description="frames are scaled to this size of the longer side, in pixels"
+    )
     padding: Literal["batch", "square"] = Field(
-        "batch", description="batch: to the batch's own aspect; square: as the original"
+        "batch", description="batch: to the largest height and width in the batch; square: as in ClipBERT"
     )
-    data: DataConfig = Field(default_factory=DataConfig, description="files")
+    data: DataConfig = Field(default_factory=DataConfig, description="annotation files and stores")
     tokenizer: TokenizerConfig = Field(default_factory=WordPieceConfig, description="text to tokens")
-    model: ModelConfig = Field(default_factory=ModelConfig, description="network")
+    model: ModelConfig = Field(default_factory=ModelConfig, description="the network")
     optim: OptimConfig = Field(default_factory=OptimConfig, description="optimizer and schedule")
     train: TrainConfig = Field(default_factory=TrainConfig, description="training loop")
     eval: EvalConfig = Field(default_factory=EvalConfig, description="validation and inference")

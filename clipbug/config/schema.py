@@ -1,4 +1,4 @@
-"""Walks the config models: which keys exist where. Messages and the reference page are made from it."""
+"""Enumerate the keys of the config models, for error messages and the reference page."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ class ConfigKey:
     """One key of a config.
 
     Attributes:
-        path: dotted, e.g. "model.backbone.widths".
-        model: the model that declares it; its `name` tells the members of a union apart.
-        info: pydantic's description of it.
+        path: Dotted path, such as "model.backbone.widths".
+        model: Model that declares it; its `name` distinguishes the members of a union.
+        info: pydantic's field info.
     """
 
     path: str
@@ -26,19 +26,19 @@ class ConfigKey:
 
 
 def submodels(annotation: Any) -> tuple[type[StrictModel], ...]:
-    """The models that a field may hold: none for a plain value, several for a union by `name`."""
+    """Return the models that a field may contain: none for a plain value, several for a union by `name`."""
     if isinstance(annotation, type):
         return (annotation,) if issubclass(annotation, StrictModel) else ()
     return tuple(model for part in get_args(annotation) for model in submodels(part))
 
 
 def tag_of(model: type[StrictModel]) -> str:
-    """The `name` that picks this member of a union; "" for a model outside unions."""
+    """Return the `name` that selects this member of a union; "" for a model outside unions."""
     return str(model.model_fields["name"].default) if "name" in model.model_fields else ""
 
 
 def config_keys(model: type[StrictModel] = RunConfig, prefix: str = "") -> Iterator[ConfigKey]:
-    """All keys, each group before its members; a path that members of a union share comes once per member."""
+    """Yield all keys, groups before their members; paths that union members share occur once per member."""
     for name, info in model.model_fields.items():
         yield ConfigKey(f"{prefix}{name}", model, info)
         for submodel in submodels(info.annotation):
@@ -46,9 +46,12 @@ def config_keys(model: type[StrictModel] = RunConfig, prefix: str = "") -> Itera
 
 
 def resolve(location: tuple[int | str, ...]) -> tuple[str, type[StrictModel] | None]:
-    """From pydantic's location of an error to the user's dotted path, and the model its last key belongs to.
+    """Convert pydantic's location of an error to a dotted path and the model of its last key.
 
-    pydantic puts the member's tag after the name of a union's field; the path in a file has no such step.
+    pydantic inserts the member's tag after the name of a union's field; the path in a file has no such step.
+
+    Returns:
+        The dotted path, and the model or None.
     """
     path: list[str] = []
     owner: type[StrictModel] | None = None
@@ -65,6 +68,6 @@ def resolve(location: tuple[int | str, ...]) -> tuple[str, type[StrictModel] | N
 
 
 def tags_at(path: str) -> list[str]:
-    """The names of the union at this path; none if there is no union."""
+    """Return the names of the union at a path; empty if there is no union."""
     models = next((submodels(key.info.annotation) for key in config_keys() if key.path == path), ())
     return [tag_of(model) for model in models] if len(models) > 1 else []

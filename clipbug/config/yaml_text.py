@@ -1,4 +1,4 @@
-"""YAML text to values and back, read as YAML 1.2 does: 5e-5 is a number, yes and off are words."""
+"""Read and write YAML 1.2: 5e-5 is a number, yes and off are strings."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -22,26 +22,26 @@ _PATTERNS = {
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with the words and numbers of YAML 1.2 in place of those of 1.1."""
+    """PyYAML's safe loader with the scalars of YAML 1.2 instead of 1.1."""
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
-        """The tag of a node that gives none itself."""
+        """Return the tag of a node without an explicit one."""
         if kind is yaml.ScalarNode and implicit[0]:
             return _TAG + next((tag for tag, pattern in _PATTERNS.items() if pattern.fullmatch(value)), "str")
         return str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
 
 
 class _Dumper(yaml.SafeDumper):
-    """Groups in lines, lists in brackets; quotes a text that YAML 1.1 or 1.2 would read as something else."""
+    """Writes groups as blocks and lists in brackets; quotes strings that YAML 1.1 or 1.2 would misread."""
 
     def represent_sequence(
         self, tag: str, sequence: Any, flow_style: bool | None = None
     ) -> yaml.SequenceNode:
-        """A node for a list."""
+        """Represent a list in flow style."""
         return super().represent_sequence(tag, sequence, flow_style=True)
 
 
-# The base class reads 1.0e-05 but not 1e-05 as a number, so it would leave the text "1e-05" without quotes.
+# The base class reads 1.0e-05 but not 1e-05 as a number, so it would not quote the string "1e-05".
 _Dumper.add_implicit_resolver(f"{_TAG}float", re.compile(f"^({_FLOAT})$"), list("-+.0123456789"))
 
 
@@ -50,9 +50,9 @@ class Document:
     """A parsed file.
 
     Attributes:
-        values: the outermost mapping.
-        places: dotted path -> "file:line".
-        problems: keys that stand twice.
+        values: The top-level mapping.
+        places: Dotted path -> "file:line".
+        problems: Repeated keys.
     """
 
     values: dict[str, Any]
@@ -61,10 +61,13 @@ class Document:
 
 
 def read_document(path: Path, *, shown_as: str) -> Document:
-    """Read a YAML file whose outermost level is a mapping.
+    """Read a YAML file with a mapping at the top level.
+
+    Returns:
+        The document.
 
     Raises:
-        ConfigError: no such file, not text, not YAML, or no mapping.
+        ConfigError: The file does not exist, or is not text, not YAML, or not a mapping.
     """
     try:
         loader = _Loader(path.read_text(encoding="utf-8"))
@@ -76,17 +79,20 @@ def read_document(path: Path, *, shown_as: str) -> Document:
     if node is None:
         return Document({})
     if not isinstance(node, yaml.MappingNode):
-        raise ConfigError(f"config {shown_as} must be a mapping (key: value), but it is {_kind(node)}")
+        raise ConfigError(f"config {shown_as} must be a mapping (key: value), got {_kind(node)}")
     document = Document({})
     document.values.update(_Reader(shown_as, document).value(node, ""))
     return document
 
 
 def parse_value(text: str) -> Any:
-    """One value as the command line gives it: `5e-5`, `null`, `[a, b]`, `{name: random}`.
+    """Parse a value from the command line: `5e-5`, `null`, `[a, b]`, `{name: random}`.
+
+    Returns:
+        The value.
 
     Raises:
-        ConfigError: not YAML, or a key stands twice.
+        ConfigError: The text is not YAML, or a key is repeated.
     """
     document = Document({})
     try:
@@ -101,14 +107,14 @@ def parse_value(text: str) -> Any:
 
 
 def dump_values(values: Mapping[str, Any]) -> str:
-    """YAML text that `read_document` reads back as the same values."""
+    """Write YAML that `read_document` reads back as the same values."""
     return yaml.dump(
         dict(values), Dumper=_Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True
     )
 
 
 class _Reader:
-    """Turns nodes into values, and notes where each stands."""
+    """Converts nodes to values, and records the location of each."""
 
     def __init__(self, source: str, document: Document) -> None:
         self._source = source
@@ -116,7 +122,11 @@ class _Reader:
         self._open: list[yaml.Node] = []
 
     def value(self, node: yaml.Node, path: str) -> Any:
-        """The value of a node that stands at this path."""
+        """Return the value of the node at a path.
+
+        Raises:
+            ConfigError: The value contains itself.
+        """
         if node in self._open:
             raise ConfigError(f"{self._place(node)}: a value contains itself")
         if path:
@@ -156,7 +166,7 @@ class _Reader:
                 raise ConfigError(f"{self._place(key_node)}: a key must be a plain word")
             key, line = key_node.value, key_node.start_mark.line + 1
             if key in seen:
-                reason = f"stands twice, first in line {seen[key]}"
+                reason = f"is repeated, first on line {seen[key]}"
                 self._document.problems.append(
                     Problem(_join(path, key), reason, place=f"{self._source}:{line}")
                 )

@@ -1,1 +1,1 @@
-"""From annotation files and stored media to batches."""
+"""Annotation files, stored media, decoding and data loading."""

@@ -1,4 +1,4 @@
-"""What is known of an image or recording without decoding it, and where to open it."""
+"""Describe an image or recording without decoding it, and the interface of everything that can open one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,27 +14,28 @@ MediaKind = Literal["image", "video"]
 
 @dataclass(frozen=True, slots=True)
 class PacketTable:
-    """The packets of a recording's video stream in decoding order, so that sampled frames need a short read.
+    """Packets of a recording's video stream in decoding order, so that sampling needs only short reads.
 
     Attributes:
-        time_base: seconds per tick, as (numerator, denominator).
-        pts: presentation time of each packet's picture, in ticks.
-        is_keyframe: whether decoding may start at this packet.
-        is_shown: whether the packet gives a picture of the recording; false for what an edit list hides, and
-            for packets that only help to decode others.
-        end_pts: when the last picture stops being shown, in ticks; a player holds it as long as there is
-            sound, or up to the length that the header gives.
-        rotation_degrees, is_mirrored: how far a player turns the pictures, clockwise, after it has swapped
-            left and right if they are mirrored. Single pictures can say otherwise of themselves.
-        coded_size: (height, width) of the first picture as stored; None in manifests of older versions, where
+        time_base: Seconds per tick, as (numerator, denominator).
+        pts: Presentation time of each packet's frame, in ticks.
+        is_keyframe: Whether decoding may start at this packet.
+        is_shown: Whether the packet yields a frame of the recording. False for packets that an edit list
+            hides and for packets that only help to decode others.
+        end_pts: When the last frame stops being shown, in ticks. A player holds it as long as there is sound,
+            or up to the duration in the header.
+        rotation_degrees: Clockwise rotation that a player applies, after mirroring. Single frames can carry a
+            rotation of their own.
+        is_mirrored: Whether a player swaps left and right before it rotates.
+        coded_size: (height, width) of the first frame as stored. None in manifests of older versions, where
             it is the size that the header declares.
-        has_container_times: whether `pts` are the container's own. If not (AVI stores none), they were learnt
-            by decoding, and a packet is known by its place in the stream.
-        changes: how much each packet's picture differs from the one shown before (`decoding.changes`); empty
+        has_container_times: Whether `pts` are the container's own timestamps. If not (AVI stores none), they
+            were measured by decoding, and a packet is identified by its position in the stream.
+        changes: How much each packet's frame differs from the one shown before it (`decoding.changes`). Empty
             in manifests of older versions.
-        zero_pts: when a player's clock shows 0, in ticks; None in manifests of older versions, which count
-            from the first picture.
-        damage: what of the recording cannot be read, for people; empty if all of it can be.
+        zero_pts: When a player's clock shows 0, in ticks. None in manifests of older versions, which count
+            from the first frame.
+        damage: Human-readable description of what cannot be decoded; empty for an intact recording.
     """
 
     time_base: tuple[int, int]
@@ -51,38 +52,45 @@ class PacketTable:
     damage: str = ""
 
     def seconds_of(self, ticks: int) -> float:
-        """What a player's clock shows at a time of the table."""
+        """Convert ticks to the time that a player's clock shows, in seconds."""
         zero = self.zero_pts
         if zero is None:
             zero = min(pts for pts, shown in zip(self.pts, self.is_shown, strict=True) if shown)
         return (ticks - zero) * self.time_base[0] / self.time_base[1]
 
     def seconds_shown(self) -> NDArray[np.float64]:
-        """(num_frames,) what a player's clock shows at each picture, in the order of showing."""
-        places = self.places_shown()
-        ticks = np.array([self.pts[place] for place in places], np.int64)
-        zero = self.pts[places[0]] if self.zero_pts is None else self.zero_pts
+        """Return the player's clock at each frame, in display order.
+
+        Returns:
+            Seconds, of shape (num_frames,).
+        """
+        indices = self.shown_indices()
+        ticks = np.array([self.pts[index] for index in indices], np.int64)
+        zero = self.pts[indices[0]] if self.zero_pts is None else self.zero_pts
         seconds: NDArray[np.float64] = (ticks - zero) * self.time_base[0] / self.time_base[1]
         return seconds
 
-    def places_shown(self) -> list[int]:
-        """Places of the packets that give a picture, in the order of showing."""
-        places = [place for place, shown in enumerate(self.is_shown) if shown]
-        return sorted(places, key=self.pts.__getitem__)
+    def shown_indices(self) -> list[int]:
+        """Return the indices of the packets that yield a frame, in display order."""
+        indices = [index for index, shown in enumerate(self.is_shown) if shown]
+        return sorted(indices, key=self.pts.__getitem__)
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedInfo:
-    """What `clipbug ingest --prepare` keeps of a recording: those pictures that differ from the one before.
+    """The prepared form of a recording (`clipbug ingest --prepare`): the frames that differ from the last.
 
     Attributes:
-        height, width: pixels of the kept pictures.
-        num_pictures: kept pictures.
-        num_bytes, sha256: of the whole form.
-        quality: of the JPEGs.
-        checks_per_second: how often the recording was looked at; None for every picture.
-        max_difference, mean_difference: between what is kept for a picture and the picture itself at this
-            size, in levels of 0 to 255, over all pictures that were looked at.
+        height: Height of the kept frames in pixels.
+        width: Width of the kept frames in pixels.
+        num_pictures: Number of kept frames.
+        num_bytes: Size of the prepared form.
+        sha256: Hash of the prepared form.
+        quality: JPEG quality.
+        checks_per_second: How many frames per second were compared; None for every frame.
+        max_difference: Largest difference between a compared frame and the kept frame that represents it, at
+            this size, in levels of 0 to 255.
+        mean_difference: Mean of these differences over all compared frames.
     """
 
     height: int
@@ -98,15 +106,17 @@ class PreparedInfo:
 
 @dataclass(frozen=True, slots=True)
 class MediaEntry:
-    """One line of the manifest.
+    """Manifest entry of a media item.
 
     Attributes:
-        width, height: pixels as shown (rotation and shape of pixels applied).
-        other_sizes: (width, height), as shown, of pictures that have another size than the first; they keep
-            their shape, between bars.
-        duration_seconds: as a player shows it: from 0 on its clock until the last picture or sound ends.
-        num_bytes, sha256: of the original file, whether it is kept or not.
-        packets: None for images and for stores without a manifest.
+        width: Pixels as shown, with rotation and pixel aspect ratio applied.
+        height: Pixels as shown.
+        other_sizes: (width, height), as shown, of frames that differ in size from the first. They keep their
+            aspect ratio and are letterboxed.
+        duration_seconds: Duration in a player: from 0 on its clock until the last frame or sound ends.
+        num_bytes: Size of the original file, whether or not it is kept.
+        sha256: Hash of the original file, whether or not it is kept.
+        packets: None for images, and in stores without a manifest.
         prepared: None without a prepared form.
         has_original: False if only the prepared form is kept.
     """
@@ -131,53 +141,64 @@ class MediaEntry:
 
     @property
     def is_damaged(self) -> bool:
-        """Whether a part of the recording cannot be read."""
+        """Return whether some of the recording cannot be decoded."""
         return bool(self.packets and self.packets.damage)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What people should know of the item: damage, pictures that change their size."""
+        """Return human-readable notes about the item: damage, and frames that change size."""
         notes = (self.packets.damage,) if self.packets and self.packets.damage else ()
         if not self.other_sizes:
             return notes
         others = " and ".join(f"{width}x{height}" for width, height in self.other_sizes)
         own = f"{self.width}x{self.height}"
-        change = f"its pictures change their size: {own}, later {others}"
-        return (*notes, f"{change}; those of another shape are fitted into {own} between black bars")
+        change = f"its frames change size: {own}, later {others}"
+        return (*notes, f"{change}; frames of another aspect ratio are letterboxed to {own} with black bars")
 
     def is_prepared_for(self, longer_side: int) -> bool:
-        """Whether there is a prepared form that loses nothing against the original at this size."""
+        """Return whether a prepared form exists that is as good as the original at this size."""
         form = self.prepared
         wanted = min(longer_side, max(self.height, self.width))
         return form is not None and max(form.height, form.width) >= wanted
 
 
 class MediaSource(Protocol):
-    """Where pictures come from: one store or several. Opens its files lazily, in the process that uses it."""
+    """A source of media items: one store or several. Opens its files lazily, in the process that uses it."""
 
     def __contains__(self, media_id: object) -> bool: ...
 
     def __len__(self) -> int: ...
 
     def ids(self) -> Iterator[str]:
-        """All ids, sorted."""
+        """Yield all ids, sorted."""
         ...
 
     def entry(self, media_id: str) -> MediaEntry:
-        """The manifest entry. Raises DataError with the nearest ids if there is no such id."""
+        """Return the manifest entry of an item.
+
+        Raises:
+            DataError: There is no such id; the message names the nearest ids.
+        """
         ...
 
     def read(self, media_id: str) -> bytes:
-        """The original bytes. Raises DataError: no such id (the nearest are named), or they are not kept."""
+        """Return the original bytes of an item.
+
+        Raises:
+            DataError: There is no such id (the message names the nearest), or the original was not kept.
+        """
         ...
 
     def open(self, media_id: str, *, longer_side: int | None = None) -> VideoDecoder:
-        """A decoder over the prepared form if it is at least `longer_side` pixels large, else the original.
+        """Open a decoder for an item.
 
-        Without `longer_side` over the original. What is not kept cannot be chosen: then over what there is.
+        Args:
+            media_id: Id of the item.
+            longer_side: Read the prepared form if it is at least this large, in pixels. None reads the
+                original. If only one of the two is kept, that one is read.
 
         Raises:
-            DataError: there is no such id.
-            DecodeError: the file cannot be decoded.
+            DataError: There is no such id.
+            DecodeError: The file cannot be decoded.
         """
         ...

@@ -1,4 +1,4 @@
-"""Typed rows: what one line of an annotation file says, whatever the file's family."""
+"""Typed annotations: one row of an annotation file, whatever the file's family."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ class QuestionRecord:
     """One question about one image or recording.
 
     Attributes:
-        record_id: unique within the data set; rows of predictions are joined on it.
-        question_id: as the file gives it (as text), or `record_id` where it has none.
-        media_id: key of the image or recording in the store.
-        question: the question as the file words it.
-        labels: answer -> weight in [0, 1]; one answer of weight 1 for open-ended QA; empty where unknown.
-        answer_type: lower-cased; "unknown" where the file has none.
-        app: the app's name where the file gives one.
+        record_id: Unique within the data set; predictions are joined on it.
+        question_id: Question id from the file (as text), or `record_id` if the file has none.
+        media_id: Key of the image or recording in the store.
+        question: Question as worded in the file.
+        labels: Answer -> weight in [0, 1]. One answer of weight 1 for open-ended QA; empty if unknown.
+        answer_type: Lower-cased; "unknown" if the file has none.
+        app: Name of the app, if the file gives one.
         source: "file:line", for messages.
     """
 
@@ -32,17 +32,17 @@ class QuestionRecord:
 
     @property
     def answer(self) -> str | None:
-        """The answer of greatest weight (the first of equals), or None."""
+        """Return the answer of greatest weight (the first on a tie), or None."""
         return max(self.labels, key=self.labels.__getitem__) if self.labels else None
 
     @property
     def text(self) -> str:
-        """What the model reads."""
+        """Return the model's text input."""
         return self.question
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """All texts that the model reads, here one."""
+        """Return all text inputs of the model, here one."""
         return (self.question,)
 
 
@@ -58,22 +58,22 @@ class CaptionRecord:
 
     @property
     def text(self) -> str:
-        """What the model reads."""
+        """Return the model's text input."""
         return self.caption
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """All texts that the model reads, here one."""
+        """Return all text inputs of the model, here one."""
         return (self.caption,)
 
 
 @dataclass(frozen=True, slots=True)
 class ChoiceRecord:
-    """One question about one image or recording, or one caption of it, with the answers to choose from.
+    """One question about, or caption of, one image or recording, with the options to choose from.
 
     Attributes:
-        options: at least two, in the file's order.
-        answer: index of the right option; None where unknown.
+        options: At least two, in the file's order.
+        answer: Index of the correct option; None if unknown.
     """
 
     record_id: str
@@ -88,17 +88,17 @@ class ChoiceRecord:
 
     @property
     def text(self) -> str:
-        """What is asked, without the options."""
+        """Return the question without the options."""
         return self.question
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What the model reads, one text per option: the question, a space, the option (as the original)."""
+        """Return one text input per option: the question, a space and the option, as in ClipBERT."""
         return tuple(f"{self.question} {option}".strip() for option in self.options)
 
     @property
     def labels(self) -> Mapping[str, float]:
-        """The right option as the one answer, of weight 1; empty where unknown."""
+        """Return the correct option as a single answer of weight 1; empty if unknown."""
         return {} if self.answer is None else {self.options[self.answer]: 1.0}
 
 

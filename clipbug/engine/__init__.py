@@ -1,1 +1,1 @@
-"""Training, prediction, checkpoints. Knows tasks by their base class only."""
+"""Training, evaluation, prediction and checkpoints. Knows tasks by their base class only."""

@@ -1,4 +1,4 @@
-"""Checkpoints: folders that are complete or not there, checked before they are used."""
+"""Checkpoints: folders that are either complete or absent, verified before use."""
 
 import hashlib
 import json
@@ -36,7 +36,7 @@ _FOLDER = re.compile(r"step-(\d+)")
 
 
 def checkpoint_steps(folder: Path) -> list[int]:
-    """Steps whose checkpoints are in `folder`, in order; none if there is no such folder."""
+    """Return the steps that have a checkpoint in `folder`, sorted; empty if there is no such folder."""
     if not folder.is_dir():
         return []
     matches = (
@@ -47,7 +47,7 @@ def checkpoint_steps(folder: Path) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """All that a checkpoint holds; tensors are the training's own, or copies."""
+    """Contents of a checkpoint; the tensors are either live or copies."""
 
     weights: Mapping[str, Tensor]
     training: Mapping[str, Any]
@@ -56,12 +56,14 @@ class _Snapshot:
 
 
 class CheckpointManager:
-    """Folders `step-000500` with weights, optimizer and state; links `last` and `best`. One process saves.
+    """Manages folders `step-000500` with weights, optimizer and state, and links `last` and `best`.
+
+    Only one process saves.
 
     Args:
-        folder: of all checkpoints of one run; made by the first save.
-        keep_last: newest checkpoints to keep; the best is kept besides.
-        in_background: copy everything in memory, and write while the training goes on.
+        folder: Folder of all checkpoints of a run; created by the first save.
+        keep_last: How many of the newest checkpoints to keep; the best is kept in addition.
+        in_background: Copy everything in memory, and write while training continues.
     """
 
     def __init__(self, folder: Path, *, keep_last: int, in_background: bool = False) -> None:
@@ -70,18 +72,18 @@ class CheckpointManager:
         self._background = BackgroundWork() if in_background else None
 
     def steps(self) -> list[int]:
-        """Steps that have a checkpoint, in order."""
+        """Return the steps that have a checkpoint, sorted."""
         return checkpoint_steps(self.folder)
 
     def check_room(self, task: Task) -> None:
-        """Make sure that the folder can be written and holds what is going to be kept.
+        """Check that the folder is writable and that all checkpoints to be kept will fit.
 
         Raises:
-            ClipbugError: it cannot, or the disk has too little room.
+            ClipbugError: The folder is not writable, or the disk has too little free space.
         """
         weights = sum(value.nbytes for value in task.model.state_dict().values())
         moments = 2 * sum(value.nbytes for value in task.parameters() if value.requires_grad)
-        # All that the policy keeps, the best, and one that is being written before an old one goes.
+        # All that are kept, the best, and the one that is written before an old one is removed.
         missing = max(self._keep_last + 2 - len(self.steps()), 1)
         check_room(self.folder, weights + moments, times=missing)
 
@@ -93,13 +95,16 @@ class CheckpointManager:
         state: TrainState,
         scores: Mapping[str, float],
     ) -> Path:
-        """Write the checkpoint of `state.step`, move the links, and remove checkpoints beyond those to keep.
+        """Write the checkpoint of `state.step`, update the links, and remove old checkpoints.
 
-        In the background this returns when the copy is made and an earlier save is done.
+        When saving in the background, this returns once the copy is made and the previous save has finished.
+
+        Returns:
+            Folder of the checkpoint.
 
         Raises:
-            ClipbugError: the disk is full, the folder cannot be written, for this save or an earlier one in
-                the background; older checkpoints are as they were.
+            ClipbugError: The disk is full or the folder is not writable, for this save or for an earlier one
+                in the background. Older checkpoints are unchanged.
         """
         training = {"optimizer": optimizer.state_dict(), "scaler": scaler.state_dict()}
         snapshot = _Snapshot(task.model.state_dict(), training, replace(state), dict(scores))
@@ -110,12 +115,12 @@ class CheckpointManager:
         return self._path(state.step)
 
     def check(self) -> None:
-        """Raise what a save in the background has met so far."""
+        """Raise the error of a background save, if there is one."""
         if self._background is not None:
             self._background.check()
 
     def finish(self) -> None:
-        """Wait for a save in the background, and raise what it met."""
+        """Wait for a background save and raise its error."""
         if self._background is not None:
             self._background.wait()
 
@@ -136,10 +141,13 @@ class CheckpointManager:
         self._prune(state)
 
     def latest(self) -> Path | None:
-        """The newest checkpoint whose files are whole, or None if there is none; warns of each damaged one.
+        """Return the newest intact checkpoint, and log a warning for each damaged one.
+
+        Returns:
+            Folder of the checkpoint, or None if there is none.
 
         Raises:
-            CheckpointError: there are checkpoints and all are damaged.
+            CheckpointError: All checkpoints are damaged.
         """
         problems = []
         for step in reversed(self.steps()):
@@ -147,23 +155,26 @@ class CheckpointManager:
             if problem is None:
                 return self._path(step)
             logger.warning(
-                "checkpoint %s is damaged (%s), so the one before it is used", self._path(step), problem
+                "checkpoint %s is damaged (%s); falling back to the previous one", self._path(step), problem
             )
             problems.append(f"{self._path(step).name}: {problem}")
         if problems:
-            message = f"no checkpoint in {self.folder} is whole: {'; '.join(problems)}"
-            raise CheckpointError(message, "Start anew with --resume never.")
+            message = f"all checkpoints in {self.folder} are damaged: {'; '.join(problems)}"
+            raise CheckpointError(message, "Start over with --resume never.")
         return None
 
     def load(self, path: Path, task: Task, optimizer: Optimizer, scaler: torch.amp.GradScaler) -> TrainState:
-        """Bring task, optimizer and scaler to where they were when `path` was saved.
+        """Restore task, optimizer and scaler from a checkpoint.
+
+        Returns:
+            The training state.
 
         Raises:
-            CheckpointError: there is no such checkpoint, it is damaged, or it belongs to another model.
+            CheckpointError: There is no such checkpoint, it is damaged, or it belongs to another model.
         """
         if not path.is_dir():
-            there = ", ".join(str(step) for step in self.steps()) or "none"
-            raise CheckpointError(f"there is no checkpoint {path}", f"Steps in {self.folder}: {there}.")
+            available = ", ".join(str(step) for step in self.steps()) or "none"
+            raise CheckpointError(f"there is no checkpoint {path}", f"Steps in {self.folder}: {available}.")
         problem = _damage(path)
         if problem is not None:
             raise CheckpointError(f"checkpoint {path} is damaged: {problem}")
@@ -175,7 +186,7 @@ class CheckpointManager:
             task.model.load_state_dict(weights)
             optimizer.load_state_dict(training["optimizer"])
         except (RuntimeError, ValueError) as error:
-            hint = "Use the config of the run that wrote it, or start anew with --resume never."
+            hint = "Use the config of the run that wrote it, or start over with --resume never."
             raise CheckpointError(f"checkpoint {path} belongs to another model: {error}", hint) from error
         scaler.load_state_dict(training["scaler"])
         return _read_state(path)
@@ -184,7 +195,7 @@ class CheckpointManager:
         return self.folder / f"step-{step:06d}"
 
     def _prune(self, state: TrainState) -> None:
-        # Newer ones can only be damaged ones that a resumed run went back from: it will replace them.
+        # Newer checkpoints are damaged ones that the resumed run has skipped; it will replace them.
         past = [step for step in self.steps() if step <= state.step]
         for step in past[: -self._keep_last]:
             if step != state.best_step:
@@ -192,7 +203,7 @@ class CheckpointManager:
 
 
 def _copied(snapshot: _Snapshot) -> _Snapshot:
-    """With every tensor copied to the CPU, so that the training may go on changing its own."""
+    """Copy every tensor to the CPU, so that training can modify its own."""
     return replace(
         snapshot, weights=copy_to_cpu(snapshot.weights), training=tree_map(_copy, dict(snapshot.training))
     )
@@ -208,7 +219,7 @@ def _read_state(path: Path) -> TrainState:
 
 
 def _damage(path: Path) -> str | None:
-    """What is wrong with a checkpoint's files, or None."""
+    """Return what is wrong with a checkpoint's files, or None."""
     try:
         hashes = json.loads((path / STATE).read_text(encoding="utf-8"))["sha256"]
         _read_state(path)
@@ -217,11 +228,11 @@ def _damage(path: Path) -> str | None:
         return f"{Path(error.filename).name}: {error.strerror}"
     except (ValueError, KeyError, TypeError) as error:
         return f"{STATE} cannot be read: {error}"
-    return f"{', '.join(changed)} changed since it was written" if changed else None
+    return f"{', '.join(changed)} changed after it was written" if changed else None
 
 
 def _moments(optimizer: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The tensors of an optimizer's state, by number of the parameter and name."""
+    """Return the tensors of an optimizer's state, keyed by parameter number and name."""
     return {
         f"{number}.{name}": value
         for number, values in optimizer.get("state", {}).items()

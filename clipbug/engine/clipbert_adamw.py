@@ -1,4 +1,4 @@
-"""AdamW as the original computes it."""
+"""AdamW as ClipBERT computes it."""
 
 import math
 from collections.abc import Callable
@@ -10,15 +10,17 @@ from torch.optim import Optimizer
 
 
 class ClipBertAdamW(Optimizer):
-    """AdamW of the transformers library at ClipBERT's time.
+    """AdamW of the transformers version that ClipBERT used.
 
-    Against `torch.optim.AdamW`: epsilon is added to the root of the second moment before the correction of
-    its bias, which weakens the first steps of parameters with tiny gradients; and the decay is taken of the
-    weights after the step.
+    Unlike `torch.optim.AdamW`, it adds epsilon to the root of the second moment before the bias correction,
+    which dampens the first steps of parameters with tiny gradients, and it decays the weights after the step.
 
     Args:
-        params: parameters or groups.
-        lr, betas, eps, weight_decay: as of `torch.optim.AdamW`.
+        params: Parameters or groups.
+        lr: As for `torch.optim.AdamW`.
+        betas: As for `torch.optim.AdamW`.
+        eps: As for `torch.optim.AdamW`.
+        weight_decay: As for `torch.optim.AdamW`.
     """
 
     def __init__(
@@ -35,7 +37,7 @@ class ClipBertAdamW(Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Update all parameters that have a gradient."""
-        assert closure is None, "the trainer gives none"
+        assert closure is None, "the trainer passes no closure"
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:

@@ -1,4 +1,4 @@
-"""Scores and loss of a task on validation data."""
+"""Compute scores and loss of a task on validation data."""
 
 import itertools
 from collections.abc import Iterable, Mapping
@@ -21,11 +21,11 @@ from clipbug.tasks.base import Prediction, Task
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What one validation tells.
+    """Result of one validation.
 
     Attributes:
-        scores: of the metric, the main one under "score" too, and "loss" where there are targets.
-        examples: of this process's first rows.
+        scores: Scores of the metric, the main one also as "score", and "loss" if there are targets.
+        examples: This process's first predictions.
     """
 
     scores: Mapping[str, float]
@@ -33,14 +33,14 @@ class Evaluation:
 
 
 class Evaluator:
-    """Runs a task over the same batches again and again, as its training goes on.
+    """Evaluates a task on the same batches repeatedly during training.
 
     Args:
-        task: left in the mode (training or not) in which it comes.
-        batches: this process's share of the rows; iterated anew by each evaluation.
-        precision: as in training.
-        distributed: the processes among which the rows are shared.
-        num_examples: answers to show; 0: none.
+        task: Left in the mode (training or not) in which it was passed.
+        batches: This process's share of the records; iterated once per evaluation.
+        precision: As in training.
+        distributed: The processes that share the records.
+        num_examples: Number of predictions to show; 0 for none.
     """
 
     def __init__(
@@ -59,13 +59,19 @@ class Evaluator:
         self._precision = resolve_precision(precision, distributed.device)
 
     def evaluate(self, signals: StopSignals) -> Evaluation | None:
-        """Scores of all rows, or None if one of the processes was asked to stop in the middle.
+        """Evaluate all records.
 
         All processes must call it, and all get the same scores.
 
+        Args:
+            signals: Stop requests, checked between batches.
+
+        Returns:
+            The result, or None if any process was asked to stop in the middle.
+
         Raises:
-            DataError: two rows have one id.
-            OutOfMemoryError: a batch does not fit.
+            DataError: Two records have the same id.
+            OutOfMemoryError: A batch does not fit into memory.
         """
         pairs: list[tuple[Record, Prediction]] = []
         losses = LossTotals()
@@ -90,10 +96,10 @@ class Evaluator:
         return Evaluation({**scores, "score": scores[metric.name], **means}, tuple(examples))
 
     def dry_run(self) -> None:
-        """Answer one batch and forget it: memory and data errors come before the first step.
+        """Evaluate one batch and discard the result: memory and data errors surface before the first step.
 
         Raises:
-            OutOfMemoryError: the batch does not fit.
+            OutOfMemoryError: The batch does not fit into memory.
         """
         with inference(self._task):
             for batch in itertools.islice(self._batches, 1):

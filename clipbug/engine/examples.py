@@ -1,4 +1,4 @@
-"""A few answered questions with their frames, to look at while a training goes on."""
+"""Validation examples with their frames, for inspection during training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from clipbug.data.loading.batch import Batch
 from clipbug.data.records import CaptionRecord, Record
 from clipbug.tasks.base import Prediction
 
-_LONGEST_SIDE = 224
+_MAX_SIDE = 224
 _GAP = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One question, its answer and what was looked at.
+    """One record, its prediction and the frames that the model saw.
 
     Shape:
-        picture: (3, h, w) uint8, all frames of all clips side by side.
+        picture: (3, h, w) uint8, all frames of all clips in a row.
     """
 
     record: Record
@@ -28,13 +28,13 @@ class Example:
     picture: Tensor
 
     def expected(self) -> str:
-        """The right answer, or "?" where the row does not tell them."""
+        """Return the correct answer, or "?" if the record has none."""
         labels = {} if isinstance(self.record, CaptionRecord) else self.record.labels
         return self.prediction.expected or max(labels, key=labels.__getitem__, default="?")
 
 
 def examples_of(batch: Batch, predictions: Sequence[Prediction], number: int) -> list[Example]:
-    """The first rows of a batch as examples, at most `number`."""
+    """Return the first `number` records of a batch as examples."""
     visuals = batch.visual_of_records()
     return [
         Example(batch.records[row], predictions[row], _strip(batch.frames[visuals[row]]))
@@ -43,9 +43,9 @@ def examples_of(batch: Batch, predictions: Sequence[Prediction], number: int) ->
 
 
 def _strip(frames: Tensor) -> Tensor:
-    """Shape: (N, T, 3, H, W) -> (3, h, w): small, side by side, a gap between clips and frames."""
+    """Arrange downscaled frames in a row, with a gap between them. Shape: (N, T, 3, H, W) -> (3, h, w)."""
     pictures = frames.flatten(0, 1).float()
-    scale = min(1.0, _LONGEST_SIDE / max(pictures.shape[-2:]))
+    scale = min(1.0, _MAX_SIDE / max(pictures.shape[-2:]))
     small = functional.interpolate(pictures, scale_factor=scale, mode="area") if scale < 1 else pictures
     padded = functional.pad(small, (0, _GAP), value=255.0)
     return torch.cat(list(padded), dim=-1)[..., :-_GAP].clamp(0, 255).to(torch.uint8).cpu()

@@ -1,4 +1,4 @@
-"""Weights & Biases and MLflow as places for scalars. Both are extras: `pip install "clipbug[wandb]"`."""
+"""Log scalars to Weights & Biases and MLflow. Both are extras: `pip install "clipbug[wandb]"`."""
 
 import importlib
 from collections.abc import Mapping
@@ -15,21 +15,24 @@ _PROJECT = "clipbug"
 
 
 def open_sink(name: TrackerName, folder: Path, config: Mapping[str, Any]) -> ScalarSink:
-    """A sink that goes on with the same remote run each time the run folder is opened.
+    """Open a sink that continues the same remote run each time the run directory is opened.
 
     Args:
-        name: which one.
-        folder: of the run; a file in it keeps the remote run's id.
-        config: of the run, to show beside it.
+        name: Which tracker.
+        folder: Run directory; a file in it stores the remote run's id.
+        config: Config of the run, to show with it.
+
+    Returns:
+        The sink.
 
     Raises:
-        ConfigError: the package is not installed.
+        ConfigError: The package is not installed.
     """
     try:
         module = importlib.import_module(name)
     except ImportError as error:
         raise ConfigError(
-            f"train.trackers has {name}, which is not installed", f'pip install "clipbug[{name}]"'
+            f"train.trackers contains {name!r}, which is not installed", f'pip install "clipbug[{name}]"'
         ) from error
     match name:
         case "wandb":

@@ -1,4 +1,4 @@
-"""Failures of a step, in words that name the step, the recordings and the way out."""
+"""Errors of a training step that name the step, the recordings and a remedy."""
 
 import json
 import math
@@ -21,58 +21,68 @@ _IDS_SHOWN = 16
 
 @contextmanager
 def memory_errors_explained(batches: Sequence[Batch], section: Literal["train", "eval"]) -> Iterator[None]:
-    """Turn what torch raises when memory is used up into an `OutOfMemoryError` that says what to lower.
-
-    Args:
-        batches: what is being computed.
-        section: of the config, whose settings the hint names.
-    """
+    """Convert out-of-memory errors in the block to an `OutOfMemoryError` that names what to lower."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, RuntimeError) and not any(words in str(error) for words in _MEMORY_WORDS):
             raise
         shapes = ", ".join(sorted({str(tuple(batch.frames.shape)) for batch in batches}))
-        keeps = " (with train.accumulation_steps raised by the same factor nothing else changes)"
+        keeps = " (and raise train.accumulation_steps by the same factor to keep the result)"
         raise OutOfMemoryError(
-            f"out of memory with frames (visuals, clips, frames, 3, height, width) of {shapes}",
+            f"out of memory with frames of shape (media items, clips, frames, 3, height, width) = {shapes}",
             f"Lower one of these with --set: {section}.batch_size{keeps if section == 'train' else ''}, "
             f"{section}.num_clips, max_frame_size",
         ) from error
 
 
 def what_is_not_finite(values: Mapping[str, float], batches: Sequence[Batch], *, rank: int) -> str:
-    """The values of a step that are no numbers any more, with the recordings in it; empty if all are."""
+    """Describe the NaN and infinite values of a step and its recordings; empty if all values are finite."""
     bad = [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
     if not bad:
         return ""
     ids = [media_id for batch in batches for media_id in batch.media_ids]
     more = f" and {len(ids) - _IDS_SHOWN} more" if len(ids) > _IDS_SHOWN else ""
-    return f"process {rank}: {', '.join(bad)}, with {', '.join(ids[:_IDS_SHOWN])}{more}"
+    return f"rank {rank}: {', '.join(bad)}, with {', '.join(ids[:_IDS_SHOWN])}{more}"
 
 
 def not_finite_error(problem: str, *, step: int, dump: Path) -> ClipbugError:
-    """For a step that must not be taken.
+    """Return the error for a step with NaN or infinite values.
 
     Args:
-        problem: of `what_is_not_finite`.
-        dump: folder of `save_failure`.
+        problem: Description from `what_is_not_finite`.
+        step: Number of the step.
+        dump: Folder written by `save_failure`.
+
+    Returns:
+        The error to raise.
     """
     return ClipbugError(
         f"step {step} is not finite: {problem}",
-        f"The weights before the step and the ids of its recordings are in {dump}.\n"
+        f"The weights before the step and the ids of its recordings were saved to {dump}.\n"
         "Lower optim.transformer.learning_rate and optim.backbone.learning_rate, use precision=fp32, or "
-        "leave such steps out with --max-skipped-steps; the checkpoints before this step are as they were.",
+        "skip such steps with --max-skipped-steps; the checkpoints before this step are unchanged.",
     )
 
 
 def save_failure(folder: Path, task: Task, state: TrainState, *, problem: str, ids: Sequence[str]) -> Path:
-    """Write the weights before the step after `state`, the position of its data and the ids of its media.
+    """Write the weights before the failed step, its data position and the ids of its media items.
 
-    Data and random numbers follow from config, step and position, so nothing else is needed.
+    Data and random numbers follow from config, step and position, so nothing else is needed to reproduce the
+    step.
+
+    Args:
+        folder: Folder of all failures of a run.
+        task: Task with the weights before the step.
+        state: State before the step.
+        problem: Description of the failure.
+        ids: Media ids of the step, of all processes.
+
+    Returns:
+        The folder written.
 
     Raises:
-        ClipbugError: the folder cannot be written.
+        ClipbugError: The folder is not writable.
     """
     path = folder / f"step-{state.step + 1:06d}"
     facts = {**asdict(state), "problem": problem, "media_ids": list(ids)}

@@ -1,4 +1,4 @@
-"""Stopping between two steps when a person (SIGINT), a scheduler (SIGTERM) or the clock asks for it."""
+"""Stop between two steps on SIGINT (user), SIGTERM (scheduler) or when the time limit is reached."""
 
 import os
 import signal
@@ -12,21 +12,21 @@ from clipbug.errors import ClipbugError
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STANDARD_ERROR = 2
 TIME_IS_UP = "the time of --stop-after is up"
-# torchrun passes a Ctrl-C on to processes that have it from the terminal already: not a second wish.
+# torchrun forwards Ctrl-C to processes that already got it from the terminal; that is not a second request.
 _SECONDS_UNTIL_REPEAT_COUNTS = 2.0
 
 
 class TerminatedError(ClipbugError):
-    """SIGTERM came or time is up, and the state is saved: an orderly end; a scheduler may start again."""
+    """SIGTERM or the time limit stopped the run with its state saved: an orderly exit that can be resumed."""
 
     exit_code = 0
 
 
 class StopSignals:
-    """Notes SIGINT and SIGTERM while it is entered. A second one acts at once, without saving.
+    """Context manager that records SIGINT and SIGTERM. A second signal acts at once, without saving.
 
     Args:
-        deadline: of `time.monotonic`, after which the training stops by itself; None: never.
+        deadline: Value of `time.monotonic` after which training stops; None for no limit.
     """
 
     def __init__(self, deadline: float | None = None) -> None:
@@ -37,7 +37,7 @@ class StopSignals:
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():  # Python lets no other thread set handlers
+        if threading.current_thread() is threading.main_thread():  # other threads cannot set signal handlers
             self._previous = {number: signal.signal(number, self._note) for number in _SIGNALS}
         return self
 
@@ -47,7 +47,7 @@ class StopSignals:
         self._restore()
 
     def reason(self) -> str | None:
-        """Why to stop now, or None."""
+        """Return why to stop now, or None."""
         if self.received is not None:
             return self.received.name
         is_over = self._deadline is not None and time.monotonic() >= self._deadline
@@ -59,27 +59,31 @@ class StopSignals:
         self._previous = {}
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        # A loader's forked worker has this handler too; it works on until the training process has stopped.
+        # A forked loader worker inherits this handler; it must keep working until training has stopped.
         if os.getpid() != self._process:
             return
         if self.received is None:
             self.received, self._time = signal.Signals(number), time.monotonic()
-            # Neither logging nor print may be interrupted by themselves, so the line goes straight out.
-            os.write(_STANDARD_ERROR, b"\nstopping after this step; once more stops at once\n")
+            # Logging and print are not reentrant, so a signal handler must write directly.
+            os.write(_STANDARD_ERROR, b"\nstopping after this step; repeat the signal to stop immediately\n")
         elif time.monotonic() - self._time > _SECONDS_UNTIL_REPEAT_COUNTS:
             self._restore()
             signal.raise_signal(number)
 
 
 def stop_for(reason: str, *, step: int) -> NoReturn:
-    """End a training whose state is saved.
+    """End a training run whose state is saved.
+
+    Args:
+        reason: Reason from `StopSignals.reason`.
+        step: Number of completed steps.
 
     Raises:
-        KeyboardInterrupt: for SIGINT.
-        TerminatedError: for everything else.
+        KeyboardInterrupt: The reason is SIGINT.
+        TerminatedError: Any other reason.
     """
     if reason == signal.SIGINT.name:
         raise KeyboardInterrupt
     raise TerminatedError(
-        f"{reason}: stopped after step {step}, state saved", "The same command goes on from there."
+        f"{reason}: stopped after step {step}, state saved", "Run the same command to resume."
     )

@@ -1,4 +1,4 @@
-"""Mean losses over batches and processes, in one way for training and validation."""
+"""Mean losses over batches and processes, computed the same way in training and validation."""
 
 from collections.abc import Mapping
 
@@ -6,10 +6,11 @@ from clipbug.runtime.distributed import Distributed, all_reduce_sums
 
 
 class LossTotals:
-    """Adds loss sums and target counts up; a mean of batch means would weigh short batches too much.
+    """Accumulates loss sums and target counts; a mean of batch means would overweight short batches.
 
     Args:
-        sums, counts: to go on from.
+        sums: Initial loss sums.
+        counts: Initial target counts.
     """
 
     def __init__(
@@ -19,19 +20,20 @@ class LossTotals:
         self._counts: dict[str, float] = dict(counts or {})
 
     def add(self, sums: Mapping[str, float], counts: Mapping[str, float]) -> None:
-        """Count one batch of this process."""
+        """Add a batch of this process."""
         for totals, values in ((self._sums, sums), (self._counts, counts)):
             for name, value in values.items():
                 totals[name] = totals.get(name, 0) + value
 
     def totals(self, processes: Distributed) -> tuple[dict[str, float], dict[str, float]]:
-        """(loss sums, target counts) over all processes, which all must call it."""
+        """Return (loss sums, target counts) over all processes, which must all call it."""
         return all_reduce_sums(self._sums, processes), all_reduce_sums(self._counts, processes)
 
     def means(self, processes: Distributed) -> dict[str, float]:
-        """Over all processes: the total as "loss", of several each as "loss_<name>"; empty without batches.
+        """Return mean losses over all processes, which must all call it.
 
-        All processes must call it.
+        Returns:
+            The total as "loss" and, if there are several, each as "loss_<name>"; empty without batches.
         """
         sums, counts = self.totals(processes)
         means = {name: value / max(counts[name], 1) for name, value in sums.items()}

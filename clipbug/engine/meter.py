@@ -1,4 +1,4 @@
-"""What is logged of training steps: losses, gradient norm, speed, waiting."""
+"""Accumulate what is logged about training steps: losses, gradient norm, throughput, data wait."""
 
 from collections.abc import Mapping
 
@@ -10,10 +10,10 @@ _REPORT = "report/"
 
 
 class StepMeter:
-    """Gathers numbers of steps from one log to the next.
+    """Accumulates numbers of steps between two logs.
 
     Args:
-        saved: what `state` gave, to go on from; only one process may get it.
+        saved: Result of `state` to continue from; only one process may get it.
     """
 
     def __init__(self, saved: Mapping[str, Mapping[str, float]] | None = None) -> None:
@@ -33,7 +33,7 @@ class StepMeter:
         seconds: float,
         waited_seconds: float,
     ) -> None:
-        """Count one step of this process: its duration and the part of it spent waiting for data."""
+        """Add a step of this process: its duration, including the time spent waiting for data."""
         self._losses.add(result.sums, counts)
         self._gradient_norm = result.gradient_norm
         report = {f"{_REPORT}{name}": value for name, value in result.report.items()}
@@ -42,7 +42,7 @@ class StepMeter:
             self._numbers[name] = self._numbers.get(name, 0.0) + value
 
     def state(self, processes: Distributed) -> dict[str, dict[str, float]]:
-        """All that has been gathered, summed over all processes, which all must call it; empty if nothing."""
+        """Return all numbers, summed over all processes, which must all call it; empty if there are none."""
         numbers = all_reduce_sums(self._numbers, processes)
         sums, counts = self._losses.totals(processes)
         if not numbers:
@@ -55,10 +55,11 @@ class StepMeter:
         }
 
     def drain(self, processes: Distributed) -> dict[str, float]:
-        """The numbers over all processes since the last time, and begin anew. All processes must call it.
+        """Return the numbers over all processes since the last call, and reset. All processes must call it.
 
-        Losses and the task's scalars are means over the steps; the gradient norm is the last step's. Empty if
-        there was no step.
+        Returns:
+            Losses and the task's scalars averaged over the steps, and the last step's gradient norm; empty if
+            there was no step.
         """
         numbers = all_reduce_sums(self._numbers, processes)
         losses = self._losses.means(processes)

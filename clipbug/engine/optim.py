@@ -1,4 +1,4 @@
-"""Optimizers with named groups: visual part and transformer, each with and without weight decay."""
+"""Optimizers with named groups: backbone and transformer, each with and without weight decay."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,19 +9,27 @@ from torch.optim import Adam, Adamax, AdamW, Optimizer
 from clipbug.config.train import GroupConfig, OptimConfig
 from clipbug.engine.clipbert_adamw import ClipBertAdamW
 
-LEAST_RATE = 1e-8
-"""What a rate that has fallen to 0 becomes, as in the original: the last step of "linear" still moves."""
+MIN_LEARNING_RATE = 1e-8
+"""Lower limit of the learning rate, as in ClipBERT: the last step of "linear" still changes weights."""
 
 _BACKBONE_PREFIX = "model.visual."
 _KINDS = ("decay", "no_decay")
 
 
 def build_optimizer(task: nn.Module, config: OptimConfig) -> Optimizer:
-    """The optimizer with groups `backbone/decay`, `backbone/no_decay`, `transformer/decay`, ...
+    """Build the optimizer with groups `backbone/decay`, `backbone/no_decay`, `transformer/decay`, ...
 
-    Everything under `model.visual.` is backbone. Biases and norms (fewer than two dimensions) do not decay.
-    Parameters that `multiplied` of their part names are in groups `backbone/multiplied/decay` and so on, as
-    the original's "top" groups. Parameters without gradient are in no group, and empty groups are left out.
+    Everything under `model.visual.` belongs to the backbone. Biases and norms (fewer than two dimensions) do
+    not decay. Parameters whose name contains `multiplied` of their section are in groups
+    `backbone/multiplied/decay` and so on, like ClipBERT's "top" groups. Parameters without gradient and empty
+    groups are omitted.
+
+    Args:
+        task: Module with the parameters.
+        config: Optimizer settings.
+
+    Returns:
+        The optimizer.
     """
     parts: dict[str, GroupConfig] = {"backbone": config.backbone, "transformer": config.transformer}
     parameters: dict[str, list[nn.Parameter]] = {name: [] for name in _group_names(parts)}
@@ -54,7 +62,7 @@ def _settings(name: str, config: GroupConfig) -> dict[str, float]:
 def _optimizer(groups: list[dict[str, Any]], config: OptimConfig) -> Optimizer:
     match config.algorithm:
         case "adamw":
-            # fused: one pass over memory, 3 to 6 times the speed of the other ways, on CPUs too
+            # fused makes one pass over memory: 3 to 6 times faster than the alternatives, on CPUs too
             return AdamW(groups, betas=config.betas, eps=config.epsilon, fused=True)
         case "adam":
             return Adam(groups, betas=config.betas, eps=config.epsilon, fused=True)
@@ -65,15 +73,15 @@ def _optimizer(groups: list[dict[str, Any]], config: OptimConfig) -> Optimizer:
 
 
 def set_learning_rates(optimizer: Optimizer, factor: float, *, part: str | None = None) -> None:
-    """Set the rate of each group (of "backbone" or "transformer" only) to its peak times `factor`."""
+    """Set the learning rate of each group (or of one section's groups) to its peak times `factor`."""
     for group in optimizer.param_groups:
         if part in (None, _part(group)):
             rate = group["peak_learning_rate"] * factor
-            group["lr"] = rate if rate > 0 else LEAST_RATE
+            group["lr"] = rate if rate > 0 else MIN_LEARNING_RATE
 
 
 def learning_rates(optimizer: Optimizer) -> dict[str, float]:
-    """Present rate of each part ("backbone", "transformer"), of the parameters that are not multiplied."""
+    """Return the current learning rate of "backbone" and "transformer", without multiplied parameters."""
     return {_part(group): group["lr"] for group in optimizer.param_groups}
 
 

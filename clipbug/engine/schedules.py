@@ -1,4 +1,4 @@
-"""The learning rate as a function of the step."""
+"""Learning rate schedules as functions of the step."""
 
 import math
 from collections.abc import Sequence
@@ -16,26 +16,29 @@ def learning_rate_factor(
     total_steps: int,
     milestones: Sequence[int] = (),
 ) -> float:
-    """Share of the peak learning rate that the update number `step` takes.
+    """Return the fraction of the peak learning rate at a step.
 
-    All but "cosine" are ClipBERT's. Two of its defects are not taken over: its "multi_step" lowers the rate
-    twice at the last milestone, and without warm-up its "inverse_sqrt" divides by zero at step 0 and is 0
-    from then on (here it is as with a warm-up of one step).
+    All schedules but "cosine" are ClipBERT's. Two of its bugs are not reproduced: its "multi_step" lowers the
+    rate twice at the last milestone, and its "inverse_sqrt" without warm-up divides by zero at step 0 and is
+    0 from then on (here it behaves like a warm-up of one step).
 
     Args:
-        step: the first update is 1, as in the original.
-        schedule: after the warm-up "linear" falls to 0 at the last step, "cosine" does so along a half wave,
-            "inverse_sqrt" falls as 1 / sqrt(step). Without any warm-up "constant" is 1 and "multi_step"
-            halves at each milestone.
-        warmup_steps: the rate rises linearly to its peak at this step.
-        total_steps: number of the last update.
-        milestones: steps from which "multi_step" is halved once more.
+        step: Step number; the first update is 1, as in ClipBERT.
+        schedule: After the warm-up, "linear" decays to 0 at the last step, "cosine" decays along a half
+            cosine wave, and "inverse_sqrt" decays as 1 / sqrt(step). "constant" is always 1 and "multi_step"
+            halves at each milestone; both ignore the warm-up.
+        warmup_steps: Step at which the linear warm-up reaches the peak.
+        total_steps: Number of the last update.
+        milestones: Steps at which "multi_step" is halved.
+
+    Returns:
+        Factor in [0, 1].
 
     Raises:
-        ValueError: the first update is step 1, not 0.
+        ValueError: `step` is less than 1.
     """
     if step < 1:
-        raise ValueError(f"the first step is 1, got {step}")
+        raise ValueError(f"step must be at least 1, got {step}")
     if schedule == "constant":
         return 1.0
     if schedule == "multi_step":
@@ -44,5 +47,5 @@ def learning_rate_factor(
         return step / warmup_steps
     if schedule == "inverse_sqrt":
         return math.sqrt(max(warmup_steps, 1) / step)
-    left = max(total_steps - step, 0) / max(total_steps - warmup_steps, 1)
-    return left if schedule == "linear" else 0.5 * (1 - math.cos(math.pi * left))
+    remaining = max(total_steps - step, 0) / max(total_steps - warmup_steps, 1)
+    return remaining if schedule == "linear" else 0.5 * (1 - math.cos(math.pi * remaining))

@@ -1,21 +1,22 @@
-"""Where a training stands, apart from weights and optimizer."""
+"""Progress of a training run, apart from weights and optimizer."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
 class TrainState:
-    """Counts and best score; a checkpoint's state.json holds these fields.
+    """Counters and best score, saved as a checkpoint's state.json.
 
     Attributes:
-        step: optimizer steps done, skipped ones included.
-        position: micro-batches that each process has consumed.
-        best_score, best_step: of the best validation so far, or None.
-        world_size, batch_size: number of processes, and visuals in each one's micro-batch: with `position`
-            they say which data has been seen.
-        skipped_steps: steps whose update was left out because it was not finite.
-        validated_step: the last step whose validation is complete; a signal may come in the middle of one.
-        meter: what has been measured since the last log, so that a resumed run logs the same means.
+        step: Completed optimizer steps, including skipped ones.
+        position: Micro-batches that each process has consumed.
+        best_score: Score of the best validation so far, or None.
+        best_step: Step of the best validation so far, or None.
+        world_size: Number of processes; with `position` and `batch_size` it determines which data was seen.
+        batch_size: Media items in each process's micro-batch.
+        skipped_steps: Steps whose update was skipped because of NaN or infinite values.
+        validated_step: Last step whose validation is complete; a signal may interrupt a validation.
+        meter: Measurements since the last log, so that a resumed run logs the same means.
     """
 
     step: int = 0

@@ -19,14 +19,14 @@ from clipbug.tasks.base import StepOutput, Task
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What one step tells, of this process's micro-batches.
+    """Result of one step for this process's micro-batches.
 
     Attributes:
-        sums: loss name -> sum over targets.
-        report: scalars of the task, averaged over micro-batches.
-        gradient_norm: over all processes, before clipping.
-        problem: what was not finite, on which process, with which recordings; then the weights are as they
-            were. Empty if all is well. The same on all processes.
+        sums: Loss name -> sum over targets.
+        report: Scalars of the task, averaged over micro-batches.
+        gradient_norm: Norm over all processes, before clipping.
+        problem: Which value was not finite, on which rank, with which recordings; the weights are then
+            unchanged. Empty if all is well. The same on all processes.
     """
 
     sums: Mapping[str, float]
@@ -36,16 +36,19 @@ class StepResult:
 
 
 class OptimizerStep:
-    """Forward, backward and update.
+    """Computes forward pass, backward pass and update.
 
-    Each loss sum is divided by the number of its targets in the whole step, so neither the split into
-    micro-batches nor the number of processes changes the gradient.
+    Each loss sum is divided by its number of targets in the whole step, so the gradient depends neither on
+    the split into micro-batches nor on the number of processes.
 
     Args:
-        task: on the process's device; its weights change.
-        max_gradient_norm: larger gradients are scaled down to it; None: never.
-        by_micro_batch: divide each micro-batch's loss by its own targets, add these means up, and average
-            over processes, as the original does; the gradient then depends on the split.
+        task: Task on the process's device; its weights are updated.
+        optimizer: Optimizer of the task's parameters.
+        precision: Precision of the forward pass.
+        max_gradient_norm: Larger gradients are scaled down to this norm; None for no clipping.
+        processes: The processes that train together.
+        by_micro_batch: As in ClipBERT, divide each micro-batch's loss by its own targets, add these means,
+            and average over processes; the gradient then depends on the split.
     """
 
     def __init__(
@@ -71,14 +74,17 @@ class OptimizerStep:
             self._module = DistributedDataParallel(task, device_ids=ids)
 
     def run(self, batches: Sequence[Batch], totals: Mapping[str, float]) -> StepResult:
-        """Update the weights once, unless a loss or the gradient norm is not finite on one of the processes.
+        """Update the weights once, unless a loss or the gradient norm is not finite on any process.
 
         Args:
-            batches: micro-batches of this process.
-            totals: loss name -> number of targets, of all micro-batches of all processes.
+            batches: Micro-batches of this process.
+            totals: Loss name -> number of targets in all micro-batches of all processes.
+
+        Returns:
+            Result of the step.
 
         Raises:
-            OutOfMemoryError: a micro-batch does not fit.
+            OutOfMemoryError: A micro-batch does not fit into memory.
         """
         with memory_errors_explained(batches, "train"):
             result = self.gradient(batches, totals)
@@ -88,10 +94,10 @@ class OptimizerStep:
         return result
 
     def dry_run(self, batch: Batch) -> None:
-        """Forward and backward without an update: memory and compiler errors come before the first step.
+        """Run forward and backward without an update, so that memory and compiler errors surface early.
 
         Raises:
-            OutOfMemoryError: the batch does not fit.
+            OutOfMemoryError: The batch does not fit into memory.
         """
         buffers = {name: value.clone() for name, value in self._task.named_buffers()}
         with memory_errors_explained([batch], "train"):
@@ -99,12 +105,12 @@ class OptimizerStep:
                 sums = self._task(batch.to(self._processes.device)).sums
             torch.stack(list(sums.values())).sum().backward()  # type: ignore[no-untyped-call]
         self._optimizer.zero_grad(set_to_none=True)
-        with torch.no_grad():  # running statistics of norms must not have seen it
+        with torch.no_grad():  # undo changes to running statistics of norms
             for name, value in self._task.named_buffers():
                 value.copy_(buffers[name])
 
     def gradient(self, batches: Sequence[Batch], totals: Mapping[str, float]) -> StepResult:
-        """Leave the clipped gradient of the whole step in the parameters; arguments as of `run`."""
+        """Compute the clipped gradient of the whole step into the parameters; arguments as for `run`."""
         self._optimizer.zero_grad(set_to_none=True)
         outputs = [
             self._backward(batch, totals, is_last=index == len(batches) - 1)
@@ -117,14 +123,14 @@ class OptimizerStep:
         return replace(result, problem=self._problem(result, batches))
 
     def _backward(self, batch: Batch, totals: Mapping[str, float], *, is_last: bool) -> StepOutput:
-        """Add one micro-batch's gradient; processes exchange gradients with the last one only."""
+        """Add one micro-batch's gradient; processes exchange gradients only with the last one."""
         device, world_size = self._processes.device, self._processes.world_size
         with self._no_exchange() if not is_last else nullcontext():
             with autocast(self._precision, device):
                 output: StepOutput = self._module(batch.to(device))
             counts = self._task.count_targets(batch) if self._by_micro_batch else totals
             means = [total.float() / max(counts[name], 1) for name, total in output.sums.items()]
-            # times world_size because DistributedDataParallel averages gradients where a sum is wanted
+            # times world_size because DistributedDataParallel averages gradients where a sum is needed
             factor = 1 if self._by_micro_batch else world_size
             loss = self.scaler.scale(torch.stack(means).sum() * factor)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -136,9 +142,9 @@ class OptimizerStep:
         return nullcontext()
 
     def _problem(self, result: StepResult, batches: Sequence[Batch]) -> str:
-        """Of all processes: what one of them sees stops or skips the step on all."""
+        """Return the problems of all ranks, so that all of them stop or skip the step together."""
         values = {f"loss {name!r}": total for name, total in result.sums.items()}
-        # fp16 gradients overflow now and then: the scaler leaves such a step out and lowers its scale.
+        # fp16 gradients overflow now and then; the scaler then skips the step and lowers its scale.
         if self.scaler.get_scale() <= 1:
             values["gradient norm"] = result.gradient_norm
         here = what_is_not_finite(values, batches, rank=self._processes.rank)

@@ -1,4 +1,4 @@
-"""Training data as the trainer takes it: several micro-batches per step."""
+"""Stream of training micro-batches, several of which make a step."""
 
 import itertools
 from collections import Counter
@@ -14,24 +14,24 @@ class TrainingStream(Protocol):
     """Micro-batches of one process.
 
     Attributes:
-        batch_size: visuals in each.
+        batch_size: Media items in each micro-batch.
     """
 
     batch_size: int
 
     def batches_from(self, position: int) -> Iterator[Batch]:
-        """The endless stream without its first `position` micro-batches."""
+        """Return the endless stream without its first `position` micro-batches."""
         ...
 
 
 def take(stream: Iterator[Batch], number: int, signals: StopSignals) -> list[Batch]:
-    """The next micro-batches; none if the loader's workers died of the signal that stops the training."""
+    """Return the next micro-batches; empty if a stop signal has killed the loader's workers."""
     batches = list(until_stopped(itertools.islice(stream, number), signals))
     return batches if len(batches) == number else []
 
 
 def until_stopped(batches: Iterable[Batch], signals: StopSignals) -> Iterator[Batch]:
-    """The batches; they end early if the loader's workers die of the signal that stops the training."""
+    """Yield the batches; end early if a stop signal has killed the loader's workers."""
     try:
         yield from batches
     except RuntimeError:
@@ -40,7 +40,7 @@ def until_stopped(batches: Iterable[Batch], signals: StopSignals) -> Iterator[Ba
 
 
 def count_targets(task: Task, batches: Sequence[Batch]) -> dict[str, int]:
-    """Targets of each loss in all of the batches."""
+    """Count the targets of each loss over all batches."""
     counts: Counter[str] = Counter()
     for batch in batches:
         counts.update(task.count_targets(batch))

@@ -1,4 +1,4 @@
-"""Scalars of a run: a line per log in metrics.jsonl, and the same for TensorBoard and other trackers."""
+"""Log scalars of a run to metrics.jsonl, TensorBoard and other trackers."""
 
 import json
 import math
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 class ScalarSink(Protocol):
-    """Another place to which scalars go."""
+    """A further destination for scalars."""
 
     def log(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Take the scalars of a step."""
+        """Log the scalars of a step."""
         ...
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Finish logging."""
         ...
 
 
 class Tracker:
-    """Writes `metrics.jsonl` and `tensorboard/` in a run folder; they begin with the first log.
+    """Writes `metrics.jsonl` and `tensorboard/` in a run directory, starting with the first log.
 
     Args:
-        folder: of the run.
-        sinks: where scalars go besides.
+        folder: Run directory.
+        sinks: Further destinations of scalars.
     """
 
     def __init__(self, folder: Path, sinks: Sequence[ScalarSink] = ()) -> None:
@@ -44,7 +44,7 @@ class Tracker:
         self._writer: SummaryWriter | None = None
 
     def resume(self, step: int) -> None:
-        """Go on after `step`: later lines belong to work that was lost and is done again."""
+        """Continue after `step`: remove later lines, which belong to lost work that will be repeated."""
         if not self._path.exists():
             return
         lines = self._lines_until(step)
@@ -53,10 +53,10 @@ class Tracker:
         self._purge_step = step + 1
 
     def log(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Add a line `{"step", "seconds", name: value ...}`; a value that is not finite becomes null.
+        """Append a line `{"step", "seconds", name: value ...}`; a value that is not finite becomes null.
 
         Raises:
-            ClipbugError: the file cannot be written.
+            ClipbugError: The file is not writable.
         """
         values = {name: value if math.isfinite(value) else None for name, value in scalars.items()}
         line = {"step": step, "seconds": round(time.monotonic() - self._started, 3), **values}
@@ -73,18 +73,18 @@ class Tracker:
             sink.log(step, scalars)
 
     def show(self, step: int, examples: Sequence[Example]) -> None:
-        """Give TensorBoard some answered questions, as a table and with their frames."""
+        """Log validation examples to TensorBoard, as a table and with their frames."""
         if not examples:
             return
         writer = self._open_writer()
         writer.add_text("valid/answers", _table(examples), step)
         for number, example in enumerate(examples):
-            text = f"{example.record.text} -> {example.prediction.answer} (right: {example.expected()})"
+            text = f"{example.record.text} -> {example.prediction.answer} (correct: {example.expected()})"
             writer.add_image(f"valid/frames/{number}", example.picture.numpy(), step)
             writer.add_text(f"valid/frames/{number}", text, step)
 
     def close(self) -> None:
-        """Write out what TensorBoard's writer still holds."""
+        """Close all sinks and flush TensorBoard's writer."""
         for sink in self._sinks:
             sink.close()
         if self._writer is not None:
@@ -93,7 +93,7 @@ class Tracker:
 
     def _open_writer(self) -> "SummaryWriter":
         if self._writer is None:
-            from torch.utils.tensorboard import SummaryWriter  # takes a while, and only training needs it
+            from torch.utils.tensorboard import SummaryWriter  # slow to import, and only training needs it
 
             self._writer = SummaryWriter(str(self._folder / "tensorboard"), purge_step=self._purge_step)
         return self._writer
@@ -103,7 +103,7 @@ class Tracker:
         for text in self._path.read_text(encoding="utf-8").splitlines():
             try:
                 line = json.loads(text)
-            except json.JSONDecodeError:  # half a line, written when the process was killed
+            except json.JSONDecodeError:  # an incomplete line from a killed process
                 break
             if line["step"] > step:
                 break
@@ -112,7 +112,7 @@ class Tracker:
 
 
 def _table(examples: Sequence[Example]) -> str:
-    """Markdown, as TensorBoard shows it."""
+    """Format examples as a Markdown table, which TensorBoard renders."""
     rows = (
         (
             example.record.media_id,
@@ -125,5 +125,5 @@ def _table(examples: Sequence[Example]) -> str:
     )
     lines = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
     return "\n".join(
-        ["media | question | right | answer | probability", "--- | --- | --- | --- | ---", *lines]
+        ["media | question | correct | answer | probability", "--- | --- | --- | --- | ---", *lines]
     )

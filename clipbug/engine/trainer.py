@@ -43,32 +43,36 @@ logger = logging.getLogger(__name__)
 class Trainer:
     """Trains one task from its newest checkpoint (or from the start) to `max_steps`.
 
-    All processes make one and call `fit`. Steps count from 1; what is due every n steps is due at the last.
+    All processes create a trainer and call `fit`. Steps count from 1; whatever happens every n steps also
+    happens at the last one.
 
     Attributes:
-        task: on the process's device.
-        optimizer: from `build_optimizer`.
-        train_batches: this process's share of the training data.
-        evaluator: of the validation data, or None.
-        checkpoints: where to save; the process of rank 0 writes.
-        failures: folder for the weights before a step that is not finite.
-        tracker: where to log; None on processes of other ranks.
-        distributed: this process's place among all.
-        precision: of the forward pass.
-        seed: of all that is random in the model, with step and rank.
-        schedule, warmup_steps: of the learning rate.
-        max_steps: optimizer steps in all.
-        accumulation_steps: micro-batches per optimizer step.
-        eval_every, save_every, log_every: optimizer steps in between; a new best score is always saved.
-        max_gradient_norm: larger gradients are scaled down to it; None: never.
-        loss_normalization: what losses are divided by: targets of the whole step, or of each micro-batch.
-        part_schedules: schedule of a part of the optimizer ("backbone", "transformer") where it has its own.
-        milestones: steps of a part's schedule "multi_step".
-        max_skipped_steps: steps that may be left out because they are not finite.
-        accept_changes: go on also with another number of processes or batch size.
-        deadline: of `time.monotonic`, after which the state is saved and `fit` ends; None: never.
-        enlarge: makes a micro-batch as large as any can become, for the dry run; None: no dry run.
-        state: where the training stands.
+        task: Task on the process's device.
+        optimizer: Optimizer from `build_optimizer`.
+        train_batches: This process's share of the training data.
+        evaluator: Evaluator on the validation data, or None.
+        checkpoints: Where to save; rank 0 writes.
+        failures: Folder for the weights before a step that is not finite.
+        tracker: Where to log; None on other ranks than 0.
+        distributed: This process's rank among all.
+        precision: Precision of the forward pass.
+        seed: Seed, combined with step and rank, of everything random in the model.
+        schedule: Learning rate schedule.
+        warmup_steps: Warm-up of the learning rate.
+        max_steps: Total number of optimizer steps.
+        accumulation_steps: Micro-batches per optimizer step.
+        eval_every: Optimizer steps between validations.
+        save_every: Optimizer steps between checkpoints; a new best score is always saved.
+        log_every: Optimizer steps between logs.
+        max_gradient_norm: Larger gradients are scaled down to this norm; None for no clipping.
+        loss_normalization: Divide losses by the targets of the whole step, or of each micro-batch.
+        part_schedules: Schedules for "backbone" or "transformer" where they differ from `schedule`.
+        milestones: Steps of the schedule "multi_step", by section.
+        max_skipped_steps: How many steps may be skipped because they are not finite.
+        accept_changes: Resume even if the number of processes or the batch size has changed.
+        deadline: Value of `time.monotonic` after which the state is saved and `fit` ends; None for no limit.
+        enlarge: Pads the dry-run batch to the largest size that can occur; None for no dry run.
+        state: Progress of the training.
     """
 
     task: Task
@@ -107,9 +111,14 @@ class Trainer:
     def fit(self) -> TrainState:
         """Train to `max_steps`.
 
+        Returns:
+            The final state.
+
         Raises:
-            KeyboardInterrupt, TerminatedError: SIGINT or SIGTERM came, or time is up; the state is saved.
-            ClipbugError: a loss or gradient is not finite, memory or disk is full, a checkpoint does not fit.
+            KeyboardInterrupt: SIGINT arrived; the state is saved.
+            TerminatedError: SIGTERM arrived or time is up; the state is saved.
+            ClipbugError: A loss or gradient is not finite, memory or disk is full, or a checkpoint does not
+                fit the model.
         """
         update = OptimizerStep(
             self.task,
@@ -132,7 +141,9 @@ class Trainer:
 
     def _loop(self, update: OptimizerStep, signals: StopSignals) -> None:
         meter = StepMeter(self.state.meter if self.distributed.is_main else None)
-        if self._is_eval_due() and self.state.validated_step < self.state.step:  # stopped in the middle of it
+        if (
+            self._is_eval_due() and self.state.validated_step < self.state.step
+        ):  # interrupted during validation
             self._validate_and_save(update, meter, signals)
         if self.state.step >= self.max_steps:
             return
@@ -161,7 +172,7 @@ class Trainer:
             self.state = self.checkpoints.load(newest, self.task, self.optimizer, update.scaler)
             self._saved_step = self.state.step
             self._fit_position(newest)
-            logger.info("going on from %s", newest)
+            logger.info("resuming from %s", newest)
         self.state.world_size, self.state.batch_size = processes.world_size, self.train_batches.batch_size
         if processes.is_main:
             self.checkpoints.check_room(self.task)
@@ -169,11 +180,15 @@ class Trainer:
             self.tracker.resume(self.state.step)
 
     def _fit_position(self, checkpoint: Path) -> None:
-        """Go on at the same place of the data if the number of processes or the batch size has changed."""
+        """Keep the position in the data if the number of processes or the batch size has changed.
+
+        Raises:
+            CheckpointError: The number of processes has changed without `accept_changes`.
+        """
         then, now = self.state.world_size, self.distributed.world_size
         if then != now and not self.accept_changes:
-            message = f"{checkpoint} was trained by {then} processes, and now there are {now}"
-            hint = f"Go on with torchrun --nproc-per-node {then} -m clipbug ..., or add --accept-changes."
+            message = f"{checkpoint} was written by {then} processes, but now there are {now}"
+            hint = f"Resume with torchrun --nproc-per-node {then} -m clipbug ..., or add --accept-changes."
             raise CheckpointError(message, hint)
         seen = self.state.position * then * self.state.batch_size
         self.state.position = seen // (now * self.train_batches.batch_size)
@@ -181,7 +196,7 @@ class Trainer:
     def _verified(
         self, stream: Iterator[Batch], update: OptimizerStep, signals: StopSignals
     ) -> Iterator[Batch]:
-        """The stream, after a dry run: errors of memory, data and compiler come before hours of work."""
+        """Return the stream after a dry run, so that memory, data and compiler errors surface at once."""
         first = take(stream, 1, signals)
         if self.enlarge is not None and first and signals.reason() is None:
             seed_everything(step_seed(self.seed, step=0, rank=self.distributed.rank))
@@ -191,7 +206,7 @@ class Trainer:
         return itertools.chain(first, stream)
 
     def _stop_if_asked(self, signals: StopSignals, update: OptimizerStep, meter: StepMeter) -> None:
-        """Stop all processes, state saved, if one of them has a reason."""
+        """Save the state and stop all processes if any of them has a reason."""
         reasons = [
             reason for reason in gather_objects([signals.reason()], self.distributed) if reason is not None
         ]
@@ -201,7 +216,7 @@ class Trainer:
             stop_for(reasons[0], step=self.state.step)
 
     def _prepare(self, step: int) -> None:
-        """Learning rate and random numbers depend on the step alone, so a resumed run has the same."""
+        """Set learning rate and random seeds from the step alone, so that a resumed run has the same."""
         for part in learning_rates(self.optimizer):
             factor = learning_rate_factor(
                 step,
@@ -214,10 +229,10 @@ class Trainer:
         seed_everything(step_seed(self.seed, step=step, rank=self.distributed.rank))
 
     def _count(self, result: StepResult, batches: list[Batch]) -> None:
-        """Count the step; one that is not finite is left out within the budget, else written down.
+        """Count the step; skip one that is not finite while the budget lasts, else save the failure.
 
         Raises:
-            ClipbugError: the budget is used up.
+            ClipbugError: More steps were not finite than `max_skipped_steps`.
         """
         step = self.state.step + 1
         if result.problem:
@@ -228,9 +243,10 @@ class Trainer:
                 if self.distributed.is_main:
                     self.checkpoints.finish()
                     dump = save_failure(self.failures, self.task, self.state, problem=result.problem, ids=ids)
-                raise not_finite_error(result.problem, step=step, dump=dump)
+                error = not_finite_error(result.problem, step=step, dump=dump)
+                raise error
             self.state.skipped_steps += 1
-            logger.warning("step %d is left out: %s", step, result.problem)
+            logger.warning("skipped step %d: %s", step, result.problem)
         self.state.step, self.state.position = step, self.state.position + len(batches)
 
     def _is_eval_due(self) -> bool:
@@ -241,7 +257,7 @@ class Trainer:
         return self.state.step % every == 0 or self.state.step == self.max_steps
 
     def _after_step(self, meter: StepMeter, update: OptimizerStep, signals: StopSignals) -> dict[str, str]:
-        """Log, validate and save where it is due; returns what the progress bar shows."""
+        """Log, validate and save where due; return what the progress bar shows."""
         self.checkpoints.check()
         is_save_due = self._is_due(self.save_every)
         info: dict[str, str] = {}
@@ -267,7 +283,7 @@ class Trainer:
         }
 
     def _validate_and_save(self, update: OptimizerStep, meter: StepMeter, signals: StopSignals) -> None:
-        assert self.evaluator is not None, "called only where there is one"
+        assert self.evaluator is not None, "validation is only due with an evaluator"
         evaluation = self.evaluator.evaluate(signals)
         if evaluation is None:
             self._stop_if_asked(signals, update, meter)
@@ -282,7 +298,7 @@ class Trainer:
         shown = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
         logger.info("step %d: %s (best: step %s)", step, shown, self.state.best_step)
         if self._is_due(self.save_every) or self.state.best_step == step:
-            self._saved_step = 0  # what a signal in the middle of this validation may have saved is not all
+            self._saved_step = 0  # a save during this validation lacks its scores
             self._save(update, meter, scores)
 
     def _log(self, scalars: Mapping[str, float]) -> None:
@@ -290,7 +306,7 @@ class Trainer:
             self.tracker.log(self.state.step, scalars)
 
     def _save(self, update: OptimizerStep, meter: StepMeter, scores: Mapping[str, float]) -> None:
-        """Save the present step, unless that has been done; all processes wait for it."""
+        """Save the current step unless already done; all processes wait for it."""
         if self.state.step == self._saved_step:
             return
         self.state.meter = meter.state(self.distributed)

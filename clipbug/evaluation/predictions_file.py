@@ -19,5 +19,5 @@ def read_predictions(path: Path) -> list[dict[str, Any]]:
         raise DataError(error.message, "make the file anew: clipbug infer") from error
     bad = next((row for row in rows if row.fields is None), None)
     if bad is not None:
-        raise DataError(f"{path}:{bad.place}: {bad.problem}", "make the file anew: clipbug infer")
+        raise DataError(f"{path}:{bad.location}: {bad.problem}", "make the file anew: clipbug infer")
     return [dict(row.fields) for row in rows if row.fields is not None]

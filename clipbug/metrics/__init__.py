@@ -1,1 +1,1 @@
-"""Scores as pure functions, without I/O."""
+"""Scores as pure functions without I/O."""

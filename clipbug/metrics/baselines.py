@@ -1,4 +1,4 @@
-"""What can be scored without looking at any picture, from the training answers alone."""
+"""Baselines that see no frame, from the training answers alone."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -14,24 +14,24 @@ from clipbug.metrics.text import fold, words_of
 
 
 class AnsweredQuestion(Protocol):
-    """What a training row says."""
+    """A training record with a question and its answers."""
 
     @property
     def question(self) -> str:
-        """As asked."""
+        """Return the question."""
 
     @property
     def labels(self) -> Mapping[str, float]:
-        """Answer -> weight."""
+        """Return answer -> weight."""
 
 
 @dataclass(frozen=True)
 class TrainingAnswers:
-    """The most frequent training answer, over all and by question. Small enough for a run folder.
+    """Most frequent training answers, overall and by question. Small enough to store in a run directory.
 
     Attributes:
-        majority: the answer of greatest weight over all training rows; None if no row has an answer.
-        by_question: words of a question -> its answer of greatest weight; frequent questions first.
+        majority: Answer of greatest total weight; None if no record has an answer.
+        by_question: Words of a question -> its answer of greatest weight; frequent questions first.
     """
 
     majority: str | None
@@ -39,7 +39,7 @@ class TrainingAnswers:
 
     @classmethod
     def from_records(cls, records: Iterable[AnsweredQuestion]) -> "TrainingAnswers":
-        """Count the answers of training rows; answers that differ in case and space only count together."""
+        """Count the answers of training records, ignoring case and whitespace."""
         overall: defaultdict[str, float] = defaultdict(float)
         by_question: defaultdict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
         rows: Counter[str] = Counter()
@@ -54,10 +54,13 @@ class TrainingAnswers:
         return cls(majority, {question: _heaviest(by_question[question]) for question in order})
 
     def answer(self, question: str) -> str | None:
-        """The answer to guess from the question's words: of the same question, else of the most similar one.
+        """Guess the answer to a question from its words.
 
-        Similar means the greatest share of common words (Jaccard; of equals, the more frequent question);
-        without any common word it is the majority answer.
+        It is the answer to the same question, else to the most similar one by Jaccard similarity of the words
+        (on a tie, the more frequent question), else the majority answer.
+
+        Returns:
+            The answer, or None if no training record has one.
         """
         key = _key(question)
         if key not in self.by_question:
@@ -65,21 +68,24 @@ class TrainingAnswers:
         return self.by_question[key]
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads."""
+        """Return the JSON object that `from_json` reads."""
         return {"majority": self.majority, "by_question": dict(self.by_question)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "TrainingAnswers":
-        """The statistics that `to_json` wrote.
+        """Read the object that `to_json` returned.
+
+        Returns:
+            The statistics.
 
         Raises:
-            DataError: it is something else.
+            DataError: The object has another structure.
         """
         majority, by_question = value.get("majority"), value.get("by_question")
         if not isinstance(majority, str | None) or not isinstance(by_question, dict):
             raise DataError(
-                f"these are no statistics of training answers: fields {', '.join(value) or 'none'}",
-                "the file training_answers.json of a run folder is damaged; copy it anew or train again",
+                f"not a valid object of training answers: its fields are {', '.join(value) or 'none'}",
+                "training_answers.json of the run directory is damaged; copy it again or retrain",
             )
         return cls(majority, by_question)
 
@@ -94,7 +100,7 @@ class TrainingAnswers:
 
     @cached_property
     def _index(self) -> tuple[list[str], NDArray[np.int64], dict[str, NDArray[np.int64]]]:
-        """Answers and numbers of words by question, and the questions of each word."""
+        """Return the answers, the numbers of words by question, and the questions of each word."""
         word_sets = [set(question.split()) for question in self.by_question]
         postings: dict[str, list[int]] = {}
         for index, words in enumerate(word_sets):
@@ -110,7 +116,7 @@ def _key(question: str) -> str:
 
 
 def _heaviest(weights: Mapping[str, float]) -> str:
-    """The answer of greatest weight in its most frequent spelling; of equals, the first in the alphabet."""
+    """Return the answer of greatest weight in its most frequent spelling; ties in alphabetical order."""
     folded: defaultdict[str, float] = defaultdict(float)
     for answer, weight in weights.items():
         folded[fold(answer)] += weight

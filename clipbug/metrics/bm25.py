@@ -1,4 +1,4 @@
-"""Okapi BM25: how well words alone find a text."""
+"""Okapi BM25 ranking by words."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from clipbug.metrics.text import words_of
 
-# The constants that most libraries and papers take: how soon repetitions stop counting, how much length does.
+# The usual values of k1 (saturation of repeated words) and b (length normalization).
 _SATURATION = 1.2
 _LENGTH_SHARE = 0.75
 
@@ -17,18 +17,18 @@ _LENGTH_SHARE = 0.75
 class Bm25:
     """Scores documents for a query by the words they share (Robertson and Zaragoza 2009, section 3.5).
 
-    A word in n of N documents weighs log(1 + (N - n + 0.5) / (n + 0.5)), which is never negative.
+    A word in n of N documents has the weight log(1 + (N - n + 0.5) / (n + 0.5)), which is never negative.
 
     Args:
-        documents: one text per candidate; empty ones score 0 for every query.
+        documents: One text per candidate; empty ones score 0 for every query.
 
     Raises:
-        ValueError: there are no documents.
+        ValueError: `documents` is empty.
     """
 
     def __init__(self, documents: Sequence[str]) -> None:
         if not documents:
-            raise ValueError("no documents to search")
+            raise ValueError("documents must not be empty")
         counts = [Counter(words_of(document)) for document in documents]
         self._num_documents = len(documents)
         postings: dict[str, list[tuple[int, int]]] = {}
@@ -41,7 +41,7 @@ class Bm25:
         self._postings = {word: np.array(pairs, dtype=np.int64).T for word, pairs in postings.items()}
 
     def scores(self, query: str) -> NDArray[np.float64]:
-        """(documents,) score of every document; words of the query count as often as they occur in it."""
+        """Return the score of every document, (documents,); repeated words of the query count repeatedly."""
         scores = np.zeros(self._num_documents)
         for word, repetitions in Counter(words_of(query)).items():
             if word in self._postings:

@@ -1,4 +1,4 @@
-"""What can be chosen among options without looking at any picture."""
+"""Multiple-choice baselines that see no frame."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -8,23 +8,23 @@ from clipbug.metrics.text import fold, words_of
 
 
 class ChoiceQuestion(Protocol):
-    """What a row of multiple choice says."""
+    """A multiple-choice record."""
 
     @property
     def question(self) -> str:
-        """As asked; may be empty."""
+        """Return the question; may be empty."""
 
     @property
     def options(self) -> tuple[str, ...]:
-        """Answers to choose from."""
+        """Return the options."""
 
     @property
     def answer(self) -> int | None:
-        """Index of the right one."""
+        """Return the index of the correct option, or None."""
 
 
 class TrainingChoices:
-    """Which options were right in training. Rows without answer say nothing."""
+    """Counts which options were correct in training. Records without an answer are ignored."""
 
     def __init__(self, rows: Iterable[ChoiceQuestion]) -> None:
         self._positions: Counter[int] = Counter()
@@ -40,11 +40,11 @@ class TrainingChoices:
                 self._by_question[_key(row.question)][right] += 1
 
     def majority(self, row: ChoiceQuestion) -> int:
-        """The index that was right most often, of those that the row has."""
+        """Return the index that was correct most often, among those that the record has."""
         return max(range(len(row.options)), key=lambda index: (self._positions[index], -index))
 
     def question_only(self, row: ChoiceQuestion) -> int:
-        """The option that was right most often for the same question, else whenever it was offered."""
+        """Return the option that was correct most often for the same question, else whenever offered."""
         seen = self._by_question.get(_key(row.question), Counter())
         return max(
             range(len(row.options)), key=lambda index: (*self._weight(row.options[index], seen), -index)
@@ -52,18 +52,24 @@ class TrainingChoices:
 
     def _weight(self, option: str, seen: Counter[str]) -> tuple[int, float]:
         key = fold(option)
-        # One imagined offer in two keeps an option that was offered once from being certain.
+        # Smoothing: half a correct offer in one keeps an option that was offered once from being certain.
         return seen[key], (self._right[key] + 0.5) / (self._offered[key] + 1)
 
 
 def expected_by_chance(rows: Sequence[ChoiceQuestion]) -> float:
-    """The accuracy of a random choice.
+    """Return the expected accuracy of a random choice.
+
+    Args:
+        rows: Records.
+
+    Returns:
+        Accuracy in [0, 1].
 
     Raises:
-        ValueError: there are no rows.
+        ValueError: `rows` is empty.
     """
     if not rows:
-        raise ValueError("no rows to choose in")
+        raise ValueError("rows must not be empty")
     return sum(1 / len(row.options) for row in rows) / len(rows)
 
 

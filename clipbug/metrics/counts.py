@@ -1,15 +1,22 @@
-"""How far counted numbers are from the right ones."""
+"""Error of predicted counts."""
 
 from collections.abc import Sequence
 from statistics import fmean
 
 
 def mean_squared_error(given: Sequence[float], right: Sequence[float]) -> float:
-    """The mean squared distance, which TGIF-QA reports for rounded counts; lower is better.
+    """Return the mean squared error, which TGIF-QA reports for rounded counts; lower is better.
+
+    Args:
+        given: Predicted numbers.
+        right: Correct numbers.
+
+    Returns:
+        The mean squared error.
 
     Raises:
-        ValueError: there are no numbers, or not as many of both.
+        ValueError: There are no numbers, or the lengths differ.
     """
     if not given:
-        raise ValueError("no numbers to take an error of")
+        raise ValueError("given must not be empty")
     return fmean((one - other) ** 2 for one, other in zip(given, right, strict=True))

@@ -1,4 +1,4 @@
-"""Duplicate detection as a search: each recording asks for the others of its bug."""
+"""Score duplicate detection as retrieval: each recording is a query for the others of its bug."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -18,22 +18,23 @@ def duplicate_queries(
     bugs: Sequence[str],
     setting: Setting,
 ) -> dict[int, QueryRank]:
-    """The ranks of each recording's duplicates.
+    """Rank the duplicates of each recording.
 
     Args:
-        similarity: (recordings, recordings), row = query; the diagonal is not looked at.
-        apps, bugs: of each recording; a bug is one of its app.
-        setting: candidates are the other recordings of the same app, as in Tango and Janus, or of all apps.
+        similarity: (recordings, recordings), row = query; the diagonal is ignored.
+        apps: App of each recording.
+        bugs: Bug of each recording; bugs of different apps are different.
+        setting: Candidates are the other recordings of the same app, as in Tango and Janus, or of all apps.
 
     Returns:
-        Index of the query -> ranks; recordings without a duplicate ask nothing.
+        Index of the query -> ranks; recordings without a duplicate are no queries.
     """
     queries = {}
     for index in range(len(apps)):
         candidates = candidates_of(index, apps=apps, setting=setting)
         right = [
-            place
-            for place, other in enumerate(candidates)
+            position
+            for position, other in enumerate(candidates)
             if (apps[other], bugs[other]) == (apps[index], bugs[index])
         ]
         if right:
@@ -42,7 +43,7 @@ def duplicate_queries(
 
 
 def candidates_of(index: int, *, apps: Sequence[str], setting: Setting) -> list[int]:
-    """The recordings among which the duplicates of one are looked for."""
+    """Return the recordings among which the duplicates of one are searched."""
     return [
         other
         for other in range(len(apps))
@@ -51,13 +52,21 @@ def candidates_of(index: int, *, apps: Sequence[str], setting: Setting) -> list[
 
 
 def random_mrr(queries: dict[int, QueryRank], *, apps: Sequence[str], setting: Setting) -> float:
-    """The expected mean reciprocal rank of random orders for these queries.
+    """Return the expected mean reciprocal rank of random rankings for these queries.
+
+    Args:
+        queries: Index of the query -> ranks.
+        apps: App of each recording.
+        setting: As for `duplicate_queries`.
+
+    Returns:
+        The expected score.
 
     Raises:
-        ValueError: there are no queries.
+        ValueError: `queries` is empty.
     """
     if not queries:
-        raise ValueError("no queries to score")
+        raise ValueError("queries must not be empty")
     expected = [
         chance_mrr([len(query.ranks)], len(candidates_of(index, apps=apps, setting=setting)))
         for index, query in queries.items()

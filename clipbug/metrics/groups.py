@@ -8,21 +8,28 @@ from clipbug.metrics.answers import mean
 
 @dataclass(frozen=True, slots=True)
 class GroupScore:
-    """Mean score of one group and the number of its rows."""
+    """Mean score of a group and its number of records."""
 
     score: float
     count: int
 
     def to_json(self) -> dict[str, float | int]:
-        """As `evaluate --json` prints it."""
+        """Return the object that `evaluate --json` prints."""
         return {"score": self.score, "count": self.count}
 
 
 def scores_by_group(scores: Sequence[float], groups: Sequence[str | None]) -> dict[str, GroupScore]:
-    """The mean score of each group that occurs, in alphabetical order; rows of group None are in none.
+    """Return the mean score of each group.
+
+    Args:
+        scores: Score of each record.
+        groups: Group of each record; None for records in no group.
+
+    Returns:
+        Scores by group, in alphabetical order.
 
     Raises:
-        ValueError: the sequences differ in length.
+        ValueError: The sequences differ in length.
     """
     members: dict[str, list[float]] = {}
     for score, group in zip(scores, groups, strict=True):

@@ -1,4 +1,4 @@
-"""How far a score of few rows can be trusted."""
+"""Confidence intervals of scores."""
 
 from collections.abc import Sequence
 
@@ -13,23 +13,28 @@ def bootstrap_interval(
     num_resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """The percentile bootstrap interval of the mean score, in which whole clusters are drawn.
+    """Return the percentile bootstrap interval of the mean score, resampling whole clusters.
 
-    Rows of one recording are not independent of each other, so recordings are drawn, not rows. One recording
-    alone says nothing about others: its interval is (0, 1).
+    Records of one recording are not independent, so recordings are resampled, not records. A single recording
+    tells nothing about others: its interval is (0, 1).
 
     Args:
-        scores: one per row, in [0, 1].
-        clusters: the recording of each row.
-        confidence: share of resampled means inside the interval.
-        num_resamples: draws.
-        seed: of the draws.
+        scores: One per record, in [0, 1].
+        clusters: Recording of each record.
+        confidence: Share of resampled means inside the interval.
+        num_resamples: Number of resamples.
+        seed: Random seed.
+
+    Returns:
+        Lower and upper end.
 
     Raises:
-        ValueError: there are no scores, the sequences differ in length, or `confidence` is outside (0, 1).
+        ValueError: There are no scores, the sequences differ in length, or `confidence` is outside (0, 1).
     """
-    if not scores or len(scores) != len(clusters):
-        raise ValueError(f"as many clusters as scores are needed, got {len(scores)} and {len(clusters)}")
+    if not scores:
+        raise ValueError("scores must not be empty")
+    if len(scores) != len(clusters):
+        raise ValueError(f"expected one cluster per score, got {len(clusters)} for {len(scores)} scores")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be in (0, 1), got {confidence}")
     numbers = {name: number for number, name in enumerate(dict.fromkeys(clusters))}

@@ -1,4 +1,4 @@
-"""How well the right items stand in a ranking: retrieval in both directions, duplicates."""
+"""Rank-based scores for retrieval in both directions and for duplicates."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ CUTOFFS = (1, 5, 10)
 
 @dataclass(frozen=True, slots=True)
 class QueryRank:
-    """Where the right candidates of one query stand.
+    """Ranks of the relevant candidates of one query.
 
-    Wrong candidates of the same score count as standing before the right ones, so that a model that gives
-    equal scores to all gains nothing.
+    Irrelevant candidates with an equal score are ranked first, so that a model that scores everything equally
+    gains nothing.
 
     Attributes:
-        ranks: of the right candidates, 1 = best, rising.
-        is_tied: whether a wrong candidate has exactly the score of a right one.
+        ranks: Ranks of the relevant candidates, 1 = best, increasing.
+        is_tied: Whether an irrelevant candidate has exactly the score of a relevant one.
     """
 
     ranks: tuple[int, ...]
@@ -28,64 +28,76 @@ class QueryRank:
 
     @property
     def best(self) -> int:
-        """Rank of the right candidate that stands first."""
+        """Return the rank of the first relevant candidate."""
         return self.ranks[0]
 
     @property
     def reciprocal(self) -> float:
-        """1 / best rank."""
+        """Return 1 / best rank."""
         return 1.0 / self.best
 
     @property
     def average_precision(self) -> float:
-        """Mean, over the right candidates, of the share of right ones down to each of them."""
+        """Return the mean over the relevant candidates of the precision at their ranks."""
         return fmean(found / rank for found, rank in enumerate(self.ranks, start=1))
 
 
 def rank_query(scores: NDArray[np.floating[Any]], right: Collection[int]) -> QueryRank:
-    """The ranks of the right candidates of one query.
+    """Rank the relevant candidates of one query.
 
     Args:
         scores: (candidates,), higher is better; not NaN.
-        right: indices of the right candidates.
+        right: Indices of the relevant candidates.
+
+    Returns:
+        Their ranks.
 
     Raises:
-        ValueError: nothing is right, or a score is NaN.
+        ValueError: `right` is empty, or a score is NaN.
     """
     indices = sorted(right)
     if not indices:
-        raise ValueError("a query needs a right candidate")
+        raise ValueError("right must contain at least one candidate")
     if np.isnan(scores).any():
-        raise ValueError("a score is NaN, which stands nowhere in a ranking")
+        raise ValueError("scores contain NaN, which cannot be ranked")
     of_right = np.sort(scores[indices])[::-1]
     wrong = np.sort(np.delete(scores, indices))
-    # Before the k-th right candidate stand k right ones, and the wrong ones that score as high or higher.
+    # The rank of the k-th relevant candidate is k plus the irrelevant ones that score as high or higher.
     before = len(wrong) - np.searchsorted(wrong, of_right, side="left")
     ranks = tuple(int(rank) for rank in before + np.arange(1, len(indices) + 1))
     return QueryRank(ranks, bool(np.isin(of_right, wrong).any()))
 
 
 def rank_queries(scores: NDArray[np.floating[Any]], right: Sequence[Collection[int]]) -> list[QueryRank]:
-    """`rank_query` of every row of `scores` (queries, candidates).
+    """Apply `rank_query` to every row of `scores` (queries, candidates).
+
+    Returns:
+        One result per query.
 
     Raises:
-        ValueError: as `rank_query`; or `right` has another number of queries.
+        ValueError: As for `rank_query`; or `right` has another number of queries.
     """
     return [rank_query(row, items) for row, items in zip(scores, right, strict=True)]
 
 
 def ranking_scores(queries: Sequence[QueryRank]) -> dict[str, float]:
-    """The scores of a set of queries.
+    """Return the scores of a set of queries.
 
-    `mrr` and `map` as Tango and Janus report them; `r@k` (as the retrieval papers call it) and `hit@k` (as
-    Tango does) are one number under two names: the share of queries with a right candidate among the first k.
-    Shares are in [0, 1]; `ties` is the number of queries whose rank the rule for ties decided.
+    `mrr` and `map` are computed as in Tango and Janus. `r@k` (retrieval papers) and `hit@k` (Tango) are two
+    names of one number: the share of queries with a relevant candidate among the first k. Shares are in [0,
+    1]; `ties` counts the queries whose rank was decided by the rule for ties.
+
+    Args:
+        queries: Ranks of each query.
+
+    Returns:
+        Scores by name.
 
     Raises:
-        ValueError: there are no queries.
+        ValueError: `queries` is empty.
     """
     if not queries:
-        raise ValueError("no queries to score")
+        raise ValueError("queries must not be empty")
     best = [query.best for query in queries]
     hits = {k: fmean(float(rank <= k) for rank in best) for k in CUTOFFS}
     return {
@@ -100,36 +112,45 @@ def ranking_scores(queries: Sequence[QueryRank]) -> dict[str, float]:
 
 
 def macro_average(by_group: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """The mean over groups (apps) of each score, every group weighing the same; ties add up.
+    """Return the unweighted mean of each score over groups (apps); ties are added.
+
+    Args:
+        by_group: Scores by group.
+
+    Returns:
+        Scores by name.
 
     Raises:
-        ValueError: there are no groups.
+        ValueError: `by_group` is empty.
     """
     if not by_group:
-        raise ValueError("no groups to average")
+        raise ValueError("by_group must not be empty")
     names = next(iter(by_group.values()))
     means = {name: fmean(scores[name] for scores in by_group.values()) for name in names}
     return means | {"ties": float(sum(scores["ties"] for scores in by_group.values()))}
 
 
 def chance_mrr(num_right: Sequence[int], num_candidates: int) -> float:
-    """The expected mean reciprocal rank of a random order.
+    """Return the expected mean reciprocal rank of a random ranking.
 
     Args:
-        num_right: right candidates of each query.
-        num_candidates: right and wrong ones.
+        num_right: Number of relevant candidates of each query.
+        num_candidates: Number of all candidates.
+
+    Returns:
+        The expected score.
 
     Raises:
-        ValueError: there are no queries.
+        ValueError: `num_right` is empty.
     """
     if not num_right:
-        raise ValueError("no queries to score")
+        raise ValueError("num_right must not be empty")
     by_count = {count: _expected_reciprocal(count, num_candidates) for count in set(num_right)}
     return fmean(by_count[count] for count in num_right)
 
 
 def _expected_reciprocal(num_right: int, num_candidates: int) -> float:
-    """Sum over ranks of 1 / rank times the chance that the first right candidate stands there."""
+    """Return the sum over ranks of 1 / rank times the probability that the first relevant one has it."""
     expected, none_so_far = 0.0, 1.0
     for rank in range(1, num_candidates - num_right + 2):
         here = num_right / (num_candidates - rank + 1)

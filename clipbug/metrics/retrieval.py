@@ -1,4 +1,4 @@
-"""Scores of text-to-video and video-to-text search, of all queries and by app."""
+"""Scores of text-to-video and video-to-text retrieval, over all queries and by app."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -17,20 +17,20 @@ def direction_scores(
     apps: Sequence[str | None],
     clusters: Sequence[str],
 ) -> dict[str, Any]:
-    """Scores of one direction of a search.
+    """Score one direction of retrieval.
 
     Args:
         scores: (queries, candidates).
-        right: the right candidates of each query.
-        apps: of each query; None: of none.
-        clusters: what each query belongs to; the interval draws clusters, not queries.
+        right: The relevant candidates of each query.
+        apps: App of each query, or None.
+        clusters: Cluster of each query; the interval resamples clusters, not queries.
 
     Returns:
-        What `ranking_scores` gives, and `count`, `candidates`, `chance` (mRR of a random order), `interval`
-        (of mRR, 95 %), `by_app` (app -> scores), `macro` (mean over apps; null without apps).
+        The scores of `ranking_scores`, and `count`, `candidates`, `chance` (MRR of a random ranking),
+        `interval` (of MRR, 95 %), `by_app` (app -> scores), `macro` (mean over apps; null without apps).
 
     Raises:
-        ValueError: there are no queries, or one without a right candidate.
+        ValueError: There are no queries, or one without a relevant candidate.
     """
     queries = rank_queries(scores, right)
     by_app = _by_app(queries, apps)

@@ -1,4 +1,4 @@
-"""Scores of several clips to the scores of their recording, and the training loss over several clips."""
+"""Aggregate clip scores to recording scores, and compute the training loss over several clips."""
 
 from typing import Literal
 
@@ -12,14 +12,21 @@ IGNORED_LABEL = -100
 
 
 def aggregate_clips(logits: Tensor, how: ClipAggregation) -> Tensor:
-    """Pool clip scores class by class; computes in float32 where scores come in half precision.
+    """Pool clip scores class by class, in float32 if the scores are in half precision.
+
+    Args:
+        logits: Scores of every clip.
+        how: Pooling function.
+
+    Returns:
+        Pooled scores.
 
     Shape:
         logits: (Q, N, K).
         returns: (Q, K).
 
     Raises:
-        ValueError: `how` is none of mean, max, logsumexp.
+        ValueError: `how` is not mean, max or logsumexp.
     """
     if logits.dtype in (torch.float16, torch.bfloat16):
         logits = logits.float()
@@ -31,21 +38,30 @@ def aggregate_clips(logits: Tensor, how: ClipAggregation) -> Tensor:
         case "logsumexp":
             return logits.logsumexp(dim=1)
         case _:
-            raise ValueError(f"clips are aggregated by mean, max or logsumexp, not {how!r}")
+            raise ValueError(f"{how!r} is not a valid clip aggregation; choose from mean, max, logsumexp")
 
 
 def multi_clip_cross_entropy(
     logits: Tensor, labels: Tensor, how: ClipAggregation, *, label_smoothing: float = 0.0
 ) -> Tensor:
-    """Cross entropy of the pooled scores.
+    """Return the cross entropy of the pooled scores.
 
     Under logsumexp this is -log( sum_n exp(z_ny) / sum_n sum_k exp(z_nk) ): one clip that shows the answer is
     enough.
 
+    Args:
+        logits: Scores of every clip.
+        labels: Correct classes.
+        how: Pooling function.
+        label_smoothing: As for `torch.nn.functional.cross_entropy`.
+
+    Returns:
+        Loss of each text, not reduced.
+
     Shape:
         logits: (Q, N, K).
         labels: (Q,) int64; -100 = no target, loss 0.
-        returns: (Q,), not reduced.
+        returns: (Q,).
     """
     return F.cross_entropy(
         aggregate_clips(logits, how),

@@ -1,4 +1,4 @@
-"""The BERT whose parts the fusion encoder takes: of given sizes, or a pretrained one."""
+"""Create the BERT whose modules the fusion encoder uses: of given sizes, or pretrained."""
 
 import logging
 from pathlib import Path
@@ -17,16 +17,23 @@ logger = logging.getLogger(__name__)
 
 ACTIVATION = "gelu"
 LAYER_NORM_EPS = 1e-12
-OTHER_MODEL_HINT = "name a BERT in the original layout, such as bert-base-uncased"
-MOST_PADDING_ROWS = 128
-"""Some models round their vocabulary up for speed; a greater difference is another tokenizer."""
+OTHER_MODEL_HINT = "use a BERT in the original layout, such as bert-base-uncased"
+MAX_PADDING_ROWS = 128
+"""Some models pad their vocabulary for speed; a larger difference indicates another tokenizer."""
 
 
 def build_bert(config: EncoderConfig, *, vocabulary_size: int) -> BertModel:
-    """A BERT with `vocabulary_size` word embeddings.
+    """Build a BERT with `vocabulary_size` word embeddings.
+
+    Args:
+        config: Sizes, or the pretrained model to load.
+        vocabulary_size: Number of word embeddings.
+
+    Returns:
+        The model.
 
     Raises:
-        CheckpointError: `config.pretrained` cannot be loaded, is no BERT, or belongs to another tokenizer.
+        CheckpointError: `config.pretrained` cannot be loaded, is not a BERT, or belongs to another tokenizer.
     """
     if config.pretrained is not None:
         return _pretrained_bert(config.pretrained, dropout=config.dropout, vocabulary_size=vocabulary_size)
@@ -49,7 +56,9 @@ def _pretrained_bert(source: str, *, dropout: float, vocabulary_size: int) -> Be
     path = Path(source).expanduser()
     if path.is_absolute() or source.startswith("."):
         if not path.is_dir():
-            raise CheckpointError(f"model.encoder.pretrained: no folder {source}", hint=_fetch_hint(source))
+            raise CheckpointError(
+                f"model.encoder.pretrained: there is no folder {source}", hint=_fetch_hint(source)
+            )
         source = str(path)
     try:
         sizes = AutoConfig.from_pretrained(source)
@@ -76,7 +85,7 @@ def _fetch_hint(source: str) -> str:
     name = folder if Path(source).is_absolute() or source.startswith(".") else source
     return (
         f"on a machine with network run `hf download {name} --local-dir {folder}` and set "
-        "model.encoder.pretrained to that folder; or leave it null to train the encoder from scratch"
+        "model.encoder.pretrained to that folder, or to null to train the encoder from scratch"
     )
 
 
@@ -86,28 +95,29 @@ def _require_bert(source: str, sizes: object) -> None:
         raise CheckpointError(f"{source} is a {kind} model, not a BERT", hint=OTHER_MODEL_HINT)
     if sizes.hidden_act != ACTIVATION or sizes.layer_norm_eps != LAYER_NORM_EPS:
         raise CheckpointError(
-            f"{source} computes with {sizes.hidden_act} and layer_norm_eps {sizes.layer_norm_eps}; "
-            f"clipbug's encoder has {ACTIVATION} and {LAYER_NORM_EPS}",
+            f"{source} uses {sizes.hidden_act} and layer_norm_eps {sizes.layer_norm_eps}, "
+            f"but clipbug's encoder uses {ACTIVATION} and {LAYER_NORM_EPS}",
             hint=OTHER_MODEL_HINT,
         )
 
 
 def _require_complete(source: str, missing: set[str]) -> None:
-    # A BERT from masked language modelling alone has no pooler; it can be learnt anew, other parts cannot.
+    # A BERT from masked language modelling alone has no pooler. That layer can be learned, the others not.
     encoder = sorted(name for name in missing if not name.startswith("pooler."))
     if encoder:
         raise CheckpointError(
-            f"{source} lacks {len(encoder)} tensors of a BERT, {encoder[0]} first", hint="download it again"
+            f"{source} lacks {len(encoder)} tensors of a BERT, such as {encoder[0]}", hint="download it again"
         )
     if missing:
-        logger.warning("%s has no pooler: that layer starts from random weights", source)
+        logger.warning("%s has no pooler; that layer is initialized randomly", source)
 
 
 def _fit_vocabulary(source: str, bert: BertModel, vocabulary_size: int) -> None:
     table = bert.embeddings.word_embeddings
-    if not 0 <= table.num_embeddings - vocabulary_size < MOST_PADDING_ROWS:
+    if not 0 <= table.num_embeddings - vocabulary_size < MAX_PADDING_ROWS:
         raise CheckpointError(
-            f"{source} has {table.num_embeddings} word embeddings and the tokenizer {vocabulary_size} tokens",
+            f"{source} has {table.num_embeddings} word embeddings, but the tokenizer has"
+            f" {vocabulary_size} tokens",
             hint=f"set tokenizer.name to pretrained and tokenizer.path to {source}",
         )
     table.weight = nn.Parameter(table.weight.detach()[:vocabulary_size].clone())

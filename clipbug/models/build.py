@@ -1,4 +1,4 @@
-"""From a model config to a model. Below this page, plain keyword arguments."""
+"""Build a model from its config. Code below this module takes plain keyword arguments."""
 
 from typing import Literal
 
@@ -32,19 +32,22 @@ def build_model(
     vocabulary_size: int,
     sampled_tokens: int | None = None,
 ) -> ClipBert:
-    """A model with the weights that the config names; the rest random from torch's generator.
+    """Build a model with the weights that the config names; the rest is random from torch's generator.
 
     Args:
-        config: all parts.
-        head: what the model puts out.
+        config: Config of the whole model.
+        head: Kind of output.
         num_classes: K, for classification.
-        vocabulary_size: tokens of the tokenizer.
-        sampled_tokens: most visual tokens in training; None: all.
+        vocabulary_size: Number of tokens of the tokenizer.
+        sampled_tokens: Maximum number of visual tokens in training; None for all.
+
+    Returns:
+        The model.
 
     Raises:
-        CheckpointError: weights that do not exist or do not fit.
-        ConfigError: fewer word embeddings than tokens.
-        ValueError: classification without `num_classes`.
+        CheckpointError: Weights do not exist or do not fit.
+        ConfigError: There are fewer word embeddings than tokens.
+        ValueError: Classification without `num_classes`.
     """
     backbone = build_backbone(config.backbone)
     bert = build_bert(config.encoder, vocabulary_size=_num_words(config.encoder, vocabulary_size))
@@ -69,8 +72,9 @@ def _num_words(config: EncoderConfig, tokens: int) -> int:
         return tokens
     if config.vocabulary_size < tokens:
         raise ConfigError(
-            f"the tokenizer has {tokens} tokens, model.encoder.vocabulary_size is {config.vocabulary_size}",
-            hint="give the tokenizer that the weights were trained with",
+            f"the tokenizer has {tokens} tokens, but model.encoder.vocabulary_size is"
+            f" {config.vocabulary_size}",
+            hint="use the tokenizer that the weights were trained with",
         )
     return config.vocabulary_size
 
@@ -93,10 +97,13 @@ def _fusion_encoder(config: ModelConfig, bert: BertModel, sampled_tokens: int | 
 
 
 def build_backbone(config: BackboneConfig) -> VisualBackbone:
-    """The backbone of a config.
+    """Build the backbone of a config.
+
+    Returns:
+        The backbone.
 
     Raises:
-        CheckpointError: weights that do not exist or do not fit.
+        CheckpointError: Weights do not exist or do not fit.
     """
     match config:
         case ResNetConfig():
@@ -113,7 +120,7 @@ def build_backbone(config: BackboneConfig) -> VisualBackbone:
 
 
 def self_contained_config(config: ModelConfig, model: ClipBert) -> ModelConfig:
-    """The config that rebuilds `model` for weights of its own: sizes in the place of pretrained weights."""
+    """Return a config that rebuilds `model` without pretrained weights, with their sizes instead."""
     backbone, encoder = config.backbone, config.encoder
     if not isinstance(backbone, SmallConvConfig):
         backbone = backbone.model_copy(update={"weights": None})

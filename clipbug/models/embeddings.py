@@ -1,4 +1,4 @@
-"""Grid features to visual tokens of the transformer."""
+"""Embed grid features as visual tokens of the transformer."""
 
 import math
 
@@ -10,19 +10,20 @@ from clipbug.errors import ConfigError
 CLIP_FREQUENCIES = 8
 TOKEN_TYPE_STD = 0.02
 POSITION_STD = 0.3
-"""Grid features are of order 1: beside them, positions of BERT's 0.02 would stay unseen for long."""
+"""Grid features are of order 1, so positions at BERT's 0.02 would have no effect for many steps."""
 
 
 class VisualEmbeddings(nn.Module):
-    """Adds to each grid cell where it is, marks it as visual, normalises; named as in published checkpoints.
+    """Adds position and token type to each grid cell and normalizes; tensor names are ClipBERT's.
 
     Args:
-        hidden_size: width.
-        max_grid_size: rows and columns that have an embedding.
-        layer_norm_eps, dropout: of the norm at the end.
-        clip_positions: also tell when in the recording the clip lies.
-        sampled_tokens: in training keep at most so many cells, drawn anew in each pass and alike for all
-            clips (Pixel-BERT's pixel random sampling, which the original uses in pre-training); None: all.
+        hidden_size: Width.
+        max_grid_size: Number of rows and columns that have an embedding.
+        layer_norm_eps: Epsilon of the final norm.
+        dropout: Dropout after the final norm.
+        clip_positions: Also embed the clip's position in the recording.
+        sampled_tokens: Maximum number of cells in training, sampled in each pass and shared by all clips
+            (Pixel-BERT's pixel random sampling, which ClipBERT uses in pre-training); None for all.
     """
 
     def __init__(
@@ -48,21 +49,28 @@ class VisualEmbeddings(nn.Module):
         nn.init.normal_(self.token_type_embeddings.weight, std=TOKEN_TYPE_STD)
 
     def forward(self, grid: Tensor, clip_positions: Tensor | None = None) -> Tensor:
-        """Visual tokens, row by row.
+        """Compute visual tokens, row by row.
+
+        Args:
+            grid: Grids of clips.
+            clip_positions: Positions in [0, 1]; read only with clip position embedding.
+
+        Returns:
+            Visual tokens.
 
         Shape:
             grid: (R, h, w, D), R clips.
-            clip_positions: (R,) in [0, 1]; read only with the clip position embedding.
+            clip_positions: (R,).
             returns: (R, V, D) with V = h * w, or `sampled_tokens` of them in training.
 
         Raises:
-            ConfigError: a grid with more rows or columns than have an embedding.
-            ValueError: clip positions are needed and not given.
+            ConfigError: The grid has more rows or columns than have an embedding.
+            ValueError: `clip_positions` is required but missing.
         """
         height, width = grid.shape[1:3]
         if max(height, width) > self.row_position_embeddings.num_embeddings:
             raise ConfigError(
-                f"frames make a grid of {height}x{width} cells; model.max_grid_size is "
+                f"frames yield a grid of {height}x{width} cells, but model.max_grid_size is "
                 f"{self.row_position_embeddings.num_embeddings}",
                 hint="raise model.max_grid_size or lower max_frame_size",
             )
@@ -78,7 +86,7 @@ class VisualEmbeddings(nn.Module):
         return embedded
 
     def _sampled(self, cells: Tensor) -> Tensor:
-        """(R, h * w, D) -> (R, V, D), the cells that stay in their order."""
+        """Sample cells, keeping their order. Shape: (R, h * w, D) -> (R, V, D)."""
         if not self.training or self.sampled_tokens is None or cells.shape[1] <= self.sampled_tokens:
             return cells
         kept = torch.randperm(cells.shape[1])[: self.sampled_tokens].sort().values
@@ -86,7 +94,7 @@ class VisualEmbeddings(nn.Module):
 
 
 class ClipPositionEmbedding(nn.Module):
-    """Linear in a few cosines of the position: smooth, and defined for any number of clips."""
+    """Linear layer on a few cosines of the position: smooth, and defined for any number of clips."""
 
     frequencies: Tensor
 
@@ -97,6 +105,6 @@ class ClipPositionEmbedding(nn.Module):
         nn.init.normal_(self.linear.weight, std=POSITION_STD / CLIP_FREQUENCIES**0.5)
 
     def forward(self, clip_positions: Tensor) -> Tensor:
-        """Shape: (R,) in [0, 1] -> (R, D)."""
+        """Embed clip positions. Shape: (R,) in [0, 1] -> (R, D)."""
         embedding: Tensor = self.linear(torch.cos(clip_positions[:, None] * self.frequencies))
         return embedding

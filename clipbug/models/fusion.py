@@ -1,4 +1,4 @@
-"""Joint encoding of text and visual tokens: one BERT over both."""
+"""Joint encoding of text and visual tokens with one BERT."""
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,8 @@ class FusionEncoder(nn.Module):
     """BERT over [text ; visual]. Text padding is masked, visual tokens never are.
 
     Args:
-        bert: its embeddings, layers and pooler become this module's, under their names.
-        visual_embeddings: grid to visual tokens of the same width.
+        bert: Its embeddings, layers and pooler become this module's, with their names.
+        visual_embeddings: Embeds grids as visual tokens of the same width.
     """
 
     def __init__(self, *, bert: BertModel, visual_embeddings: VisualEmbeddings) -> None:
@@ -30,18 +30,28 @@ class FusionEncoder(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Encode R pairs of a clip and a text.
 
+        Args:
+            grid: Grids of clips.
+            input_ids: Token ids.
+            attention_mask: 1 at real tokens.
+            clip_positions: Positions in [0, 1], if the model uses them.
+
+        Returns:
+            Sequence (text first) and pooled encoding.
+
         Shape:
-            grid: (R, h, w, D); input_ids, attention_mask: (R, L); clip_positions: (R,) in [0, 1].
-            returns: sequence (R, S, D) with S = L + h * w, text first; pooled (R, D).
+            grid: (R, h, w, D); input_ids, attention_mask: (R, L); clip_positions: (R,).
+            returns: sequence (R, S, D) with S = L + h * w; pooled (R, D).
 
         Raises:
-            ConfigError: a text longer than the position embeddings, or too large a grid.
+            ConfigError: A text is longer than the position embeddings, or the grid is too large.
         """
-        longest = self.embeddings.position_embeddings.num_embeddings
-        if input_ids.shape[1] > longest:
+        max_tokens = self.embeddings.position_embeddings.num_embeddings
+        if input_ids.shape[1] > max_tokens:
             raise ConfigError(
-                f"a text of {input_ids.shape[1]} tokens; the encoder has {longest} text positions",
-                hint=f"data.max_text_tokens <= {longest}, or a greater model.encoder.max_position_embeddings",
+                f"a text has {input_ids.shape[1]} tokens, but the encoder has {max_tokens} text positions",
+                hint=f"set data.max_text_tokens to at most {max_tokens},"
+                " or raise model.encoder.max_position_embeddings",
             )
         tokens = torch.cat([self.embeddings(input_ids), self.visual_embeddings(grid, clip_positions)], dim=1)
         visible = attention_mask.new_ones(tokens.shape[:2], dtype=torch.bool)

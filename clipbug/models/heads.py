@@ -1,4 +1,4 @@
-"""What stands on top of the fusion encoder."""
+"""Output heads on the fusion encoder."""
 
 from abc import ABC, abstractmethod
 
@@ -11,26 +11,26 @@ from clipbug.models.outputs import FusionOutput, PretrainingOutput
 
 
 class Head(nn.Module, ABC):
-    """Joint encodings to the output of the model.
+    """Base class of heads, which turn joint encodings into the output of the model.
 
     Attributes:
-        reads_tokens: whether it reads single tokens, and not only the pooled encoding.
+        reads_tokens: Whether it reads individual tokens, not only the pooled encoding.
     """
 
     reads_tokens = False
 
     @abstractmethod
     def forward(self, fusion: FusionOutput, *, num_text_tokens: int) -> Tensor | PretrainingOutput:
-        """Shape: as `FusionOutput`, its first `num_text_tokens` tokens being text -> (Q, N, ...)."""
+        """Compute the output. Shape: as `FusionOutput`, whose first tokens are text -> (Q, N, ...)."""
 
 
 class ClassificationHead(Head):
-    """Two layers on the pooled encoding, twice as wide in between.
+    """Two layers on the pooled encoding, with twice the width in between.
 
     Args:
-        hidden_size: width of the encoder.
+        hidden_size: Width of the encoder.
         num_classes: K.
-        dropout: before the first layer.
+        dropout: Dropout before the first layer.
     """
 
     def __init__(self, hidden_size: int, num_classes: int, *, dropout: float) -> None:
@@ -42,20 +42,20 @@ class ClassificationHead(Head):
         self.apply(init_linear)
 
     def forward(self, fusion: FusionOutput, *, num_text_tokens: int) -> Tensor:
-        """Class scores of every clip. Shape: pooled (Q, N, D) -> (Q, N, K)."""
+        """Compute class scores of every clip. Shape: pooled (Q, N, D) -> (Q, N, K)."""
         logits: Tensor = self.classifier(self.dropout(fusion.pooled))
         return logits
 
 
 class RegressionHead(Head):
-    """The original's head for counts, which no task of it reaches: batch norm between two layers.
+    """ClipBERT's head for counts, which none of its tasks reaches: batch norm between two layers.
 
     In training the norm makes the loss of a batch differ from that of its micro-batches; `ClassificationHead`
-    with one output has no such trouble.
+    with one output has no such problem.
 
     Args:
-        hidden_size: width of the encoder.
-        dropout: before both layers.
+        hidden_size: Width of the encoder.
+        dropout: Dropout before both layers.
     """
 
     def __init__(self, hidden_size: int, *, dropout: float) -> None:
@@ -71,7 +71,7 @@ class RegressionHead(Head):
         self.apply(init_linear)
 
     def forward(self, fusion: FusionOutput, *, num_text_tokens: int) -> Tensor:
-        """A number for every clip. Shape: pooled (Q, N, D) -> (Q, N, 1)."""
+        """Compute a number for every clip. Shape: pooled (Q, N, D) -> (Q, N, 1)."""
         numbers: Tensor = self.regressor(self.dropout(fusion.pooled).flatten(0, 1))
         return numbers.view(*fusion.pooled.shape[:2], 1)
 
@@ -80,8 +80,8 @@ class PretrainingHead(Head):
     """Masked language modelling and visual-text matching.
 
     Args:
-        config: sizes of the encoder.
-        word_embeddings: (vocabulary, D), shared: the decoder's weight is this very parameter.
+        config: Sizes of the encoder.
+        word_embeddings: (vocabulary, D), tied: the decoder's weight is this parameter.
     """
 
     reads_tokens = True
@@ -95,11 +95,18 @@ class PretrainingHead(Head):
         self.predictions.decoder.bias = self.predictions.bias
 
     def forward(self, fusion: FusionOutput, *, num_text_tokens: int) -> PretrainingOutput:
-        """Token scores at every text position, and whether text and visual belong together.
+        """Compute token scores at every text position, and whether text and media item belong together.
+
+        Args:
+            fusion: Joint encodings.
+            num_text_tokens: L.
+
+        Returns:
+            Token and matching scores.
 
         Shape:
             fusion: sequence (Q, N, S, D), pooled (Q, N, D).
-            returns: mlm_logits (Q, N, L, vocabulary), matching_logits (Q, N, 2) with L = `num_text_tokens`.
+            returns: mlm_logits (Q, N, L, vocabulary), matching_logits (Q, N, 2).
         """
         return PretrainingOutput(
             mlm_logits=self.predictions(fusion.sequence[:, :, :num_text_tokens]),

@@ -1,4 +1,4 @@
-"""How random weights start."""
+"""Initialization of random weights."""
 
 import math
 
@@ -6,11 +6,10 @@ from torch import nn
 
 
 def init_linear(module: nn.Module) -> None:
-    """Weights of variance 1 / inputs, biases 0, if the module is a linear layer; for `Module.apply`.
+    """Initialize a linear layer with weights of variance 1 / inputs and zero biases; for `Module.apply`.
 
-    Such a layer passes on a signal as large as it takes in. BERT's own 0.02 is about that at its width of
-    768; at width 128 it lets through so little that training from scratch takes twice as many steps to find
-    the picture.
+    Such a layer preserves the scale of its input. BERT's 0.02 does so approximately at its width of 768; at
+    width 128 it attenuates so much that training from scratch takes twice as many steps to use the frames.
     """
     if isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, std=1 / math.sqrt(module.in_features))

@@ -1,4 +1,4 @@
-"""What the parts of the model hand to each other.
+"""Outputs of the model's modules.
 
 Letters as in `clipbug.data.loading.batch`, plus V visual tokens, S = L + V, D hidden.
 """
@@ -9,11 +9,11 @@ from torch import Tensor
 
 
 class FusionOutput(NamedTuple):
-    """Joint encoding of every text row with every clip of its visual.
+    """Joint encoding of every text with every clip of its media item.
 
     Shape:
-        sequence: (Q, N, S, D), text tokens first; in a graph for inference whose head reads no tokens, the
-            first token alone: (Q, N, 1, D).
+        sequence: (Q, N, S, D), text tokens first. In an inference graph whose head reads no tokens, the first
+            token alone: (Q, N, 1, D).
         pooled: (Q, N, D), tanh of a dense layer on the first token.
     """
 
@@ -26,7 +26,7 @@ class PretrainingOutput(NamedTuple):
 
     Shape:
         mlm_logits: (Q, N, L, vocabulary).
-        matching_logits: (Q, N, 2), class 1 = text and visual belong together.
+        matching_logits: (Q, N, 2), class 1 = text and media item belong together.
     """
 
     mlm_logits: Tensor

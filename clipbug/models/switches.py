@@ -1,4 +1,4 @@
-"""Ways to train the same model in less memory or time; weights and their names stay as they are."""
+"""Reduce memory or time of training; weights and their names are unchanged."""
 
 from functools import partial
 
@@ -10,14 +10,14 @@ from clipbug.models.clipbert import ClipBert
 def apply_training_switches(
     model: ClipBert, *, frames_per_call: int | None, recompute: bool, compiled: bool
 ) -> None:
-    """Set, once, how `model` computes while it is trained.
+    """Configure, once, how `model` computes during training.
 
     Args:
-        frames_per_call: frames that pass the backbone in one call; None: all of a batch.
-        recompute: keep no activations inside the backbone's calls and the encoder's layers; the backward pass
-            computes them anew. With a small `frames_per_call` the backbone's memory no longer grows with the
-            batch.
-        compiled: translate backbone and encoder with `torch.compile`, at their first call.
+        model: Model to configure.
+        frames_per_call: Frames per call of the backbone; None for the whole batch.
+        recompute: Keep no activations inside backbone calls and encoder layers; the backward pass recomputes
+            them. With a small `frames_per_call` the backbone's memory no longer grows with the batch.
+        compiled: Compile backbone and encoder with `torch.compile` at their first call.
     """
     model.visual.frames_per_call = frames_per_call
     model.visual.recompute = recompute

@@ -1,4 +1,4 @@
-"""The visual side: backbone and grid encoder, frames to a grid of features."""
+"""Visual encoder: backbone and grid encoder turn frames into a grid of features."""
 
 import torch
 import torch.nn.functional as F
@@ -9,12 +9,12 @@ from clipbug.models.backbones.base import VisualBackbone
 
 
 class GridEncoder(nn.Module):
-    """Brings backbone features to the width of the transformer: 3x3 convolution, max-pooling, ReLU.
+    """Projects backbone features to the width of the transformer: 3x3 convolution, max-pooling, ReLU.
 
     Args:
-        in_channels: of the backbone.
-        hidden_size: of the transformer.
-        pool: side of the max-pooling window; rows and columns left over are dropped, as in the original.
+        in_channels: Channels of the backbone.
+        hidden_size: Width of the transformer.
+        pool: Side of the max-pooling window; incomplete rows and columns are dropped, as in ClipBERT.
     """
 
     def __init__(self, in_channels: int, hidden_size: int, *, pool: int) -> None:
@@ -24,7 +24,13 @@ class GridEncoder(nn.Module):
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_in", nonlinearity="relu")
 
     def forward(self, features: Tensor) -> Tensor:
-        """One vector per grid cell.
+        """Compute one vector per grid cell.
+
+        Args:
+            features: Output of the backbone.
+
+        Returns:
+            The grid.
 
         Shape:
             features: (F, C, h, w).
@@ -38,7 +44,8 @@ class VisualEncoder(nn.Module):
     """Backbone and grid encoder.
 
     Attributes:
-        frames_per_call, recompute: with gradients only; see `clipbug.models.switches`.
+        frames_per_call: Frames per call with gradients; see `clipbug.models.switches`.
+        recompute: Whether to recompute activations in the backward pass; see `clipbug.models.switches`.
     """
 
     def __init__(self, *, backbone: VisualBackbone, grid_encoder: GridEncoder) -> None:
@@ -50,23 +57,29 @@ class VisualEncoder(nn.Module):
 
     @property
     def frame_multiple(self) -> int:
-        """Pixels per grid cell: frames whose sides are multiples of it lose nothing at the border."""
+        """Return the pixels per grid cell: frames with multiples of it as sides lose no border pixels."""
         return self.backbone.stride * self.grid_encoder.pool
 
     def forward(self, frames: Tensor) -> Tensor:
-        """The grid of every frame.
+        """Compute the grid of every frame.
+
+        Args:
+            frames: RGB frames; uint8 is converted to float on its device.
+
+        Returns:
+            The grids.
 
         Shape:
-            frames: (F, 3, H, W) uint8 or float, RGB in [0, 255]; uint8 becomes float here, on its device.
+            frames: (F, 3, H, W) uint8 or float, RGB in [0, 255].
             returns: (F, h, w, D) with D the transformer's width.
 
         Raises:
-            ValueError: frames smaller than a grid cell.
+            ValueError: The frames are smaller than a grid cell.
         """
         height, width = frames.shape[-2:]
         if min(height, width) <= self.backbone.stride * (self.grid_encoder.pool - 1):
             raise ValueError(
-                f"frames of {height}x{width} pixels are smaller than a grid cell, {self.frame_multiple}"
+                f"frames of {height}x{width} pixels are smaller than a grid cell of {self.frame_multiple}"
             )
         if not torch.is_grad_enabled():
             return self._encode(frames)

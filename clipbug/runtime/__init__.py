@@ -1,1 +1,1 @@
-"""Leaf helpers: processes, precision, seeds, logging."""
+"""Low-level helpers: processes, precision, seeds, files, logging."""

@@ -1,4 +1,4 @@
-"""Work on items in processes of their own, so that native code that crashes or hangs costs one item."""
+"""Process items in worker processes, so that native code that crashes or hangs costs only one item."""
 
 import signal
 import sys
@@ -24,13 +24,14 @@ class Lost:
 class ContainedPool(Generic[Item, Result]):
     """Applies a function to items in worker processes; results come in the order of the items.
 
-    A worker that dies or takes too long is replaced, and its item gives a `Lost`.
+    A worker that dies or takes too long is replaced, and its item yields a `Lost`.
 
     Args:
-        function: picklable; what it raises goes to the caller of `map`.
-        num_workers: at least 1.
-        seconds_per_item: time limit.
-        bytes_per_worker: of address space; beyond it allocations fail in the worker. None for no limit.
+        function: Picklable; its exceptions are raised by `map`.
+        num_workers: At least 1.
+        seconds_per_item: Time limit.
+        bytes_per_worker: Limit of address space, beyond which allocations fail in the worker. None for no
+            limit.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class ContainedPool(Generic[Item, Result]):
         self._limit = seconds_per_item
 
     def map(self, items: Iterable[Item]) -> Iterator[Result | Lost]:
-        """A result for each item; at most twice as many items as workers are taken ahead."""
+        """Yield a result for each item; read ahead at most twice as many items as workers."""
         waiting, numbers = iter(enumerate(items)), iter(range(2**63))
         done: dict[int, Any] = {}
         workers: list[_Worker] = []
@@ -70,7 +71,7 @@ class ContainedPool(Generic[Item, Result]):
                 worker.stop()
 
     def _hand_out(self, workers: list["_Worker"], items: Iterator[tuple[int, Any]], limit: int) -> None:
-        """Give idle workers (made as needed) the next items, but none beyond number `limit`."""
+        """Give idle workers (created as needed) the next items, but none from number `limit` on."""
         while (busy := [worker for worker in workers if worker.is_busy]) != workers or len(
             workers
         ) < self._num_workers:
@@ -86,7 +87,7 @@ class ContainedPool(Generic[Item, Result]):
             idle.give(*item)
 
     def _collect(self, workers: list["_Worker"], done: dict[int, Any]) -> None:
-        """Wait until a worker has something to say, dies, or is out of time."""
+        """Wait until a worker returns a result, dies, or times out."""
         busy = [worker for worker in workers if worker.is_busy]
         if not busy:
             return
@@ -107,7 +108,7 @@ class ContainedPool(Generic[Item, Result]):
 
 
 class _Worker:
-    """One process and what it is working on."""
+    """A worker process and its current item."""
 
     def __init__(self, function: Callable[[Any], Any], num_bytes: int | None) -> None:
         context = get_context("spawn")
@@ -121,13 +122,13 @@ class _Worker:
         self.since = 0.0
 
     def give(self, number: int, item: Any) -> None:
-        """Start on an item."""
+        """Send an item to the worker."""
         self.number, self.is_busy, self.since = number, True, time.monotonic()
-        with suppress(OSError):  # of a worker that is dead already; `take` finds out
+        with suppress(OSError):  # the worker is already dead; `take` handles that
             self.connection.send(item)
 
     def take(self) -> Any:
-        """What came of it."""
+        """Receive the worker's result."""
         try:
             return self.connection.recv()
         except (EOFError, OSError):
@@ -136,7 +137,7 @@ class _Worker:
             return Lost(f"crashed ({_ending(self._process.exitcode or 0)})")
 
     def stop(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process, whatever it is doing."""
         self.is_alive = False
         self.connection.close()
         self._process.kill()
@@ -144,7 +145,9 @@ class _Worker:
 
 
 def _serve(connection: Connection, function: Callable[[Any], Any], num_bytes: int | None) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the group; the parent decides
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the whole process group, but the parent decides
     if num_bytes is not None:
         _limit_memory(num_bytes)
     while True:
@@ -160,7 +163,7 @@ def _serve(connection: Connection, function: Callable[[Any], Any], num_bytes: in
 
 
 def limits_memory() -> bool:
-    """Return whether this system can limit the memory of a process: Windows and macOS cannot."""
+    """Return whether this system can limit the memory of a process (Windows and macOS cannot)."""
     try:
         import resource  # noqa: F401 (Windows has no such module)
     except ImportError:
@@ -180,6 +183,6 @@ def _limit_memory(num_bytes: int) -> None:
 
 def _ending(code: int) -> str:
     """Return how a process with this exit code ended: "SIGSEGV", "exit code 1"."""
-    with suppress(ValueError):  # not a signal that has a name here
+    with suppress(ValueError):  # not a signal known on this system
         return signal.Signals(-code).name
     return f"exit code {code}"

@@ -1,4 +1,4 @@
-"""Processes that work together: one alone, or those that torchrun started; callers need not know which."""
+"""Process groups: a single process, or those that torchrun started; callers need not distinguish."""
 
 import gc
 import logging
@@ -33,13 +33,13 @@ _LOST_WORDS = (
 
 @dataclass(frozen=True, slots=True)
 class Distributed:
-    """This process's place among all.
+    """This process's rank among all.
 
     Attributes:
-        rank: number of this process among all; 0 writes files.
-        local_rank: number among those of this machine.
-        world_size: how many processes there are.
-        device: what this process computes on.
+        rank: Rank among all processes; 0 writes files.
+        local_rank: Rank among the processes of this machine.
+        world_size: Number of processes.
+        device: Device of this process.
     """
 
     rank: int
@@ -49,18 +49,21 @@ class Distributed:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process writes files and shows progress."""
+        """Return whether this process writes files and shows progress."""
         return self.rank == 0
 
 
 def init_distributed(patience: timedelta | None = None) -> Distributed:
-    """Join the processes that torchrun started, or be the only one. May be called again.
+    """Join the process group that torchrun started, or be the only process. May be called repeatedly.
 
     Args:
-        patience: how long a process waits for the others; default: torch's, half an hour.
+        patience: How long to wait for the other processes; torch's default is half an hour.
+
+    Returns:
+        This process's rank and device.
 
     Raises:
-        LostProcessError: the others cannot be reached.
+        LostProcessError: The other processes cannot be reached.
     """
     rank, local_rank, world_size = (_number(name, default) for name, default in _TORCHRUN_VARIABLES)
     device = torch.device("cpu")
@@ -68,15 +71,15 @@ def init_distributed(patience: timedelta | None = None) -> Distributed:
         device = torch.device("cuda", local_rank)
         torch.cuda.set_device(device)
     if world_size > 1 and not dist.is_initialized():
-        # gloo beside nccl, so that objects and counts travel without touching the GPU
+        # gloo in addition to nccl, so that objects and counts are exchanged without touching the GPU
         backends = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         try:
             _join(backends, patience)
         except RuntimeError as error:
             reason = str(error).partition("\n")[0]
             raise LostProcessError(
-                f"process {rank} of {world_size} cannot reach the others: {reason}",
-                "Give the same command again; torchrun --max-restarts 3 does so by itself.",
+                f"rank {rank} of {world_size} cannot reach the other processes: {reason}",
+                "Run the same command again; torchrun --max-restarts 3 does so automatically.",
             ) from error
     return Distributed(rank, local_rank, world_size, device)
 
@@ -84,90 +87,94 @@ def init_distributed(patience: timedelta | None = None) -> Distributed:
 def _number(name: str, default: str) -> int:
     text = os.environ.get(name, default)
     if not text.isdecimal():
-        raise ConfigError(f"the environment variable {name} is {text!r}, not a number", f"unset {name}")
+        raise ConfigError(f"environment variable {name} must be a number, got {text!r}", f"unset {name}")
     return int(text)
 
 
 def _join(backends: str, patience: timedelta | None) -> None:
-    waits = patience or default_pg_timeout
-    store, rank, world_size = next(rendezvous("env://", timeout=waits))
-    store.set_timeout(waits)
-    store = meet(store, rank=rank, world_size=world_size, patience=waits)
+    timeout = patience or default_pg_timeout
+    store, rank, world_size = next(rendezvous("env://", timeout=timeout))
+    store.set_timeout(timeout)
+    store = meet(store, rank=rank, world_size=world_size, patience=timeout)
     dist.init_process_group(backends, store=store, rank=rank, world_size=world_size, timeout=patience)
 
 
 class LostProcessError(ClipbugError):
-    """Another process of the run has ended; its own message says why."""
+    """Another process of the run has ended; its own output says why."""
 
 
 @contextmanager
 def joined_processes(patience: timedelta | None = None) -> Iterator[Distributed]:
-    """The processes of this command, left again at its end.
+    """Join the process group for the duration of a block.
 
     Args:
-        patience: see `init_distributed`.
+        patience: See `init_distributed`.
+
+    Yields:
+        This process's rank and device.
 
     Raises:
-        LostProcessError: another process has ended before its time.
+        LostProcessError: Another process has ended prematurely.
     """
     processes = init_distributed(patience)
     try:
         yield processes
-        barrier(processes)  # a process that leaves while another still talks to it can abort the other
+        barrier(processes)  # leaving while another process still communicates can abort that process
     except Exception as error:
         if processes.world_size > 1:
-            _tell_others(error, processes)
+            _report_failure(error, processes)
         if any(words in str(error) for words in _LOST_WORDS):
-            raise _lost(processes) from error
+            lost = _lost(processes)
+            raise lost from error
         raise
     finally:
         shutdown()
 
 
-def _tell_others(error: Exception, processes: Distributed) -> None:
-    """Into the log, with the rank, and into torchrun's report of the first failure."""
+def _report_failure(error: Exception, processes: Distributed) -> None:
+    """Report the error in the log, with the rank, and in torchrun's report of the first failure."""
     recorder = get_error_handler()
     recorder.initialize()
     recorder.record_exception(error)
-    if not isinstance(error, ClipbugError):  # those come without traceback, at the end of the command
-        _logger.error("process %d of %d failed", processes.rank, processes.world_size, exc_info=error)
+    if not isinstance(error, ClipbugError):  # those are printed at the end of the command, without traceback
+        _logger.error("rank %d of %d failed", processes.rank, processes.world_size, exc_info=error)
 
 
 def _lost(processes: Distributed) -> LostProcessError:
     return LostProcessError(
-        f"process {processes.rank} of {processes.world_size} lost another process",
-        "The message of the one that failed stands in its own output. The same command goes on from the last "
-        "checkpoint; torchrun --max-restarts 3 does so by itself.",
+        f"rank {processes.rank} of {processes.world_size}: the connection to another rank was lost",
+        "The output of the failed rank says why. The same command resumes from the last checkpoint; "
+        "torchrun --max-restarts 3 does so automatically.",
     )
 
 
 def shutdown() -> None:
-    """Leave the other processes; nothing where there are none."""
+    """Leave the process group, if there is one."""
     if dist.is_initialized():
-        gc.collect()  # wrapped models in reference cycles hold the group's threads beyond its end
+        gc.collect()  # wrapped models in reference cycles would keep the group's threads alive
         dist.destroy_process_group()
 
 
 def gather_objects(items: Sequence[T], processes: Distributed) -> list[T]:
-    """The items of all processes, in order of rank, on every process. All processes must call it."""
+    """Return the items of all processes, in rank order, on every process. All processes must call it."""
     if processes.world_size == 1:
         return list(items)
-    parts: list[list[T]] = [[] for _ in range(processes.world_size)]
-    dist.all_gather_object(parts, list(items))
-    return [item for part in parts for item in part]
+    by_rank: list[list[T]] = [[] for _ in range(processes.world_size)]
+    dist.all_gather_object(by_rank, list(items))
+    return [item for items_of_rank in by_rank for item in items_of_rank]
 
 
 def all_reduce_sums(sums: Mapping[str, float], processes: Distributed) -> dict[str, float]:
-    """Sums by name over all processes, bit-identical on each; a name may be missing on some of them."""
+    """Return sums by name over all processes, bit-identical on each; a name may be missing on some."""
     total: dict[str, float] = {}
-    for part in gather_objects([dict(sums)], processes):
-        for name, value in part.items():
+    for items_of_rank in gather_objects([dict(sums)], processes):
+        for name, value in items_of_rank.items():
             total[name] = total.get(name, 0) + value
     return total
 
 
 def broadcast_object(value: T, processes: Distributed) -> T:
-    """The main process's value, on every process."""
+    """Return rank 0's value on every process."""
     if processes.world_size == 1:
         return value
     box = [value]

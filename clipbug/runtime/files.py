@@ -1,4 +1,4 @@
-"""Files and folders that appear complete or not at all."""
+"""Write files and folders that appear completely or not at all."""
 
 import errno
 import glob
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from clipbug.errors import ClipbugError
 
-_NO_NAMES = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
+_INVALID_NAME_ERRORS = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 _SPECIAL_FILES: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISFIFO, "a named pipe"),
     (stat.S_ISSOCK, "a socket"),
@@ -25,23 +25,30 @@ _SPECIAL_FILES: tuple[tuple[Callable[[int], bool], str], ...] = (
 
 
 _MAX_NAME_BYTES = 255
-_ROOM_IN_NAMES = 32  # for what is added to names, here and by who writes next to a file
-# Characters that Windows forbids, and halves of characters that are no bytes of a name.
-_NOT_IN_NAMES = re.compile('[<>:"/\\\\|?*\\x00-\\x1f\\x7f\ud800-\udc7f\udd00-\udfff]')
+_RESERVED_NAME_BYTES = 32  # for suffixes that are added to names, here and by other writers
+# Characters that Windows forbids, and surrogates that do not stand for undecodable bytes.
+_FORBIDDEN_CHARACTERS = re.compile('[<>:"/\\\\|?*\\x00-\\x1f\\x7f\ud800-\udc7f\udd00-\udfff]')
 _RESERVED_NAMES = re.compile("(con|prn|aux|nul|conin\\$|conout\\$|(com|lpt)[0-9¹²³])", re.IGNORECASE)
 
 
 class WriteError(ClipbugError):
-    """A file or folder that cannot be written: the disk is full, it is read-only ..."""
+    """A file or folder cannot be written: the disk is full or read-only, for example."""
 
 
 def existing_path(text: str | Path) -> Path | None:
-    """The file or folder that a word names, or None: any text may be asked about, a question too.
+    """Return the file or folder that a text names, or None; the text may be anything, such as a question.
 
-    Names are limited in bytes (100 characters of Japanese are more), hold no NUL, and "~x" may be no account.
+    Names are limited in bytes (100 Japanese characters exceed that), cannot contain NUL, and "~x" may not be
+    a user.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The path, or None.
 
     Raises:
-        OSError: there may be one, but its folder cannot be read.
+        OSError: The path may exist, but its folder cannot be read.
     """
     try:
         path = Path(text).expanduser()
@@ -49,16 +56,16 @@ def existing_path(text: str | Path) -> Path | None:
     except (ValueError, RuntimeError):
         return None
     except OSError as error:
-        if error.errno in _NO_NAMES:
+        if error.errno in _INVALID_NAME_ERRORS:
             return None
         raise
 
 
 def atomic_write(path: Path, data: bytes | str) -> None:
-    """Write a whole file under a temporary name, then rename it to `path`.
+    """Write a file under a temporary name, then rename it to `path`.
 
     Raises:
-        ClipbugError: the disk is full, the folder cannot be written ...; an older file is as it was.
+        ClipbugError: The file cannot be written (for example, the disk is full); an older file is unchanged.
     """
     with atomic_file(path) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
@@ -66,13 +73,16 @@ def atomic_write(path: Path, data: bytes | str) -> None:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a new name to write to; on success that file becomes `path`, else it is removed.
+    """Yield a temporary name to write to; on success rename that file to `path`, else remove it.
+
+    Yields:
+        The temporary name.
 
     Raises:
-        ClipbugError: a write failed (an OSError inside the block too); an older file is as it was.
+        WriteError: A write failed (including an OSError in the block); an older file is unchanged.
     """
     if special_file(path) or str(path).startswith(("/dev/std", "/dev/fd/", "/proc/")):
-        raise WriteError(f"cannot write {path}: it is no file, and would be replaced by one", "Name a file.")
+        raise WriteError(f"cannot write {path}: it is not a regular file", "Give the path of a regular file.")
     temporary = _temporary_sibling(path)
     with _write_errors(path):
         try:
@@ -87,10 +97,13 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a new folder to fill; on success it becomes `path` (replacing an older one), else it is removed.
+    """Yield a new folder to fill; on success rename it to `path` (replacing an older one), else remove it.
+
+    Yields:
+        The temporary folder.
 
     Raises:
-        ClipbugError: a write failed (an OSError inside the block too); an older folder is as it was.
+        ClipbugError: A write failed (including an OSError in the block); an older folder is unchanged.
     """
     temporary = _temporary_sibling(path)
     with _write_errors(path):
@@ -107,16 +120,17 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder so that a kill in the middle leaves no part of it under its name."""
+    """Remove a folder so that a kill in the middle leaves no partial folder under its name."""
     with _write_errors(path):
         doomed = path.rename(_temporary_sibling(path))
         shutil.rmtree(doomed)
 
 
 def replace_link(path: Path, target: str) -> None:
-    """Make `path` a link to `target`, relative to the folder of `path`; an older link never goes missing.
+    """Make `path` a link to `target`, relative to the folder of `path`; an older link is replaced atomically.
 
-    Where the system allows no links (Windows, FAT) it becomes a file that holds the name; see `follow_link`.
+    Where the system allows no links (Windows, FAT), it becomes a file that contains the name; see
+    `follow_link`.
     """
     temporary = _temporary_sibling(path)
     with _write_errors(path):
@@ -128,14 +142,14 @@ def replace_link(path: Path, target: str) -> None:
 
 
 def follow_link(path: Path) -> Path | None:
-    """Return the folder that a link made by `replace_link` leads to, or None if there is none."""
+    """Return the folder that a link made by `replace_link` points to, or None if there is none."""
     if path.is_file():
         path = path.with_name(path.read_text(encoding="utf-8"))
     return path if path.is_dir() else None
 
 
 def expanded(path: Path | str) -> Path:
-    """Return a path whose `~` is the home folder; as it is where there is no such user, or no home."""
+    """Return a path with `~` expanded; unchanged if there is no such user or no home folder."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -143,29 +157,29 @@ def expanded(path: Path | str) -> Path:
 
 
 def safe_name(name: str) -> str:
-    """Return a file name like `name` that every system allows: Windows too, which allows least."""
-    text = _NOT_IN_NAMES.sub("_", name).rstrip(". ") or "_"
+    """Return a file name like `name` that every system allows, including Windows, the most restrictive."""
+    text = _FORBIDDEN_CHARACTERS.sub("_", name).rstrip(". ") or "_"
     if _RESERVED_NAMES.fullmatch(text.partition(".")[0].rstrip()):
         text = f"_{text}"
-    ending = Path(text).suffix if len(Path(text).suffix) < _ROOM_IN_NAMES else ""
-    room = _MAX_NAME_BYTES - _ROOM_IN_NAMES - len(os.fsencode(ending))
+    ending = Path(text).suffix if len(Path(text).suffix) < _RESERVED_NAME_BYTES else ""
+    room = _MAX_NAME_BYTES - _RESERVED_NAME_BYTES - len(os.fsencode(ending))
     stem = os.fsencode(text.removesuffix(ending))
     return text if len(stem) <= room else stem[: max(room, 0)].decode("utf-8", "ignore") + ending
 
 
 def special_file(path: Path) -> str | None:
-    """Return what a path leads to that is not a file and may never end ("a named pipe"), else None."""
+    """Return the kind of a path that is not a regular file and may be endless ("a named pipe"), else None."""
     try:
         mode = path.stat().st_mode
-    except (OSError, ValueError):  # it does not exist, or cannot
+    except (OSError, ValueError):  # it does not exist, or is not a valid name
         return None
     return next((name for is_kind, name in _SPECIAL_FILES if is_kind(mode)), None)
 
 
 def can_write(folder: Path) -> bool:
-    """Return whether files can be made in `folder`, or in the one in which it would be made."""
+    """Return whether files can be created in `folder`, or in the folder in which it would be created."""
     try:
-        existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
         with tempfile.TemporaryFile(dir=existing):
             return True
     except OSError:
@@ -173,12 +187,12 @@ def can_write(folder: Path) -> bool:
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Remove what a killed process left half-written in `folder`, which no other process may be writing."""
+    """Remove incomplete files of a killed process in `folder`; no other process may be writing there."""
     _remove_all(folder.glob(".*.tmp"))
 
 
 def remove_temporaries_of(path: Path) -> None:
-    """Remove what a killed process left of its attempts to write `path`."""
+    """Remove incomplete files that a killed process left while writing `path`."""
     if path.parent.is_dir():
         _remove_all(path.parent.glob(f".{glob.escape(_shortened(path.name))}.*.tmp"))
 
@@ -192,10 +206,10 @@ def _remove_all(leftovers: Iterable[Path]) -> None:
 
 
 def check_room(folder: Path, num_bytes: int, *, times: int = 1) -> None:
-    """Make `folder`, and make sure that `times` files of `num_bytes` fit into it: before hours of work.
+    """Create `folder` and check that `times` files of `num_bytes` fit, before hours of work.
 
     Raises:
-        ClipbugError: the folder cannot be written, or there is too little room.
+        ClipbugError: The folder is not writable, or has too little free space.
     """
     probe = folder / f".room.{secrets.token_hex(4)}.tmp"
     with _write_errors(folder):
@@ -203,12 +217,12 @@ def check_room(folder: Path, num_bytes: int, *, times: int = 1) -> None:
         free = shutil.disk_usage(folder).free
         if free < num_bytes * times:
             raise ClipbugError(
-                f"{folder} has room for {free / 1e9:.3g} GB, and {num_bytes * times / 1e9:.3g} GB are needed",
+                f"{folder} has {free / 1e9:.3g} GB of free space, but needs {num_bytes * times / 1e9:.3g} GB",
                 "Free some space, lower train.keep_last, or choose another folder with --output.",
             )
         try:
             with probe.open("wb") as file:
-                _reserve(file.fileno(), num_bytes)  # quotas and limits do not show in the free space
+                _reserve(file.fileno(), num_bytes)  # disk_usage ignores quotas and limits
         finally:
             probe.unlink(missing_ok=True)
 
@@ -228,12 +242,12 @@ def _temporary_sibling(path: Path) -> Path:
 
 
 def _shortened(name: str) -> str:
-    """Return the beginning of a name, so that what is added to it fits into a name too."""
-    return os.fsencode(name)[: _MAX_NAME_BYTES - _ROOM_IN_NAMES].decode("utf-8", "ignore")
+    """Return the start of a name, short enough to append a suffix."""
+    return os.fsencode(name)[: _MAX_NAME_BYTES - _RESERVED_NAME_BYTES].decode("utf-8", "ignore")
 
 
 def _replace_folder(temporary: Path, path: Path) -> None:
-    # A folder cannot be renamed onto a full one, so the older one steps aside, and returns on failure.
+    # A folder cannot be renamed onto a non-empty one, so the older one is moved away, and back on failure.
     if not path.exists():
         temporary.rename(path)
     else:
@@ -249,7 +263,7 @@ def _replace_folder(temporary: Path, path: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Make sure that a file or folder is on disk, where the system can tell."""
+    """Flush a file or folder to disk, where the system supports that."""
     is_windows = sys.platform == "win32"
     if is_windows and path.is_dir():
         return
@@ -266,5 +280,5 @@ def _write_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        hint = "Free some space or choose another folder; nothing that was there before has been changed."
+        hint = "Free some space or choose another folder; existing files are unchanged."
         raise WriteError(f"cannot write {path}: {reason}", hint) from error

@@ -1,7 +1,7 @@
-"""Text and JSON as other tools write them, read with limits: what cannot be kept as it is written is named.
+"""Read text and JSON from other tools, rejecting by name whatever cannot be represented exactly.
 
-Python's own reader changes or crashes on some of what files hold: 1e999 becomes infinity, a key that occurs
-twice loses its first value, half a surrogate pair cannot be printed, long numbers and deep nesting raise.
+Python's JSON reader changes or crashes on some valid files: 1e999 becomes infinity, a repeated key loses its
+first value, half a surrogate pair cannot be printed, and long numbers and deep nesting raise.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 from clipbug.errors import ClipbugError
 
 MAX_DEPTH = 100
-MAX_DIGITS = 300  # of a whole number; a float has no more either
+MAX_DIGITS = 300  # of an integer; a float has no more either
 _EXCERPT = 40
 _NOTE_HINT = "Restore the file from a copy, or repeat the command that made its folder."
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -27,8 +27,9 @@ class JsonError(ValueError):
     """Why a text cannot be used as JSON.
 
     Args:
-        reason: what is wrong.
-        line, column: where, from 1 on; None for what has no one place.
+        reason: What is wrong.
+        line: Line number from 1; None if the problem has no single location.
+        column: Column number from 1; None if the problem has no single location.
     """
 
     def __init__(self, reason: str, *, line: int | None = None, column: int | None = None) -> None:
@@ -40,24 +41,30 @@ class JsonError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """What stands in a parsed value for a part that cannot be kept as it is written."""
+    """Placeholder in a parsed value for a part that cannot be represented exactly."""
 
     reason: str
 
 
 def encoding_of(start: bytes) -> str:
-    """The encoding that the first bytes of a file mark: UTF-16 (Excel, PowerShell), else UTF-8.
+    """Return the encoding that a file's first bytes indicate: UTF-16 (Excel, PowerShell), else UTF-8.
 
-    Decode with `errors="surrogateescape"`, so that `problem_of_text` can name the bytes that are no UTF-8.
+    Decode with `errors="surrogateescape"`, so that `problem_of_text` can locate bytes that are not UTF-8.
+
+    Returns:
+        Name of the codec.
     """
     return "utf-16" if start.startswith(_UTF16_MARKS) else "utf-8-sig"
 
 
 def decode_text(data: bytes) -> str:
-    """All text of a file.
+    """Decode the whole content of a file.
+
+    Returns:
+        The text.
 
     Raises:
-        JsonError: it is marked as UTF-16 and is cut off or damaged.
+        JsonError: The file is marked as UTF-16 and is cut off or damaged.
     """
     try:
         return data.decode(encoding_of(data), "surrogateescape")
@@ -68,29 +75,36 @@ def decode_text(data: bytes) -> str:
 
 
 def problem_of_text(text: str) -> str:
-    """Which byte of a decoded text is no UTF-8, from 1 on; empty if all are."""
+    """Describe the first byte of a decoded text that is not UTF-8; empty if all are."""
     found = _SURROGATE.search(text)
     if found is None:
         return ""
     number = len(text[: found.start()].encode()) + 1
     return (
-        f"no UTF-8 text at byte {number} (0x{ord(found[0]) & 0xFF:02X}); save the file as UTF-8 (in Excel:"
+        f"invalid UTF-8 at byte {number} (0x{ord(found[0]) & 0xFF:02X}); save the file as UTF-8 (in Excel:"
         " 'CSV UTF-8')"
     )
 
 
 def parse_value(text: str, start: int = 0) -> tuple[Any, int]:
-    """The JSON value that begins at a position of the text, and the position after it.
+    """Parse the JSON value that begins at a position.
 
-    Parts that cannot be kept are `Unusable`; `problem_of` finds them.
+    Parts that cannot be represented are `Unusable`; `problem_of` finds them.
+
+    Args:
+        text: Text with JSON.
+        start: Position of the value.
+
+    Returns:
+        The value and the position after it.
 
     Raises:
-        JsonError: no JSON value begins there, or it is nested too deeply to be read.
+        JsonError: No JSON value begins there, or it is nested too deeply.
     """
     try:
         return _DECODER.raw_decode(text, start)
     except json.JSONDecodeError as error:
-        raise JsonError(f"no JSON: {error.msg}", line=error.lineno, column=error.colno) from error
+        raise JsonError(f"invalid JSON: {error.msg}", line=error.lineno, column=error.colno) from error
     except RecursionError as error:
         line = text.count("\n", 0, start) + 1
         column = start - text.rfind("\n", 0, start)
@@ -98,26 +112,30 @@ def parse_value(text: str, start: int = 0) -> tuple[Any, int]:
 
 
 def parse_whole(text: str) -> Any:
-    """The one JSON value of a text, with nothing but space around it.
+    """Parse a text that is a single JSON value, possibly surrounded by whitespace.
+
+    Returns:
+        The value.
 
     Raises:
-        JsonError: as `parse_value`, or something follows.
+        JsonError: As for `parse_value`, or extra data follows.
     """
     value, end = parse_value(text, len(text) - len(text.lstrip()))
     rest = text[end:].lstrip()
     if rest:
-        raise parse_error(text, len(text) - len(rest), "more after the end of the value")
+        error = parse_error(text, len(text) - len(rest), "extra data after the value")
+        raise error
     return value
 
 
 def parse_error(text: str, position: int, reason: str) -> JsonError:
-    """The error of a place in a text."""
+    """Return an error at a position of a text."""
     error = json.JSONDecodeError(reason, text, position)
-    return JsonError(f"no JSON: {reason}", line=error.lineno, column=error.colno)
+    return JsonError(f"invalid JSON: {reason}", line=error.lineno, column=error.colno)
 
 
 def problem_of(value: Any) -> str:
-    """The first part of a parsed value that cannot be kept as it is written, with its name; empty without."""
+    """Describe the first part of a parsed value that cannot be represented, with its name; empty if none."""
     level: list[tuple[str, Any]] = [("", value)]
     for _ in range(MAX_DEPTH):
         deeper: list[tuple[str, Any]] = []
@@ -135,10 +153,13 @@ def problem_of(value: Any) -> str:
 
 
 def loads(text: str | bytes) -> Any:
-    """The value of a JSON text, all of which can be kept.
+    """Parse a JSON text that can be represented exactly.
+
+    Returns:
+        The value.
 
     Raises:
-        JsonError: it is no JSON, or holds what cannot be kept as it is written.
+        JsonError: The text is not valid JSON, or contains parts that cannot be represented exactly.
     """
     content = decode_text(text) if isinstance(text, bytes) else text
     problem = problem_of_text(content) or problem_of(value := parse_whole(content))
@@ -148,20 +169,26 @@ def loads(text: str | bytes) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """The value of a JSON file.
+    """Read a JSON file.
+
+    Returns:
+        The value.
 
     Raises:
-        OSError: the file cannot be read.
-        JsonError: as `loads`.
+        OSError: The file cannot be read.
+        JsonError: As for `loads`.
     """
     return loads(path.read_bytes())
 
 
 def read_note(path: Path) -> dict[str, Any]:
-    """The object of a JSON file that clipbug wrote beside its results; empty if there is no such file.
+    """Read a JSON object that clipbug wrote next to its results; empty if there is no such file.
+
+    Returns:
+        The object.
 
     Raises:
-        ClipbugError: it cannot be read, or has been damaged or changed since.
+        ClipbugError: The file cannot be read, or was damaged or changed.
     """
     try:
         value = read_json(path)
@@ -171,12 +198,12 @@ def read_note(path: Path) -> dict[str, Any]:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ClipbugError(f"{path} cannot be read: {reason}", _NOTE_HINT) from error
     if not isinstance(value, dict):
-        raise ClipbugError(f"{path} holds no JSON object", _NOTE_HINT)
+        raise ClipbugError(f"{path} is not a JSON object", _NOTE_HINT)
     return value
 
 
 def has_surrogate(text: str) -> bool:
-    """Whether a text has half of a surrogate pair, which no encoding can write."""
+    """Return whether a text contains half of a surrogate pair, which no encoding can write."""
     return _SURROGATE.search(text) is not None
 
 
@@ -187,11 +214,11 @@ def _problem_of_part(item: Any) -> str:
     half = next((text for text in texts if has_surrogate(text)), None)
     if half is None:
         return ""
-    return f"half of a character (an unpaired surrogate, often of an emoji cut in two) in {_shown(half)}"
+    return f"half of a character (an unpaired surrogate, often from a split emoji) in {_shown(half)}"
 
 
 def _shown(text: str) -> str:
-    """A text that can be printed whatever it holds."""
+    """Return a printable excerpt of any text."""
     return repr(text)[: _EXCERPT * 2]
 
 
@@ -208,16 +235,20 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any] | Unusable:
 
 
 def _whole_number(text: str) -> int | Unusable:
-    return int(text) if len(text) <= MAX_DIGITS else Unusable(f"a number of {len(text)} digits")
+    return (
+        int(text)
+        if len(text) <= MAX_DIGITS
+        else Unusable(f"a number of {len(text)} digits, expected at most {MAX_DIGITS}")
+    )
 
 
 def _float(text: str) -> float | Unusable:
     value = float(text)
-    return Unusable(f"number {text[:_EXCERPT]} is too large to be kept") if isinf(value) else value
+    return Unusable(f"number {text[:_EXCERPT]} is too large for a float") if isinf(value) else value
 
 
 def _constant(name: str) -> Unusable:
-    return Unusable(f"{name} is no number in JSON; write null or leave the field out")
+    return Unusable(f"{name} is not valid JSON; write null or omit the field")
 
 
 _DECODER = json.JSONDecoder(

@@ -1,4 +1,4 @@
-"""JSON as every program reads it: the numbers that JSON does not have are refused."""
+"""Write JSON that every program can read, without NaN and infinity."""
 
 import json
 from typing import Any
@@ -7,15 +7,23 @@ from clipbug.errors import ClipbugError
 
 
 def json_text(value: Any, *, indent: int | None = None, sort_keys: bool = False) -> str:
-    """The text of a result, on one line unless `indent` is given.
+    """Serialize a result, on one line unless `indent` is given.
+
+    Args:
+        value: JSON-compatible value.
+        indent: As for `json.dumps`.
+        sort_keys: As for `json.dumps`.
+
+    Returns:
+        The JSON text.
 
     Raises:
-        ClipbugError: a number in it is NaN or infinite.
+        ClipbugError: A number is NaN or infinite.
     """
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent, sort_keys=sort_keys)
     except ValueError as error:
         raise ClipbugError(
-            "a result holds a number that is NaN or infinite, which JSON cannot hold",
-            "nothing was written; a model whose scores overflow: --precision fp32, or an earlier --step",
+            "the result contains a NaN or infinite number, which JSON cannot represent",
+            "nothing was written; if the model's scores overflow, use --precision fp32 or an earlier --step",
         ) from error

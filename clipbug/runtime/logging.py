@@ -1,4 +1,4 @@
-"""One logger, "clipbug", to standard error: standard output belongs to results."""
+"""The logger "clipbug" writes to standard error; standard output is for results."""
 
 import logging
 import sys
@@ -8,11 +8,11 @@ LOGGER_NAME = "clipbug"
 
 
 def setup_logging(*, verbosity: int, rank: int) -> None:
-    """Send the messages of "clipbug" to standard error; called again, it replaces its earlier settings.
+    """Send messages of "clipbug" to standard error; a later call replaces the settings.
 
     Args:
-        verbosity: below 0 warnings only, 0 information, above 0 debugging.
-        rank: of this process; others than 0 report errors only, with their rank in front.
+        verbosity: Below 0 for warnings only, 0 for information, above 0 for debugging.
+        rank: Rank of this process; ranks other than 0 log errors only, prefixed by their rank.
     """
     logger = logging.getLogger(LOGGER_NAME)
     for handler in list(logger.handlers):
@@ -31,7 +31,7 @@ def _level(verbosity: int) -> int:
 
 
 class _StandardErrorHandler(logging.StreamHandler[TextIO]):
-    """Looks `sys.stderr` up at each message: a running progress bar exchanges it to print above itself."""
+    """Resolves `sys.stderr` at each message, because a progress bar replaces it to print above itself."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -42,14 +42,14 @@ class _StandardErrorHandler(logging.StreamHandler[TextIO]):
 
 
 class _Formatter(logging.Formatter):
-    """Information as it is; everything else with its level in front."""
+    """Prefixes messages with their level, except information."""
 
     def __init__(self, prefix: str) -> None:
         super().__init__("%(message)s")
         self._prefix = prefix
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line to print."""
+        """Return the line to print."""
         text = super().format(record)
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
         return f"{self._prefix}{level}{text}"

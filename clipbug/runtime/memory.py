@@ -1,6 +1,6 @@
-"""How much memory this process has used at most, and how much there is left.
+"""Measure peak and available memory.
 
-Read from the system itself: psutil imports `resource`, which not every Python has.
+Reads from the system directly, because psutil imports `resource`, which not every Python has.
 """
 
 import ctypes
@@ -16,14 +16,14 @@ _GROUP = Path("/sys/fs/cgroup")
 
 
 def peak_bytes(device: torch.device) -> int:
-    """Return the most bytes that were used: of the GPU's memory, or by the whole process."""
+    """Return the peak memory use of the GPU, or of the whole process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return process_peak_bytes()
 
 
 def process_peak_bytes() -> int:
-    """Return the most memory that this process has used; 0 where the system keeps no record."""
+    """Return the peak memory use of this process; 0 if the system does not record it."""
     high = _kilobytes(_STATUS, "VmHWM")
     if high is not None:
         return high
@@ -38,15 +38,15 @@ def process_peak_bytes() -> int:
 
 
 def process_bytes() -> int:
-    """Return the memory that this process uses now, or its peak where only that is known."""
+    """Return the current memory use of this process, or its peak if only that is known."""
     return _kilobytes(_STATUS, "VmRSS") or process_peak_bytes()
 
 
 def available_memory() -> int | None:
-    """Return the bytes that can be had without swapping, within a container's limit; None if unknown."""
+    """Return the bytes available without swapping, within a container's limit; None if unknown."""
     free = _free_memory()
     limit, used = _number(_GROUP / "memory.max"), _number(_GROUP / "memory.current")
-    if limit is not None and used is not None:  # a container's share
+    if limit is not None and used is not None:  # limited by a container
         return min(limit - used, limit if free is None else free)
     return free
 
@@ -56,7 +56,7 @@ def _free_memory() -> int | None:
         return _WindowsMemory.read().available
     if (available := _kilobytes(_MEMINFO, "MemAvailable")) is not None:
         return available
-    try:  # macOS does not tell what is free; half of all is what it can usually give
+    try:  # macOS does not report free memory; half of the total is usually available
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     except (AttributeError, OSError, ValueError):
         return None
@@ -76,7 +76,7 @@ class _WindowsProcess(ctypes.Structure):
 
     @classmethod
     def read(cls) -> "_WindowsProcess":
-        """Ask the system about this process."""
+        """Query the memory counters of this process."""
         counters = cls(size=ctypes.sizeof(cls))
         kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined,unused-ignore]
         kernel.GetCurrentProcess.restype = ctypes.c_void_p
@@ -100,7 +100,7 @@ class _WindowsMemory(ctypes.Structure):
 
     @classmethod
     def read(cls) -> "_WindowsMemory":
-        """Ask the system about its memory."""
+        """Query the memory status of the system."""
         status = cls(size=ctypes.sizeof(cls))
         ctypes.WinDLL("kernel32").GlobalMemoryStatusEx(ctypes.byref(status))  # type: ignore[attr-defined,unused-ignore]
         return status
@@ -120,4 +120,4 @@ def _number(path: Path) -> int | None:
         text = path.read_text(encoding="ascii").strip()
     except OSError:
         return None
-    return int(text) if text.isdecimal() else None  # "max" is no limit
+    return int(text) if text.isdecimal() else None  # "max" means no limit

@@ -1,4 +1,4 @@
-"""Files that are not what their name says: pointers, web pages, error documents and archives, by content."""
+"""Detect files that are not what their name says: pointers, web pages, error documents and archives."""
 
 import json
 import re
@@ -7,9 +7,9 @@ from pathlib import Path
 
 from clipbug.errors import CheckpointError, ClipbugError
 
-_SHOWN = 60
+_EXCERPT_CHARACTERS = 60
 _START_BYTES = 8192
-_AGAIN = "download or copy the file again"
+_DOWNLOAD_AGAIN = "download or copy the file again"
 _LFS = re.compile(rb"version https://(?:git-lfs|hawser)\.\S+/spec/\S+")
 _LFS_SIZE = re.compile(rb"^size (\d+)", re.MULTILINE)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
@@ -25,10 +25,10 @@ _OTHER_FORMATS = {
     b"Rar!": "a RAR archive",
     b"\x28\xb5\x2f\xfd": "a Zstandard archive",
     b"%PDF": "a PDF document",
-    b"\x89PNG": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"\x89HDF": "an HDF5 file, as Keras writes them",
-    b"GGUF": "a GGUF file of quantised weights",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"\x89HDF": "an HDF5 file, as written by Keras",
+    b"GGUF": "a GGUF file of quantized weights",
 }
 
 
@@ -37,8 +37,8 @@ class Mistake:
     """What a file is instead of what it should be.
 
     Attributes:
-        what: "a Git LFS pointer, not the file itself"; follows "FILE is ".
-        hint: what to do about it.
+        what: Follows "FILE is ", such as "a Git LFS pointer, not the file itself".
+        hint: What to do about it.
     """
 
     what: str
@@ -46,15 +46,15 @@ class Mistake:
 
 
 def refuse_mistaken(path: Path, *, is_text: bool = True, error: type[ClipbugError] = CheckpointError) -> None:
-    """Pass if the file can be what its name says, as far as its first bytes tell; also if there is none.
+    """Raise if a file's first bytes contradict its name; accept a file that does not exist.
 
     Args:
-        path: to look at.
-        is_text: text and JSON are expected in it.
-        error: to raise.
+        path: File to check.
+        is_text: Whether text or JSON is expected.
+        error: Type of error to raise.
 
     Raises:
-        ClipbugError: the file is empty, a pointer, a web page, an error document, an archive ...
+        ClipbugError: The file is empty, a pointer, a web page, an error document, an archive ...
     """
     mistake = find_mistake(path, is_text=is_text) if path.is_file() else None
     if mistake is not None:
@@ -62,10 +62,13 @@ def refuse_mistaken(path: Path, *, is_text: bool = True, error: type[ClipbugErro
 
 
 def find_mistake(path: Path, *, is_text: bool) -> Mistake | None:
-    """What a file is instead, or None if its first bytes do not tell; arguments as of `refuse_mistaken`.
+    """Detect from its first bytes what a file is instead; arguments as for `refuse_mistaken`.
+
+    Returns:
+        The mistake, or None if none is detected.
 
     Raises:
-        CheckpointError: the file cannot be read.
+        CheckpointError: The file cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -73,9 +76,9 @@ def find_mistake(path: Path, *, is_text: bool) -> Mistake | None:
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}", "check its permissions") from error
     if not start:
-        return Mistake("empty (0 bytes)", _AGAIN)
+        return Mistake("empty (0 bytes)", _DOWNLOAD_AGAIN)
     if not start.strip(b"\0"):
-        return Mistake("nothing but zero bytes: it was not written to the end", _AGAIN)
+        return Mistake("all zero bytes: it was not written completely", _DOWNLOAD_AGAIN)
     if _LFS.match(start):
         return _lfs_pointer(start)
     if start[:512].startswith((b"/annex/objects/", b"../.git/annex")):
@@ -84,7 +87,7 @@ def find_mistake(path: Path, *, is_text: bool) -> Mistake | None:
     if other is None and start[257:262] == b"ustar":
         other = "a tar archive"
     if other is not None:
-        hint = "unpack it, and name the file in it" if "archive" in other else "name the file itself"
+        hint = "unpack it and give the file inside" if "archive" in other else "give the file itself"
         return Mistake(other, hint)
     return _text_mistake(path, start, is_text=is_text)
 
@@ -108,16 +111,16 @@ def _text_mistake(path: Path, start: bytes, *, is_text: bool) -> Mistake | None:
         named = f" ({_short(title[1])!r})" if title else ""
         return Mistake(
             f"a web page{named}, not the file itself",
-            "download the file itself: open the address in a browser, sign in where it asks for that, and use"
-            " the page's download link",
+            "download the file itself: open the address in a browser, sign in if required, and use the page's"
+            " download link",
         )
     if low.startswith("<?xml") or _XML_MESSAGE.search(text[:1024]):
         found = _XML_MESSAGE.search(text)
         named = f": {_short(found[1])!r}" if found else ""
-        return Mistake(f"an XML document{named}, not the file itself", _AGAIN)
+        return Mistake(f"an XML document{named}, not the file itself", _DOWNLOAD_AGAIN)
     if text.startswith(("{", "[")):
         return _json_mistake(path, text, is_text=is_text)
-    return None if is_text else Mistake(f"a text file that begins with {_short(text)!r}", _AGAIN)
+    return None if is_text else Mistake(f"a text file that begins with {_short(text)!r}", _DOWNLOAD_AGAIN)
 
 
 def _json_mistake(path: Path, text: str, *, is_text: bool) -> Mistake | None:
@@ -129,20 +132,20 @@ def _json_mistake(path: Path, text: str, *, is_text: bool) -> Mistake | None:
             content = None
         if isinstance(content, dict) and len(content) <= _MAX_ERROR_KEYS:
             reason = next((content[key] for key in _ERROR_KEYS if content.get(key)), None)
-    # A vocabulary {"error": 12} is no error document.
+    # A vocabulary {"error": 12} is not an error document.
     if reason is not None and not isinstance(reason, int | float):
         return Mistake(
             f"the error message of a server: {_short(str(reason))!r}, not the file itself",
-            "download the file again, signed in where its server asks for that",
+            "download the file again, signed in if its server requires that",
         )
-    return None if is_text else Mistake(f"a JSON document that begins with {_short(text)!r}", _AGAIN)
+    return None if is_text else Mistake(f"a JSON document that begins with {_short(text)!r}", _DOWNLOAD_AGAIN)
 
 
 def _decoded(start: bytes) -> str | None:
-    """The first bytes as text, or None if they are none."""
+    """Decode the first bytes as text; return None if they are not text."""
     is_wide = start.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
-        # A character may be cut at the end, but no other may be wrong.
+        # The last character may be truncated, but all others must be valid.
         whole = start if len(start) < _START_BYTES else start[: start.rfind(b"\n") + 1] or start[:-4]
         text = whole.decode("utf-16" if is_wide else "utf-8-sig")
     except UnicodeDecodeError:
@@ -154,4 +157,4 @@ def _decoded(start: bytes) -> str | None:
 
 def _short(text: str) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= _SHOWN else line[: _SHOWN - 3] + "..."
+    return line if len(line) <= _EXCERPT_CHARACTERS else line[: _EXCERPT_CHARACTERS - 3] + "..."

@@ -1,4 +1,4 @@
-"""Which numbers the network computes in. Weights, optimizer and losses are always fp32."""
+"""Precision of the network's computations. Weights, optimizer and losses are always fp32."""
 
 import os
 from contextlib import AbstractContextManager
@@ -17,14 +17,22 @@ _ONEDNN_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX
 
 
 def resolve_precision(name: Literal["auto", "fp32", "bf16", "fp16"], device: torch.device) -> Precision:
-    """The precision to use on `device`; "auto" is bf16 where the device computes in it natively, else fp32.
+    """Return the precision to use on `device`.
+
+    Args:
+        name: "auto" is bf16 if the device computes in it natively, else fp32.
+        device: Device of the computation.
+
+    Returns:
+        The precision.
 
     Raises:
         ConfigError: fp16 without a GPU.
     """
     if name == "fp16" and device.type != "cuda":
         raise ConfigError(
-            f"precision fp16 needs a GPU, and this is {device}", "--set precision=bf16 or precision=fp32"
+            f"precision fp16 needs a GPU, but the device is {device}",
+            "--set precision=bf16 or precision=fp32",
         )
     if name != "auto":
         return name
@@ -32,17 +40,17 @@ def resolve_precision(name: Literal["auto", "fp32", "bf16", "fp16"], device: tor
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
-    """A context in which the forward pass computes in `precision`."""
+    """Return a context in which the forward pass computes in `precision`."""
     return torch.autocast(device.type, dtype=_DTYPES[precision], enabled=precision != "fp32")
 
 
 def make_scaler(precision: Precision) -> torch.amp.GradScaler:
-    """Keeps small fp16 gradients from vanishing; does nothing for the other precisions."""
+    """Create a scaler that keeps small fp16 gradients from vanishing; disabled for other precisions."""
     return torch.amp.GradScaler("cuda", enabled=precision == "fp16")
 
 
 def why_not_bf16(device: torch.device) -> str | None:
-    """What keeps `device` from computing in bf16 at full speed; None where nothing does.
+    """Return why `device` does not compute in bf16 at full speed, or None if it does.
 
     On a processor it is not enough that the instructions exist: torch and oneDNN can be limited to older ones
     (`ATEN_CPU_CAPABILITY`, `ONEDNN_MAX_CPU_ISA`), and then emulate bf16, several times slower than fp32.
@@ -50,7 +58,7 @@ def why_not_bf16(device: torch.device) -> str | None:
     if device.type == "cuda":
         has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
         return None if has_bf16 else "the GPU has no bf16 instructions"
-    # Older torch cannot tell; without the instructions bf16 on a CPU is slower than fp32.
+    # Older versions of torch cannot tell. Without these instructions, bf16 on a CPU is slower than fp32.
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     if not any(capabilities.get(name, False) for name in _CPU_BF16_INSTRUCTIONS):
         return "the processor has no bf16 instructions"

@@ -1,4 +1,4 @@
-"""How far a long piece of work is: a bar on a terminal, lines now and then elsewhere, on standard error."""
+"""Report progress on standard error: a bar on a terminal, periodic lines elsewhere."""
 
 import logging
 import time
@@ -16,15 +16,15 @@ _SECONDS_BETWEEN_LINES = 15.0
 
 
 class ProgressBar:
-    """Counts items done, with rate, time left and named extras such as the share of time lost to waiting.
+    """Counts completed items and shows rate, remaining time and named extras such as the share of data wait.
 
-    Shown only where the logger "clipbug" lets information through: not with -q, only on rank 0.
+    Shown only if the logger "clipbug" shows information: not with -q, and only on rank 0.
 
     Args:
-        description: what is being done, e.g. "training".
-        total: number of items, or None where it is not known.
-        unit: what an item is, in the plural.
-        initial: items done before this process began; they do not count for the rate.
+        description: What is being done, such as "training".
+        total: Number of items, or None if unknown.
+        unit: Plural name of the items.
+        initial: Items completed before this process started; they do not count for the rate.
     """
 
     def __init__(self, description: str, total: int | None, *, unit: str = "items", initial: int = 0) -> None:
@@ -44,7 +44,7 @@ class ProgressBar:
         return self
 
     def update(self, n: int = 1, **info: str) -> None:
-        """Count `n` more items; `info` stays on display until a new value of the same name comes."""
+        """Count `n` more items; `info` stays visible until the next value of the same name."""
         self._done += n
         self._info.update(info)
         if self._bar is not None:
@@ -73,9 +73,7 @@ class ProgressBar:
         )
         try:
             bar.start()
-        except (
-            LiveError
-        ):  # another bar is running (validation inside training), and older rich shows one at a time
+        except LiveError:  # older rich shows one bar at a time; validation runs inside training
             return
         self._bar = bar
 

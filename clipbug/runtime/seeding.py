@@ -1,8 +1,8 @@
-"""Random numbers that depend on the seed and the place in the run, and on nothing else.
+"""Random seeds that depend only on the run's seed and the step.
 
-Every optimizer step seeds all generators from (seed, step, rank). So no generator's state has to be saved for
-a resumed run to draw what a run that never stopped draws, and nothing that happens between two steps (a
-validation, a loader that starts its workers, a checkpoint) changes the training.
+Every optimizer step seeds all generators from (seed, step, rank). A resumed run therefore draws the same
+numbers as one that never stopped, without saving any generator's state, and nothing that happens between two
+steps (validation, starting loader workers, saving a checkpoint) affects training.
 """
 
 import random
@@ -19,5 +19,5 @@ def seed_everything(seed: int) -> None:
 
 
 def step_seed(seed: int, *, step: int, rank: int) -> int:
-    """The seed of one optimizer step on one process; unrelated for neighbouring steps, ranks and seeds."""
+    """Return the seed of one step on one process; unrelated for neighbouring steps, ranks and seeds."""
     return int(np.random.SeedSequence((seed, step, rank)).generate_state(1)[0])

@@ -1,4 +1,4 @@
-"""Named tensors in safetensors files; a tensor with several names is stored once, and read under all."""
+"""Named tensors in safetensors files; a tensor with several names is stored once and loaded under all."""
 
 import json
 import math
@@ -20,12 +20,12 @@ _HALVES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write the tensors into a folder that `atomic_folder` gave: it explains errors and tidies up.
+    """Write tensors to a folder from `atomic_folder`, which explains errors and cleans up.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: The file cannot be written.
     """
-    names = names_by_place(tensors)
+    names = group_shared_names(tensors)
     taken: set[int] = set()
     stored = {first: _own_storage(tensors[first], taken) for first, *_ in names}
     tied = {other: first for first, *others in names for other in others}
@@ -36,30 +36,34 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def copy_to_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies that no longer change with the originals; names of one tensor share one copy."""
+    """Copy tensors, so that they no longer change with the originals; names of one tensor share one copy."""
     copies: dict[tuple[object, ...], Tensor] = {}
     for name, tensor in tensors.items():
-        place = _place(name, tensor)
-        if place not in copies:
-            copies[place] = tensor.detach().to("cpu", copy=True)
-    return {name: copies[_place(name, tensor)] for name, tensor in tensors.items()}
+        key = _memory_key(name, tensor)
+        if key not in copies:
+            copies[key] = tensor.detach().to("cpu", copy=True)
+    return {name: copies[_memory_key(name, tensor)] for name, tensor in tensors.items()}
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file by name, on the CPU; tied names share one tensor.
+    """Load all tensors of a safetensors file by name, on the CPU; tied names share one tensor.
+
+    Returns:
+        Tensors by name.
 
     Raises:
-        CheckpointError: there is no such file, it is damaged, cut off, or something else.
+        CheckpointError: The file does not exist, is damaged, cut off, or something else.
     """
     if not path.is_file():
-        raise CheckpointError(f"there is no file {path}", "name a folder that holds its weights")
+        raise CheckpointError(f"there is no file {path}", "give a folder that contains weights")
     refuse_mistaken(path, is_text=False)
     try:
         with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
             metadata = file.metadata() or {}
     except (SafetensorError, OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
+        unreadable = _unreadable(path, error)
+        raise unreadable from error
     for name, first in json.loads(metadata.get(_TIED, "{}")).items():
         tensors[name] = tensors[first]
     return tensors
@@ -70,7 +74,7 @@ def _unreadable(path: Path, error: Exception) -> CheckpointError:
     if missing is not None:
         return CheckpointError(f"{path} is {missing}", "download or copy the file again")
     return CheckpointError(
-        f"{path} is damaged or no safetensors file: {error}",
+        f"{path} is damaged or not a safetensors file: {error}",
         "download or copy it again; clipbug reads .safetensors files, and PyTorch files of tensors only",
     )
 
@@ -78,16 +82,16 @@ def _unreadable(path: Path, error: Exception) -> CheckpointError:
 def refuse_values(
     tensors: Mapping[str, Tensor], *, source: str, dtypes: Mapping[str, torch.dtype] | None = None
 ) -> None:
-    """Pass if every tensor holds finite numbers, of a type that can be computed with.
+    """Raise unless every tensor has finite numbers, of a type that can be computed with.
 
     Args:
-        tensors: to look at.
-        source: named in the error.
-        dtypes: what the tensors become; a value that is too large for it is refused too.
+        tensors: Tensors to check.
+        source: Name of the file, for errors.
+        dtypes: Types to which the tensors will be converted; values too large for them are rejected too.
 
     Raises:
-        CheckpointError: a value is not a number or infinite, or becomes so; quantised or complex tensors,
-            or ones without data. Each is named.
+        CheckpointError: A value is or becomes NaN or infinite, or a tensor is quantized, complex or without
+            data. Each tensor is named.
     """
     wrong = {
         name: problem
@@ -100,22 +104,22 @@ def refuse_values(
     more = f"; and {len(wrong) - _NAMES_SHOWN} more" if len(wrong) > _NAMES_SHOWN else ""
     raise CheckpointError(
         f"{len(wrong)} of {len(tensors)} tensors in {source} cannot be used: {shown}{more}",
-        "take an earlier checkpoint, or weights in fp32, fp16 or bf16; values that are not finite come from a"
-        " training that diverged, or from a conversion to half precision",
+        "use an earlier checkpoint, or weights in fp32, fp16 or bf16; NaN and infinite values come from"
+        " diverged training or from a conversion to half precision",
     )
 
 
 def _problem_of(tensor: Tensor, dtype: torch.dtype | None) -> str | None:
-    """What is wrong with a tensor that becomes one of `dtype`, or None."""
+    """Return what is wrong with a tensor that will be converted to `dtype`, or None."""
     kind = str(tensor.dtype).removeprefix("torch.")
     if tensor.is_quantized:
-        return f"it is quantised ({kind})"
+        return f"it is quantized ({kind})"
     if tensor.device.type == "meta":
         return "it has no data (device meta)"
     if tensor.layout != torch.strided:
         return f"it is stored as {str(tensor.layout).removeprefix('torch.')}"
     if dtype is not None and dtype.is_floating_point and tensor.dtype not in _HALVES:
-        return f"it is of type {kind}, and decimal numbers are needed (quantised weights?)"
+        return f"it is of type {kind}, expected floating point (quantized weights?)"
     if not tensor.numel() or tensor.dtype not in _HALVES:
         return None
     smallest, largest = (float(value) for value in torch.aminmax(tensor.detach()))
@@ -128,27 +132,27 @@ def _problem_of(tensor: Tensor, dtype: torch.dtype | None) -> str | None:
     most = torch.finfo(dtype).max
     if max(-smallest, largest) > most:
         target = str(dtype).removeprefix("torch.")
-        return f"it holds {max(smallest, largest, key=abs):.3g}, and {target} ends at {most:.3g}"
+        return f"it contains {max(smallest, largest, key=abs):.3g}, beyond the {target} limit of {most:.3g}"
     return None
 
 
-def names_by_place(tensors: Mapping[str, Tensor]) -> list[list[str]]:
-    """The names, those of one tensor together, each in the order in which they come."""
+def group_shared_names(tensors: Mapping[str, Tensor]) -> list[list[str]]:
+    """Group names that refer to the same tensor, in order of first occurrence."""
     groups: dict[tuple[object, ...], list[str]] = {}
     for name, tensor in tensors.items():
-        groups.setdefault(_place(name, tensor), []).append(name)
+        groups.setdefault(_memory_key(name, tensor), []).append(name)
     return list(groups.values())
 
 
-def _place(name: str, tensor: Tensor) -> tuple[object, ...]:
-    # Empty tensors have no memory of their own, so their address says nothing.
+def _memory_key(name: str, tensor: Tensor) -> tuple[object, ...]:
+    # Empty tensors own no memory, so their address identifies nothing.
     if not tensor.numel():
         return (name,)
     return (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
 
 
 def _own_storage(tensor: Tensor, taken: set[int]) -> Tensor:
-    """On the CPU, contiguous, and in memory that no other stored tensor shares, as the format wants it."""
+    """Return a contiguous CPU tensor that shares no memory with others stored, as the format requires."""
     copy = tensor.detach().cpu().contiguous()
     storage = copy.untyped_storage()
     if storage.data_ptr() in taken or storage.nbytes() != copy.nbytes:

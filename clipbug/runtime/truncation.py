@@ -1,4 +1,4 @@
-"""Weight files that were cut off: how many bytes there are, and how many there should be."""
+"""Detect truncated weight files: how many bytes they have and should have."""
 
 import io
 import json
@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 ZIP_START = b"PK\x03\x04"
 OLD_TORCH_START = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)
-"""How files of torch before 1.6 begin: a number, pickled on its own."""
+"""Start of files from torch before 1.6: a separately pickled magic number."""
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _NUM_PICKLES_OF_OLD_TORCH = 5  # magic number, protocol, system, objects, keys of the storages
@@ -22,9 +22,12 @@ _ITEM_SIZES = {
 
 
 def cut_off(path: Path) -> str | None:
-    """What is missing of a file whose end is missing ("cut off: 10 of 20 bytes"), or None.
+    """Describe what is missing from a truncated file ("cut off: 10 of 20 bytes").
 
-    Only the sizes that the file states itself are compared; damage inside is not found.
+    Compares only the sizes that the file itself declares; damage inside is not detected.
+
+    Returns:
+        The description, or None if the file is complete.
     """
     with path.open("rb") as file:
         start = file.read(len(OLD_TORCH_START))
@@ -40,7 +43,7 @@ def cut_off(path: Path) -> str | None:
         if start == OLD_TORCH_START:
             expected = _old_torch_size(file)
             if expected is None:
-                return f"cut off or damaged: its {size} bytes hold no complete list of tensors"
+                return f"cut off or damaged: its {size} bytes contain no complete list of tensors"
             return _cut(size, expected)
         return _cut_pickle(file, size)
 
@@ -52,13 +55,13 @@ def _cut(size: int, expected: int | None, *, is_least: bool = False) -> str | No
 
 
 def _safetensors_size(file: BinaryIO) -> int | None:
-    """By the header: its own length, then the last offset; None if there is no such header."""
+    """Return the size declared by the header: its own length and the last offset; None without a header."""
     file.seek(0)
     first = file.read(8)
     if len(first) < 8:
         return 8
     length = int.from_bytes(first, "little")
-    if length > 100_000_000:  # the format's own limit; these are other bytes
+    if length > 100_000_000:  # beyond the format's limit, so this is no header
         return None
     header = file.read(length)
     if len(header) < length:
@@ -72,7 +75,7 @@ def _safetensors_size(file: BinaryIO) -> int | None:
 
 
 def _torch_zip_size(file: BinaryIO) -> int | None:
-    """At least so many bytes: the tensors that the first entry, data.pkl, names. None if that is cut too."""
+    """Return the minimum size for the tensors in the first entry, data.pkl; None if that is truncated too."""
     file.seek(0)
     header = file.read(_LOCAL_HEADER.size)
     if len(header) < _LOCAL_HEADER.size:
@@ -88,7 +91,7 @@ def _torch_zip_size(file: BinaryIO) -> int | None:
 
 
 def _old_torch_size(file: BinaryIO) -> int | None:
-    """Pickles, then each storage behind its length of 8 bytes; None if a pickle is cut."""
+    """Return the size of pickles and storages, each after an 8-byte length; None on a truncated pickle."""
     file.seek(0)
     sizes: dict[Any, int] = {}
     for _ in range(_NUM_PICKLES_OF_OLD_TORCH):
@@ -98,7 +101,7 @@ def _old_torch_size(file: BinaryIO) -> int | None:
 
 
 def _cut_pickle(file: BinaryIO, size: int) -> str | None:
-    """A pickle ends with a full stop; one that was cut off ends with anything else, or lacks bytes."""
+    """Describe a truncated pickle: a complete one ends with a full stop."""
     file.seek(0)
     first = file.read(2)
     if len(first) < 2 or first[0] != 0x80 or first[1] not in _PROTOCOLS:
@@ -109,7 +112,7 @@ def _cut_pickle(file: BinaryIO, size: int) -> str | None:
     except (EOFError, pickle.UnpicklingError) as error:
         if isinstance(error, EOFError) or "truncated" in str(error) or "exhausted" in str(error):
             return f"cut off after {size} bytes: the end of its pickle is missing"
-    except Exception:  # damaged in another way, which the reader says
+    except Exception:  # damaged in another way, which the reader reports
         return None
     return None
 
@@ -117,13 +120,13 @@ def _cut_pickle(file: BinaryIO, size: int) -> str | None:
 def _is_read(file: BinaryIO, sizes: dict[Any, int]) -> bool:
     try:
         _Sizes(file, sizes).load()
-    except Exception:  # a cut or damaged pickle fails in any way
+    except Exception:  # a truncated or damaged pickle may raise anything
         return False
     return True
 
 
 class _Nothing:
-    """Stands for every class and function that a pickle names, so that nothing of them runs."""
+    """Replaces every class and function that a pickle names, so that none of them runs."""
 
     def __new__(cls, *_: Any, **__: Any) -> "_Nothing":
         return super().__new__(cls)
@@ -141,16 +144,16 @@ class _Nothing:
         pass
 
     def append(self, value: Any) -> None:
-        """As lists."""
+        """Ignore the value; pickles call it on lists."""
 
     def extend(self, values: Any) -> None:
-        """As lists."""
+        """Ignore the values; pickles call it on lists."""
 
 
 class _Sizes(pickle._Unpickler):
-    """Notes the bytes of each storage that a pickle of torch names; makes no object of any class.
+    """Records the size of each storage in a torch pickle without creating any of its objects.
 
-    The reader in Python, since that in C reads beyond the end of a pickle.
+    Uses the pure-Python unpickler, since the C one reads beyond the end of a pickle.
     """
 
     def __init__(self, file: BinaryIO, sizes: dict[Any, int]) -> None:
@@ -167,5 +170,5 @@ class _Sizes(pickle._Unpickler):
 
 
 def _item_size(storage: str) -> int:
-    """Bytes of a number of a storage, by the storage's class; 1 (the least) of a class that is not known."""
+    """Return the bytes per element of a storage class; 1 (the minimum) for an unknown class."""
     return _ITEM_SIZES.get(storage.removesuffix("Storage"), 1)

@@ -112,9 +112,9 @@ SET = "{id: a, files: [x.jsonl]}"
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ((f"data.train_datasets=[{SET}, {SET}]",), "need different ids"),
+        ((f"data.train_datasets=[{SET}, {SET}]",), "must have distinct ids"),
         (("data.train=[y.jsonl]", f"data.train_datasets=[{SET}]"), "train or train_datasets, not both"),
-        ((f"data.val_datasets=[{SET}]",), "val_datasets need train_datasets"),
+        ((f"data.val_datasets=[{SET}]",), "val_datasets require train_datasets"),
         (("data.train_datasets=[{id: a/b, files: [x]}]",), "id"),
         (("data.train_datasets=[{id: a, files: []}]",), "at least 1 items"),
         (("data.train_datasets=[{id: a, files: [x], ratio: 0}]",), "greater than 0"),

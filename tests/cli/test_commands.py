@@ -137,7 +137,7 @@ def test_a_config_of_another_task_is_refused(
     recipes: FakeRecipes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert exit_code_of("pretrain", "--config", "gui_vqa") == 1
-    assert "is for the task vqa, not pretraining" in capsys.readouterr().err
+    assert "is for task vqa, not pretraining" in capsys.readouterr().err
     assert exit_code_of("finetune") == 1
     assert "--task vqa" in capsys.readouterr().err
     assert not recipes.calls

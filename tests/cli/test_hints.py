@@ -206,7 +206,7 @@ def test_a_wrong_option_is_found(module: str, text: str, says: str) -> None:
     [
         "make one: clipbug finetune --task vqa (or video-qa)",
         "train one: clipbug finetune --task video-qa --train FILE.jsonl --media STORE; or: --model DIR",
-        "torchrun --max-restarts 3 does so by itself",
+        "torchrun --max-restarts 3 does so automatically",
     ],
 )
 def test_right_options_pass(text: str) -> None:

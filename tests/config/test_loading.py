@@ -57,7 +57,7 @@ tokenizer: wordpiece
 train: {}
 """
 EXPECTED = [
-    "train: stands twice, first in line 6  (my.yaml:19)",
+    "train: is repeated, first on line 6  (my.yaml:19)",
     "seed = -1: must be at least 0  (my.yaml:2)",
     'fps = "yes": must be a number  (my.yaml:4)',
     "precision = \"fp64\": must be 'auto', 'fp32', 'bf16' or 'fp16'  (my.yaml:5)",
@@ -67,12 +67,12 @@ EXPECTED = [
     "  (my.yaml:16)",
     "model.encoder.dropout = 1.0: must be less than 1  (my.yaml:17)",
     "optim.betas.1: is required  (my.yaml:12)",
-    "optim.transforner: is no known key; did you mean optim.transformer?  (my.yaml:11)",
+    "optim.transforner: is not a known key; did you mean optim.transformer?  (my.yaml:11)",
     "train.batch_size = 0: must be greater than 0  (my.yaml:7)",
-    "train.learning_rate = 0.001: is no known key; did you mean optim.backbone.learning_rate"
+    "train.learning_rate = 0.001: is not a known key; did you mean optim.backbone.learning_rate"
     " or optim.transformer.learning_rate?  (my.yaml:8)",
-    "train.warmup = 5: is no known key; did you mean optim.warmup_ratio?  (my.yaml:9)",
-    "sede = 3: is no known key; did you mean seed?  (my.yaml:3)",
+    "train.warmup = 5: is not a known key; did you mean optim.warmup_ratio?  (my.yaml:9)",
+    "sede = 3: is not a known key; did you mean seed?  (my.yaml:3)",
 ]
 
 
@@ -85,7 +85,7 @@ def test_all_errors_at_once(write: Any) -> None:
 def test_a_check_over_several_keys_names_all_places(write: Any) -> None:
     name = write("task: {name: vqa}\nmodel:\n  encoder: {hidden_size: 32}\n")
     shown = message_of(name, overrides=["model.encoder.num_heads=5"])
-    assert "model.encoder: num_heads 5 does not divide hidden_size 32" in shown
+    assert "model.encoder: num_heads 5 must divide hidden_size 32" in shown
     assert "(my.yaml:3, --set model.encoder.num_heads=5)" in shown
 
 
@@ -117,8 +117,8 @@ def test_a_task_alone_takes_its_preset(task: str) -> None:
 
 def test_tasks_that_do_not_fit(write: Any) -> None:
     shown = message_of("gui_vqa", task="video-qa")
-    assert re.search(r"gui_vqa\.yaml is for the task vqa, not video_qa", shown)
-    assert "no task is called 'vqaa'; did you mean vqa?" in message_of(None, task="vqaa")
+    assert re.search(r"gui_vqa\.yaml is for task vqa, not video_qa", shown)
+    assert "'vqaa' is not a valid task; did you mean vqa?" in message_of(None, task="vqaa")
     assert message_of(None) == "neither a task nor a config is given"
     assert load_config(write("seed: 1\n"), task="vqa").task.name == "vqa"
     assert load_config(write("task: {name: video-qa}\n"), task="video_qa").task.name == "video_qa"
@@ -126,7 +126,7 @@ def test_tasks_that_do_not_fit(write: Any) -> None:
 
 def test_unknown_names_and_files(write: Any) -> None:
     with pytest.raises(
-        ConfigError, match="no preset and no file is called 'gui_vq'; did you mean gui_vqa"
+        ConfigError, match="'gui_vq' is neither a preset nor a file; did you mean gui_vqa"
     ) as raised:
         load_config("gui_vq")
     for name in preset_names():

@@ -114,8 +114,8 @@ def test_anchors_work(tmp_path: Path) -> None:
 def test_all_keys_that_stand_twice_are_named(tmp_path: Path) -> None:
     document = _document(tmp_path, "a: 1\nb:\n  c: 1\n  c: 2\na: 3\n")
     assert [(problem.path, problem.place, problem.reason) for problem in document.problems] == [
-        ("b.c", "a.yaml:4", "stands twice, first in line 3"),
-        ("a", "a.yaml:5", "stands twice, first in line 1"),
+        ("b.c", "a.yaml:4", "is repeated, first on line 3"),
+        ("a", "a.yaml:5", "is repeated, first on line 1"),
     ]
 
 

@@ -169,7 +169,7 @@ def test_scaled_to_the_wanted_size(name: str, recordings: Callable[[str], bytes]
 def test_index_outside(indices: list[int], recordings: Callable[[str], bytes]) -> None:
     with (
         open_media(recordings("b_frames.mp4"), media_id="r") as decoder,
-        pytest.raises(ValueError, match="24 pictures"),
+        pytest.raises(ValueError, match="24 frames"),
     ):
         decoder.frames_at(indices)
 

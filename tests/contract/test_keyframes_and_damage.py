@@ -193,7 +193,7 @@ def test_the_note_names_the_last_picture(tmp_path: Path) -> None:
     entry = probe(data[: len(data) * 3 // 4], media_id="r", file_name="r")
     last = (entry.num_frames - 1) / 10
     assert len(entry.notes) == 1
-    assert f"its last picture is that of {last:.3f} s" in entry.notes[0]
+    assert f"the last frame is at {last:.3f} s" in entry.notes[0]
     assert entry.duration_seconds == pytest.approx(last + 0.1)  # not the length of the header
 
 
@@ -237,7 +237,7 @@ def test_a_capture_that_begins_anywhere(tmp_path: Path) -> None:
     data = (tmp_path / "r.ts").read_bytes()
     entry = probe(data, media_id="r", file_name="r.ts")
     assert entry.num_frames == 16
-    assert entry.notes == ("its first 5 pictures come before the first keyframe and are left out",)
+    assert entry.notes == ("the first 5 frames precede the first keyframe and are left out",)
     with open_media(data, media_id="r", packets=entry.packets) as decoder:
         assert [read_index(picture) for picture in decoder.frames_at(range(16)).data] == list(range(8, 24))
         assert decoder.pts_seconds[0] == pytest.approx(0.5)

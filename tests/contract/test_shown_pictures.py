@@ -318,7 +318,7 @@ def test_colours_that_cannot_be_converted_are_named() -> None:
     data = Maker(tags={"colorspace": 14}).make()  # ICtCp
     with (
         open_media(data, media_id="r") as decoder,
-        pytest.raises(DecodeError, match="its colours are of matrix 14"),
+        pytest.raises(DecodeError, match="unsupported colour matrix 14"),
     ):
         decoder.frames_at([0])
 
@@ -498,7 +498,7 @@ def test_pixels_of_no_shape_are_named() -> None:
     data = bytearray(Maker(pixel_aspect=WIDE).make())
     place = data.index(b"pasp") + 4
     data[place : place + 8] = (200).to_bytes(4, "big") + (1).to_bytes(4, "big")
-    with pytest.raises(DecodeError, match="200 times as wide as high"):
+    with pytest.raises(DecodeError, match="implausible pixel aspect ratio"):
         open_media(bytes(data), media_id="r")
 
 

@@ -51,10 +51,10 @@ def test_the_other_process_ends_and_the_failure_is_told(tmp_path: Path) -> None:
     program.write_text(textwrap.dedent(PROGRAM))
     done = run_two(program)
     assert done.returncode != 0
-    assert "process 1 of 2 failed" in done.stderr
+    assert "rank 1 of 2 failed" in done.stderr
     assert "ValueError: the disk of this node is gone" in done.stderr  # with its traceback
     assert "line 11" in done.stderr
-    assert "process 0 of 2 lost another process" in done.stderr or "Signal 15" in done.stderr
+    assert "rank 0 of 2: the connection to another rank was lost" in done.stderr or "Signal 15" in done.stderr
 
 
 WAITING = """

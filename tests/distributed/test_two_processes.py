@@ -187,5 +187,5 @@ def test_each_row_is_predicted_once_and_as_by_one_process(two: Path) -> None:
 
 
 def test_one_process_cannot_go_on_for_two(two: Path) -> None:
-    with pytest.raises(CheckpointError, match="trained by 2 processes"):
+    with pytest.raises(CheckpointError, match="written by 2 processes"):
         make_trainer(two / "plain").fit()

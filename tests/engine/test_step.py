@@ -109,7 +109,7 @@ def test_not_finite_stops_before_the_weights_change(where: str) -> None:
         task.model.visual.weight.register_hook(lambda gradient: gradient / 0)
     before = {name: value.clone() for name, value in task.state_dict().items()}
     message = update.run(batches, _totals(task, batches)).problem
-    assert message.startswith("process 0: ")
+    assert message.startswith("rank 0: ")
     assert ("loss 'answer' is nan" in message) == (where == "loss")
     assert "gradient norm is" in message
     assert "media0, media1, media2, media3" in message

@@ -194,7 +194,7 @@ def test_other_number_of_processes_is_refused(tmp_path: Path) -> None:
     first.fit()
     state = tmp_path / "checkpoints" / "step-000005" / "state.json"
     state.write_text(state.read_text().replace('"world_size": 1', '"world_size": 4'))
-    with pytest.raises(CheckpointError, match="trained by 4 processes, and now there are 1") as caught:
+    with pytest.raises(CheckpointError, match="written by 4 processes, but now there are 1") as caught:
         make_trainer(tmp_path).fit()
     assert "--nproc-per-node 4" in caught.value.hint
 

@@ -50,5 +50,5 @@ def test_no_answer_beats_the_ceiling() -> None:
 
 def test_an_empty_set_has_no_score() -> None:
     for function in (mean, ceiling):
-        with pytest.raises(ValueError, match="no scores"):
+        with pytest.raises(ValueError, match="scores must not be empty"):
             function([])

@@ -101,5 +101,5 @@ def test_no_answers_in_training() -> None:
 
 
 def test_a_damaged_file_is_named() -> None:
-    with pytest.raises(DataError, match="fields answers"):
+    with pytest.raises(DataError, match="fields are answers"):
         TrainingAnswers.from_json({"answers": []})

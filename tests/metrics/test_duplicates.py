@@ -59,5 +59,5 @@ def test_scores_beside_chance_and_baselines() -> None:
 def test_without_any_duplicate_there_is_nothing_to_score() -> None:
     with pytest.raises(DataError, match="no bug has two recordings"):
         score_duplicates([BugRecording("a", "x", "1")], {"model": np.zeros((1, 1))})
-    with pytest.raises(ValueError, match="no queries"):
+    with pytest.raises(ValueError, match="must not be empty"):
         random_mrr({}, apps=[], setting="own_app")

@@ -59,5 +59,5 @@ def test_equal_scores_have_no_width_and_one_recording_knows_nothing() -> None:
     ("scores", "clusters", "confidence"), [([], [], 0.95), ([1.0], [], 0.95), ([1.0, 0.0], ["a", "b"], 1.0)]
 )
 def test_wrong_arguments(scores: list[float], clusters: list[str], confidence: float) -> None:
-    with pytest.raises(ValueError, match=r"are needed|must be in"):
+    with pytest.raises(ValueError, match=r"must not be empty|expected one cluster per score|must be in"):
         bootstrap_interval(scores, clusters, confidence=confidence)

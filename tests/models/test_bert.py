@@ -62,7 +62,7 @@ def test_rows_that_pad_the_vocabulary_are_cut_off(tmp_path: Path) -> None:
 def test_another_tokenizer_is_refused(tmp_path: Path, rows: int, tokens: int) -> None:
     save_bert(tmp_path, vocab_size=rows)
     with pytest.raises(
-        CheckpointError, match=f"{rows} word embeddings and the tokenizer {tokens} tokens"
+        CheckpointError, match=f"{rows} word embeddings, but the tokenizer has {tokens} tokens"
     ) as caught:
         build_bert(EncoderConfig(pretrained=str(tmp_path)), vocabulary_size=tokens)
     assert "tokenizer.name" in caught.value.hint

@@ -81,7 +81,7 @@ def test_pictures_reach_the_answer_at_random_weights() -> None:
 
 
 def test_too_large_a_grid_names_the_setting(build_tiny: BuildTiny, inputs: Inputs) -> None:
-    with pytest.raises(ConfigError, match=r"4x3 cells; model\.max_grid_size is 3"):
+    with pytest.raises(ConfigError, match=r"4x3 cells, but model\.max_grid_size is 3"):
         build_tiny(max_grid_size=3)(*inputs.arguments())
 
 
@@ -89,7 +89,7 @@ def test_too_long_a_text_names_the_setting(build_tiny: BuildTiny, inputs: Inputs
     encoder = EncoderConfig(
         hidden_size=16, num_layers=1, num_heads=2, intermediate_size=32, max_position_embeddings=5
     )
-    with pytest.raises(ConfigError, match="6 tokens; the encoder has 5") as caught:
+    with pytest.raises(ConfigError, match="6 tokens, but the encoder has 5") as caught:
         build_tiny(encoder=encoder)(*inputs.arguments())
     assert "max_text_tokens" in caught.value.hint
 

@@ -210,7 +210,7 @@ def test_without_a_fitting_run_what_to_train_is_said(
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("notes.txt", b"to do", "not a video, GIF or picture"),
+        ("notes.txt", b"to do", "not a video, GIF or image"),
         ("empty.mp4", b"", "the file is empty"),
         ("noise.mp4", bytes(range(256)) * 40, "noise.mp4"),
     ],

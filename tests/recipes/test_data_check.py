@@ -107,7 +107,7 @@ def test_unreadable_rows_are_errors_and_the_others_are_still_checked(tmp_path: P
     path = write(tmp_path / "train.jsonl", VIDEO, {"video_id": "video2"}, VIDEO)
     report = check_data([path])
     assert found(report, "unreadable-row").severity == "error"
-    assert f"{path}:2: no field 'question'" in found(report, "unreadable-row").items[0]
+    assert f"{path}:2: field 'question' is missing" in found(report, "unreadable-row").items[0]
     assert found(report, "duplicate-row").items == ("train.jsonl:3 = train.jsonl:1",)
     assert report.files[0]["unreadable"] == 1
 
@@ -236,7 +236,7 @@ def test_options_in_columns_are_said(tmp_path: Path) -> None:
     assert finding.items == ("a1, a2: 2 rows",)
     errors = check_data([path], data_format="video_qa").to_json()
     assert errors["errors"] == 1
-    assert "make it multiple choice" in errors["findings"][0]["items"][0]
+    assert "make this a multiple-choice row" in errors["findings"][0]["items"][0]
 
 
 def test_what_a_spreadsheet_writes_where_a_formula_has_failed(tmp_path: Path) -> None:

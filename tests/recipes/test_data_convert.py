@@ -109,7 +109,7 @@ def test_bad_rows_are_named_and_files_are_not_written_over(tmp_path: Path) -> No
     (tmp_path / "q.csv").write_text("video_id,question\nvideo1,what?\n,why?\n")
     report = convert_annotations([tmp_path / "q.csv"], output=tmp_path / "q.jsonl")
     assert len(lines(tmp_path / "q.jsonl")) == 1
-    assert report.bad[0].startswith(f"{tmp_path}/q.csv:3: no field 'video_id'")
+    assert report.bad[0].startswith(f"{tmp_path}/q.csv:3: field 'video_id'")
     with pytest.raises(DataError, match="exists"):
         convert_annotations([tmp_path / "q.csv"], output=tmp_path / "q.jsonl")
 

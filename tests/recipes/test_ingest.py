@@ -225,7 +225,7 @@ def test_file_type_is_checked_against_the_content(tmp_path: Path, video: bytes) 
     videos = run(folder, store=tmp_path / "v", extensions=extensions, file_type="video")
     assert sorted(contents(tmp_path / "v")) == ["a", "d"]
     assert [bad.path.name for bad in videos.bad] == ["b.png", "c.mp4", "e.gif"]
-    assert "still picture" in videos.bad[0].reason
+    assert "still image" in videos.bad[0].reason
     images = run(folder, store=tmp_path / "i", extensions=extensions, file_type="image")
     assert sorted(contents(tmp_path / "i")) == ["b", "c", "e"]
     assert "a recording (h264)" in images.bad[0].reason
@@ -452,7 +452,7 @@ def test_what_is_damaged_keeps_its_original(tmp_path: Path) -> None:
     assert (report.added, report.prepared, report.bad) == (1, 1, ())
     [(path, note)] = report.notes
     assert path.name == "a.mp4"
-    assert "pictures between" in note
+    assert "frames between" in note
     assert report.to_json()["notes"] == [{"file": str(path), "note": note}]
     assert contents(tmp_path / "s") == {"a": bytes(data)}
     with MediaStore(tmp_path / "s") as store:

@@ -74,7 +74,7 @@ def test_an_upload_is_asked_of_the_model_for_its_kind(folder: Path) -> None:
     assert "<article" in say(visual, QUESTION, False).replace("&lt;", "<")
     with pytest.raises(ValueError, match=r"large\.png is a picture"):
         look(str(folder / "large.png"))
-    with pytest.raises(ValueError, match="not a video, GIF or picture"):
+    with pytest.raises(ValueError, match="not a video, GIF or image"):
         look(str(folder / "notes.mp4"))
 
 

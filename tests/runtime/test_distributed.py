@@ -38,5 +38,5 @@ def test_others_that_cannot_be_reached_are_no_defect(monkeypatch: pytest.MonkeyP
     settings = {"RANK": 1, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     for name, value in settings.items():
         monkeypatch.setenv(name, str(value))
-    with pytest.raises(LostProcessError, match="process 1 of 2 cannot reach the others"):
+    with pytest.raises(LostProcessError, match="rank 1 of 2 cannot reach the other processes"):
         init_distributed(timedelta(seconds=1))

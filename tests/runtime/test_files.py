@@ -176,7 +176,7 @@ def test_what_is_no_file_is_named_and_never_replaced(tmp_path: Path) -> None:
     assert special_file(tmp_path / "link") == special_file(tmp_path / "pipe") == "a named pipe"
     assert special_file(Path(os.devnull)) == "a device"
     assert [special_file(path) for path in (tmp_path, tmp_path / "file", tmp_path / "none")] == [None] * 3
-    with pytest.raises(WriteError, match="it is no file"):
+    with pytest.raises(WriteError, match="it is not a regular file"):
         atomic_write(tmp_path / "pipe", "x")
     assert (tmp_path / "pipe").is_fifo()
 

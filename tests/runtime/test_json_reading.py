@@ -12,8 +12,8 @@ from clipbug.runtime.json_reading import MAX_DEPTH, JsonError, loads, read_json,
 UNUSABLE = [
     ("1e999", "too large"),
     ("-1e400", "too large"),
-    ("NaN", "no number in JSON"),
-    ("-Infinity", "no number in JSON"),
+    ("NaN", "is not valid JSON"),
+    ("-Infinity", "is not valid JSON"),
     ("9" * 301, "a number of 301 digits"),
     ("[" * 200 + "]" * 200, "nested more than"),
     ("[" * 100_000 + "]" * 100_000, "nested more than"),
@@ -62,10 +62,10 @@ def test_the_field_is_named() -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"", "no JSON: Expecting value at line 1, column 1"),
-        (b'{"a": 1}\n {"b"', "more after the end of the value at line 2, column 2"),
-        (b'{"a": \xe9}', "no UTF-8 text at byte 7"),
-        (b'{"a": "caf\xe9"}', r"no UTF-8 text at byte 11 \(0xE9\)"),
+        (b"", "invalid JSON: Expecting value at line 1, column 1"),
+        (b'{"a": 1}\n {"b"', "extra data after the value at line 2, column 2"),
+        (b'{"a": \xe9}', "invalid UTF-8 at byte 7"),
+        (b'{"a": "caf\xe9"}', r"invalid UTF-8 at byte 11 \(0xE9\)"),
         (b"\xff\xfe{", "damaged utf-16"),
     ],
 )

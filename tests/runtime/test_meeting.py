@@ -55,7 +55,7 @@ def test_a_process_that_died_while_it_asked_does_not_hold_up_the_next_start(serv
 
 
 def test_rank_0_does_not_wait_for_ever(server: TCPStore) -> None:
-    with pytest.raises(DistStoreError, match="process 1 does not come"):
+    with pytest.raises(DistStoreError, match="rank 1 did not arrive"):
         meet(client(server), rank=0, world_size=2, patience=timedelta(seconds=0.1))
 
 

@@ -28,7 +28,7 @@ def tar(content: bytes) -> bytes:
     ("content", "what"),
     [
         (b"", "empty (0 bytes)"),
-        (bytes(5000), "nothing but zero bytes"),
+        (bytes(5000), "all zero bytes"),
         (POINTER, "a Git LFS pointer to a file of 98765 bytes"),
         (b"version https://hawser.github.com/spec/v1\n", "a Git LFS pointer"),
         (b"/annex/objects/SHA256E-s5--ab.pth\n", "a git-annex pointer"),

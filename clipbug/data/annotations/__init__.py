@@ -1,4 +1,4 @@
-"""Annotation files of every family to typed records."""
+"""Read annotation files of every family into typed records."""
 
 from clipbug.data.annotations.families import Family
 from clipbug.data.annotations.media_check import MediaMatch, load_aliases, match_media, refuse_missing

@@ -1,4 +1,4 @@
-"""Which recordings show the same bug: {app: {bug: [recording, ...]}}, as the data of Tango is organized."""
+"""Read groups of recordings that show the same bug, {app: {bug: [recording, ...]}}, as in the Tango data."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from clipbug.data.annotations.media_ids import composed
 from clipbug.errors import DataError
 from clipbug.runtime.json_reading import JsonError, decode_text, parse_whole, read_json
 
-_HINT = 'an object {"app": {"bug": ["recording", "recording"]}} is expected'
+_HINT = 'expected a JSON object {"app": {"bug": ["recording", "recording"]}}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class BugRecording:
 
 
 def is_duplicates_file(path: Path) -> bool:
-    """Whether a file is one JSON object of objects of lists, unlike any annotation file."""
+    """Return whether a file is one JSON object of objects of lists, unlike any annotation file."""
     if path.suffix.lower() != ".json" or not path.is_file():
         return False
     try:
@@ -33,10 +33,16 @@ def is_duplicates_file(path: Path) -> bool:
 
 
 def read_duplicates(path: Path) -> list[BugRecording]:
-    """The recordings of a file, in its order.
+    """Read the recordings of a duplicates file, in the file's order.
+
+    Args:
+        path: JSON file.
+
+    Returns:
+        One entry per recording.
 
     Raises:
-        DataError: the file cannot be read, is of another form, or names a recording twice.
+        DataError: The file cannot be read, has another structure, or lists a recording twice.
     """
     try:
         content = read_json(path)
@@ -51,28 +57,28 @@ def read_duplicates(path: Path) -> list[BugRecording]:
         for bug, media_ids in bugs.items()
         for media_id in media_ids
     ]
-    _refuse_repeats(recordings, path)
+    _check_no_repeats(recordings, path)
     return recordings
 
 
-def _refuse_repeats(recordings: Sequence[BugRecording], path: Path) -> None:
+def _check_no_repeats(recordings: Sequence[BugRecording], path: Path) -> None:
     counts = Counter(composed(recording.media_id) for recording in recordings)
     twice = [media_id for media_id, count in counts.items() if count > 1]
     if twice:
         raise DataError(
-            f"duplicates file {path} names {len(twice)} recordings twice: {', '.join(twice[:5])}",
-            "a recording belongs to one bug",
+            f"duplicates file {path} lists {len(twice)} recordings more than once: {', '.join(twice[:5])}",
+            "list each recording under one bug only",
         )
 
 
 def _problem_of(content: Any) -> str:
-    """What is wrong with a parsed file, or nothing."""
+    """Return what is wrong with a parsed file; empty if nothing is."""
     if not isinstance(content, dict) or not content:
-        return "it holds no object of apps"
+        return "expected a JSON object with one key per app"
     for app, bugs in content.items():
         if not isinstance(bugs, dict):
-            return f"app {app!r} holds no object of bugs"
+            return f"expected app {app!r} to be an object with one key per bug"
         for bug, media_ids in bugs.items():
             if not isinstance(media_ids, list) or not all(isinstance(one, str) for one in media_ids):
-                return f"bug {bug!r} of app {app!r} holds no list of recordings"
+                return f"expected bug {bug!r} of app {app!r} to be a list of recording ids"
     return ""

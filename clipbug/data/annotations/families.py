@@ -1,4 +1,4 @@
-"""The families of annotation files: which fields tell them apart, and how a row of each becomes a record."""
+"""Families of annotation formats: the fields that identify each, and how to parse its rows."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -26,17 +26,17 @@ DataFormat = Literal["auto"] | Family
 FAMILY_OF_TASK: dict[str, Family] = {
     "vqa": "vqa",
     "video_qa": "video_qa",
-    "count": "video_qa",  # whose answers are numbers
+    "count": "video_qa",  # with numbers as answers
     "multiple_choice": "multiple_choice",
     "retrieval": "captions",
     "pretraining": "captions",
 }
-_OPEN_QUESTIONS = ("vqa", "video_qa")  # they differ in the names of their fields only
+_OPEN_QUESTIONS = ("vqa", "video_qa")  # these differ in field names only
 
 _QUESTION_ID_FIELDS = ("question_id", "qid")
-_RECORDING_FIELDS = ("video_id", "gif_name", "clip_name")
-# RICO rows have a `file_id` beside `image_id`, of the same value; `screenId` is Screen2Words' name for it.
-_PICTURE_FIELDS = ("image_id", "file_id", "screenId")
+_VIDEO_ID_FIELDS = ("video_id", "gif_name", "clip_name")
+# RICO rows have both `image_id` and `file_id`, with the same value; Screen2Words calls it `screenId`.
+_IMAGE_ID_FIELDS = ("image_id", "file_id", "screenId")
 
 
 _COLUMNS: dict[Family, str] = {"multiple_choice": " (or columns a1 | a2 ...)"}
@@ -44,12 +44,12 @@ _COLUMNS: dict[Family, str] = {"multiple_choice": " (or columns a1 | a2 ...)"}
 
 @dataclass(frozen=True, slots=True)
 class FamilyFields:
-    """The fields that make a row one of a family: one of `media`, and one of `text`.
+    """Fields that identify a family: a row has one of `media` and one of `text`.
 
     Attributes:
-        media: names of the field that holds the key of the picture or recording, the first present counts.
-        text: names of the field that tells the family, the first present counts.
-        parse: a row to its record.
+        media: Names of the field with the id of the image or recording; the first that is present counts.
+        text: Names of the field that identifies the family; the first that is present counts.
+        parse: Converts a row to its record.
     """
 
     media: tuple[str, ...]
@@ -58,7 +58,7 @@ class FamilyFields:
 
 
 def family_of_row(row: Row) -> Family | None:
-    """The family whose fields the row has, or None."""
+    """Return the family whose fields the row has, or None."""
     for family, fields in FAMILIES.items():
         has_text = any(name in row for name in fields.text)
         if family == "multiple_choice":
@@ -75,13 +75,13 @@ def _has_options(row: Row) -> bool:
 
 
 def family_of_rows(rows: Iterable[Row]) -> Family | None:
-    """The family of most rows, so that a mistake in one row does not decide; None if no row is of any."""
+    """Return the family of most rows, so that one bad row does not decide; None if no row belongs to any."""
     votes = Counter(family for family in map(family_of_row, rows) if family is not None)
     return votes.most_common(1)[0][0] if votes else None
 
 
 def describe_families() -> str:
-    """One line per family: the fields it needs."""
+    """Return one line per family with the fields that it needs."""
     return "\n".join(
         f"  {family}: {' | '.join(fields.text)}{_COLUMNS.get(family, '')} + {' | '.join(fields.media)}"
         for family, fields in FAMILIES.items()
@@ -89,10 +89,18 @@ def describe_families() -> str:
 
 
 def parse_row(row: Row, family: Family, source: str) -> Record:
-    """The record of one row; its `record_id` is still empty.
+    """Convert a row to a record, whose `record_id` is still empty.
+
+    Args:
+        row: Fields of the row.
+        family: Family to read the row as.
+        source: "file:line", for messages.
+
+    Returns:
+        The record.
 
     Raises:
-        RowError: a field is missing or cannot be used.
+        RowError: A field is missing or invalid.
     """
     fields = FAMILIES[family]
     return fields.parse(row, fields, source)
@@ -101,12 +109,12 @@ def parse_row(row: Row, family: Family, source: str) -> Record:
 def _parse_question(row: Row, fields: FamilyFields, source: str) -> Record:
     lists = (name for name in OPTION_LISTS if isinstance(row.get(name), list) or name == "options")
     given = next((name for name in lists if name in row), None)
-    if given is not None:  # its answer is the number of an option, not a text
-        raise RowError(f"field {given!r} makes it multiple choice")
+    if given is not None:  # the answer of such a row is the index of an option, not a text
+        raise RowError(f"field {given!r} makes this a multiple-choice row")
     if columns := find_option_columns(row):
         raise RowError(
-            f"columns {columns[0]} to {columns[-1]} make it multiple choice: its answer is the number of an"
-            " option, not a text (task multiple-choice)"
+            f"columns {columns[0]} to {columns[-1]} make this a multiple-choice row: its answer is the"
+            " index of an option, not a text (use task multiple-choice)"
         )
     return QuestionRecord(
         record_id="",
@@ -145,15 +153,15 @@ def _parse_caption(row: Row, fields: FamilyFields, source: str) -> Record:
     )
 
 
-# In this order: the rows of a family may have the fields of a later one too.
+# The order matters: the rows of a family may also have the fields of a later one.
 FAMILIES: dict[Family, FamilyFields] = {
     "multiple_choice": FamilyFields(
-        (*_RECORDING_FIELDS, *_PICTURE_FIELDS, "video"), OPTION_LISTS, _parse_choice
+        (*_VIDEO_ID_FIELDS, *_IMAGE_ID_FIELDS, "video"), OPTION_LISTS, _parse_choice
     ),
-    "vqa": FamilyFields(_PICTURE_FIELDS, ("question",), _parse_question),
-    "video_qa": FamilyFields(_RECORDING_FIELDS, ("question",), _parse_question),
+    "vqa": FamilyFields(_IMAGE_ID_FIELDS, ("question",), _parse_question),
+    "video_qa": FamilyFields(_VIDEO_ID_FIELDS, ("question",), _parse_question),
     "captions": FamilyFields(
-        ("clip_name", "coco_id", "vg_id", *_PICTURE_FIELDS, "video_id", "gif_name", "video", "id"),
+        ("clip_name", "coco_id", "vg_id", *_IMAGE_ID_FIELDS, "video_id", "gif_name", "video", "id"),
         ("caption", "summary", "description"),
         _parse_caption,
     ),
@@ -161,16 +169,23 @@ FAMILIES: dict[Family, FamilyFields] = {
 
 
 def family_of(task: str, data_format: DataFormat = "auto") -> Family:
-    """The family as which the files of a task are read.
+    """Return the family as which a task reads its annotation files.
+
+    Args:
+        task: Task name.
+        data_format: Format requested by the user.
+
+    Returns:
+        The family.
 
     Raises:
-        ConfigError: the format that was asked for gives rows that the task cannot use.
+        ConfigError: Rows of the requested format do not fit the task.
     """
-    natural = FAMILY_OF_TASK[task]
-    if data_format in ("auto", natural) or {data_format, natural} <= set(_OPEN_QUESTIONS):
-        return natural if data_format == "auto" else data_format
-    fitting = _OPEN_QUESTIONS if natural in _OPEN_QUESTIONS else (natural,)
+    default = FAMILY_OF_TASK[task]
+    if data_format in ("auto", default) or {data_format, default} <= set(_OPEN_QUESTIONS):
+        return default if data_format == "auto" else data_format
+    valid = _OPEN_QUESTIONS if default in _OPEN_QUESTIONS else (default,)
     raise ConfigError(
         f"task {task.replace('_', '-')} cannot use annotations of format {data_format}",
-        f"formats for this task: {', '.join(fitting)}; or choose another task",
+        f"valid formats for this task: {', '.join(valid)}; or choose another task",
     )

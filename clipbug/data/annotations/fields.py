@@ -1,4 +1,4 @@
-"""Fields of one annotation row, checked: missing, of a wrong type or out of range is a `RowError`."""
+"""Read and validate the fields of an annotation row; a missing or invalid field raises `RowError`."""
 
 import json
 import math
@@ -18,32 +18,32 @@ from clipbug.data.records import UNKNOWN_TYPE
 Row = Mapping[str, Any]
 
 ID_FIELDS = ("image_id", "file_id", "video_id", "gif_name", "clip_name", "question_id", "qid")
-"""Fields whose ids may be numbers or texts."""
+"""Fields that hold an id, as a number or a string."""
 
 _USED_FIELDS = {
     *ID_FIELDS,
     *("coco_id", "vg_id", "screenId", "video", "id", "question", "caption", "summary", "description"),
     *("labels", "answer", "ground_truth", "answer_type", "app", *OPTION_LISTS),
 }
-_LARGEST_EXACT_FLOAT = 2.0**53  # above, a float no longer tells neighbouring whole numbers apart
+_LARGEST_EXACT_FLOAT = 2.0**53  # above this, a float cannot represent every integer
 
 
 class RowError(Exception):
-    """Why one row cannot be used. Collected over the file, then reported as one DataError."""
+    """Why a row cannot be used. Collected over the file, then reported as one DataError."""
 
 
 def is_used(name: str) -> bool:
-    """Whether some family reads a field of this name."""
+    """Return whether some family reads a field of this name."""
     return name in _USED_FIELDS or is_option_column(name)
 
 
 def has_any(row: Row, names: Sequence[str]) -> bool:
-    """Whether the row has a value, other than null, in one of the fields."""
+    """Return whether the row has a non-null value in one of the fields."""
     return any(row.get(name) is not None for name in names)
 
 
 def text_field(row: Row, names: Sequence[str]) -> str:
-    """The first of `names` that the row has: a string that is not blank, as the file has it."""
+    """Return the first of `names` that the row has: a non-blank string, unchanged."""
     given = _given(row, names)
     value = row[given]
     if not isinstance(value, str):
@@ -54,7 +54,7 @@ def text_field(row: Row, names: Sequence[str]) -> str:
 
 
 def id_field(row: Row, names: Sequence[str]) -> str:
-    """The first of `names` that the row has: a string or a whole number (3 or 3.0), as text."""
+    """Return the first of `names` that the row has, a string or an integer (3 or 3.0), as text."""
     given = _given(row, names)
     value = row[given]
     if not isinstance(value, str) and not is_whole(value):
@@ -65,19 +65,19 @@ def id_field(row: Row, names: Sequence[str]) -> str:
 
 
 def is_whole(value: object) -> bool:
-    """Whether a value is a whole number: an integer, or a float that is exactly one."""
+    """Return whether a value is an integer, or a float that is exactly one."""
     if isinstance(value, float):
         return value.is_integer() and abs(value) <= _LARGEST_EXACT_FLOAT
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def optional_id_field(row: Row, names: Sequence[str]) -> str | None:
-    """As `id_field`, or None where the row has none of `names`."""
+    """Return the same as `id_field`, or None if the row has none of `names`."""
     return id_field(row, names) if has_any(row, names) else None
 
 
 def optional_text_field(row: Row, name: str) -> str | None:
-    """A string without space around it, or None where it is missing or blank."""
+    """Return a string without surrounding whitespace, or None if it is missing or blank."""
     value = row.get(name)
     if value is None:
         return None
@@ -87,15 +87,18 @@ def optional_text_field(row: Row, name: str) -> str | None:
 
 
 def answer_type_field(row: Row) -> str:
-    """The answer type in lower case; "unknown" where it is missing or blank."""
+    """Return the answer type in lower case; "unknown" if it is missing or blank."""
     return (optional_text_field(row, "answer_type") or UNKNOWN_TYPE).lower()
 
 
 def label_fields(row: Row) -> dict[str, float]:
-    """Answer -> weight; empty where the row has none.
+    """Return answer -> weight; empty if the row has no answer.
 
-    From `labels`, else `ground_truth` (ScreenQA: every rater's answer is right, weight 1 each), else `answer`
-    (weight 1). Answers lose the space around them; weights of answers that become equal add up, to at most 1.
+    Reads `labels`, else `ground_truth` (ScreenQA: every rater's answer counts as correct, with weight 1),
+    else `answer` (weight 1). Answers are stripped; weights of answers that become equal are added, up to 1.
+
+    Returns:
+        Weights in [0, 1] by answer.
     """
     if row.get("labels") is not None:
         return _soft_labels(row["labels"])
@@ -106,15 +109,15 @@ def label_fields(row: Row) -> dict[str, float]:
 
 
 def _answer_text(answer: object) -> str:
-    """An answer as text, numbers included: 3 and 3.0 are "3"."""
+    """Return an answer as text, including numbers: 3 and 3.0 become "3"."""
     if isinstance(answer, float) and is_whole(answer):
         answer = int(answer)
     if isinstance(answer, float) and abs(answer) > _LARGEST_EXACT_FLOAT:
-        raise _wrong_type("answer", answer, "a number that is exact, or a string")
+        raise _wrong_type("answer", answer, "a number that a float represents exactly, or a string")
     if isinstance(answer, bool) or not isinstance(answer, str | int | float):
         raise _wrong_type("answer", answer, "a string or a number")
     if not str(answer).strip():
-        raise RowError("field 'answer' is empty; leave it out where the answer is not known")
+        raise RowError("field 'answer' is empty; omit it if the answer is unknown")
     return str(answer).strip()
 
 
@@ -125,7 +128,7 @@ def _raters_labels(ground_truth: object) -> dict[str, float]:
     for rater in ground_truth:
         answer = rater.get("full_answer") if isinstance(rater, dict) else rater
         if not isinstance(answer, str):
-            raise _wrong_type("ground_truth", rater, "texts, or objects with a text as `full_answer`")
+            raise _wrong_type("ground_truth", rater, "strings, or objects with a string `full_answer`")
         if not answer.strip():
             raise RowError("field 'ground_truth' has an empty answer")
         labels[answer.strip()] = 1.0
@@ -140,7 +143,7 @@ def _soft_labels(labels: object) -> dict[str, float]:
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
             raise _wrong_type(f"labels[{answer!r}]", weight, "a number in [0, 1]")
         if not 0 <= weight <= 1:
-            raise RowError(f"field labels[{answer!r}] is {weight}, not in [0, 1]")
+            raise RowError(f"field labels[{answer!r}] is {weight}, expected a number in [0, 1]")
         if not answer.strip():
             raise RowError("field 'labels' has an empty answer")
         merged[answer.strip()] = min(1.0, merged.get(answer.strip(), 0.0) + float(weight))
@@ -148,24 +151,31 @@ def _soft_labels(labels: object) -> dict[str, float]:
 
 
 def option_fields(row: Row) -> tuple[tuple[str, ...], int | None]:
-    """The answers to choose from, and the index of the right one (None where the row does not say).
+    """Return the options of a row and the index of the correct one.
 
-    Options are a list, or in columns (`a1` to `a5`). The answer may be an index from 0 on, or the text of an
-    option; of columns `A`, `B` ..., a letter.
+    Options are a list, or spread over columns (`a1` to `a5`). The answer may be an index starting at 0, the
+    text of an option, or a letter if the columns are `A`, `B` ...
+
+    Returns:
+        The options, and the index of the correct one or None if the row has no answer.
+
+    Raises:
+        RowError: The options or the answer are missing or invalid.
     """
     name = next((name for name in OPTION_LISTS if row.get(name) is not None), "options")
     columns = () if row.get(name) is not None else find_option_columns(row)
     options: Any = [row[column] for column in columns] if columns else row.get(name)
     if columns:
-        if lacking := missing_option_column(columns):
-            raise RowError(f"the option {lacking!r} is missing between {columns[0]!r} and {columns[-1]!r}")
+        if missing := missing_option_column(columns):
+            raise RowError(f"option {missing!r} is missing between {columns[0]!r} and {columns[-1]!r}")
         options = [option if isinstance(option, str) else _answer_text(option) for option in options]
     if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
-        raise _wrong_type(name, options, "a list of strings")
+        error = _wrong_type(name, options, "a list of strings")
+        raise error
     if len(options) < 2:
-        raise RowError(f"field {name!r} has {len(options)} answers to choose from, at least 2 are needed")
+        raise RowError(f"field {name!r} has {len(options)} options, expected at least 2")
     if not all(option.strip() for option in options):
-        raise RowError(f"field {name!r} has an empty answer")
+        raise RowError(f"field {name!r} has an empty option")
     return tuple(options), _index_of_option(row.get("answer"), options, columns)
 
 
@@ -180,10 +190,11 @@ def _index_of_option(answer: object, options: Sequence[str], columns: Sequence[s
         return by_text
     if by_text is not None and number is not None and 0 <= number < len(options):
         raise RowError(
-            f"field 'answer' is {answer!r}, the text of option number {by_text} and the number of another"
+            f"field 'answer' is ambiguous: {answer!r} is the text of option {by_text}"
+            " and the index of another"
         )
     if number is not None and not 0 <= number < len(options):
-        raise RowError(f"field 'answer' is {number}, but the last option is number {len(options) - 1}")
+        raise RowError(f"field 'answer' is {number}, but the last option has index {len(options) - 1}")
     return number
 
 
@@ -213,7 +224,7 @@ def _missing(row: Row, names: Sequence[str]) -> RowError:
     )
     nearest = f"; nearest: {', '.join(near)}" if near else ""
     null = " (null)" if any(name in row for name in names) else ""
-    return RowError(f"no field {wanted}{null}; fields of the row: {fields}{nearest}")
+    return RowError(f"field {wanted} is missing{null}; fields of the row: {fields}{nearest}")
 
 
 def _wrong_type(name: str, value: object, expected: str) -> RowError:

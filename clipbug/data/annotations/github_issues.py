@@ -1,4 +1,4 @@
-"""Issues as GitHub's REST interface gives them, without what they say about people."""
+"""Read issues in the format of GitHub's REST API, without personal data."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -18,12 +18,12 @@ _MENTION = re.compile(r"(?<![\w/`@])@[A-Za-z0-9][A-Za-z0-9-]{0,38}\b")
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """What is kept of an issue or pull request.
+    """The fields that are kept of an issue or pull request.
 
     Attributes:
-        owner: None where only a file name says which repository it is.
-        title: addresses and names of accounts replaced.
-        attachments: names without ending of the files that its text links to.
+        owner: None if only a file name identifies the repository.
+        title: With email addresses and account names replaced.
+        attachments: Names, without extension, of the files that the text links to.
     """
 
     owner: str | None
@@ -38,30 +38,33 @@ class Issue:
 
     @property
     def full_repository(self) -> str:
-        """ "owner/repository", or the repository alone."""
+        """Return "owner/repository", or the repository alone if the owner is unknown."""
         return self.repository if self.owner is None else f"{self.owner}/{self.repository}"
 
     @property
     def key(self) -> str:
-        """ "owner/repository#7"."""
+        """Return the issue's reference, such as "owner/repository#7"."""
         return f"{self.full_repository}#{self.number}"
 
     def is_named(self, prefix: str) -> bool:
-        """Whether a file name that begins so means its repository, in one of the two styles in use."""
+        """Return whether a file name prefix denotes the issue's repository, in either common style."""
         styles = {self.repository.lower(), f"{self.owner}_{self.repository}".lower()}
         return prefix.lower() in styles
 
 
 def issues_in(path: Path) -> Iterator[Issue | str]:
-    """Every issue of a JSON file (one object or a list), or what is wrong with it.
+    """Read every issue of a JSON file (one object or a list).
+
+    Yields:
+        An issue, or a message about what is wrong with it.
 
     Raises:
-        DataError: the file cannot be opened.
+        DataError: The file cannot be opened.
     """
     try:
         content = parse_whole(decode_text(path.read_bytes()))
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", "name files of issues") from error
+        raise DataError(f"{path} cannot be read: {error.strerror}", "give JSON files of issues") from error
     except JsonError as error:
         yield f"{path}: {error}"
         return
@@ -72,19 +75,19 @@ def issues_in(path: Path) -> Iterator[Issue | str]:
 
 
 def without_people(text: str) -> str:
-    """The text with mail addresses and mentioned accounts replaced, and single spaces."""
+    """Replace email addresses and mentioned accounts, and collapse whitespace."""
     return " ".join(_MENTION.sub("<user>", _EMAIL.sub("<email>", text)).split())
 
 
 def _issue(value: Any, path: Path, where: str) -> Issue | str:
     if not isinstance(value, Mapping):
-        return f"{where}: no JSON object"
+        return f"{where}: expected a JSON object, got {type(value).__name__}"
     title, number = value.get("title"), value.get("number")
     if not isinstance(title, str) or not title.strip() or type(number) is not int:
-        return f"{where}: no issue: it needs a `title` and a `number`"
+        return f"{where}: not an issue: it needs a `title` and a `number`"
     owner, repository = _repository(value, path)
     if repository is None:
-        return f"{where}: no issue: neither a link nor the file's name says of which repository"
+        return f"{where}: unknown repository: neither a URL field nor the file name identifies it"
     text = _text(value.get("body")) or ""
     labels = value.get("labels") or ()
     names = (label.get("name") if isinstance(label, Mapping) else label for label in labels)

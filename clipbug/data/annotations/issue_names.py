@@ -1,4 +1,4 @@
-"""Names of recordings that say which issue of a repository they belong to."""
+"""Parse names of recordings that contain a repository and an issue number."""
 
 import re
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ _NAME = re.compile(r"(?P<prefix>.+)_issue_(?P<number>[0-9]+)(?=$|[_.])")
 
 @dataclass(frozen=True, slots=True)
 class IssueName:
-    """An issue as names of files give it.
+    """The issue that a file name refers to.
 
     Attributes:
-        prefix: "<repo>" or "<owner>_<repo>"; only a list of repositories could tell which.
-        number: of the issue.
+        prefix: "<repo>" or "<owner>_<repo>"; only a list of repositories can tell which.
+        number: Issue number.
     """
 
     prefix: str
@@ -21,6 +21,6 @@ class IssueName:
 
 
 def issue_of_name(name: str) -> IssueName | None:
-    """The issue in a name, or None."""
+    """Return the issue in a file name, or None."""
     match = _NAME.match(name)
     return IssueName(match["prefix"], int(match["number"])) if match else None

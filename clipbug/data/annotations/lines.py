@@ -1,4 +1,4 @@
-"""Annotation files to rows, each with its place: JSON lines, arrays, objects with a list of rows, tables."""
+"""Split annotation files into rows with locations: JSON lines, arrays, objects with lists of rows, tables."""
 
 import json
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ from clipbug.runtime.json_reading import (
     problem_of_text,
 )
 
-_EXCERPT = 60
+_EXCERPT_CHARACTERS = 60
 _START_BYTES = 4096
 _LISTS_OF_ROWS = ("annotations", "sentences", "questions", "data")
-_STRUCTURED = ("labels", "ground_truth", *OPTION_LISTS)
+_JSON_FIELDS = ("labels", "ground_truth", *OPTION_LISTS)
 _TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".psv")
-_FOREIGN = {
+_BINARY_SIGNATURES = {
     b"PK\x03\x04": "a workbook (.xlsx, .ods) or another ZIP archive",
     b"\xd0\xcf\x11\xe0": "an old workbook (.xls)",
     b"\x1f\x8b": "compressed with gzip",
@@ -40,30 +40,33 @@ class Line:
     """One row of a file: either its fields, or why it cannot be read.
 
     Attributes:
-        place: where it stands in the file: the number of its line, or what counts in such a file.
+        location: Position in the file: a line number, or what identifies a row in such a file.
     """
 
-    place: str
+    location: str
     fields: dict[str, Any] | None
     problem: str = ""
 
 
 def iter_lines(path: Path) -> Iterator[Line]:
-    """The rows of a file, in UTF-8 or marked UTF-16. Blank lines hold no row.
+    """Iterate over the rows of a file in UTF-8, or in UTF-16 with a byte order mark. Blank lines are skipped.
 
-    What begins with "[" is a JSON array of objects; a file that ends in .json may be a single object with a
-    list of rows (COCO, MSRVTT, VQA v2); other texts that begin with "{" are JSON lines. Of the rest, a file
-    that ends in .csv or .tsv is a table, and whatever its ending, one with a header of known fields.
+    A file that begins with "[" is a JSON array of objects. A .json file may be a single object with a list of
+    rows (COCO, MSRVTT, VQA v2); any other text that begins with "{" is JSON lines. Of the rest, a .csv or
+    .tsv file is a table, and so is any file whose header has known field names.
+
+    Yields:
+        Rows with their locations.
 
     Raises:
-        DataError: the file cannot be opened.
+        DataError: The file cannot be opened.
     """
     if kind := special_file(path):
-        raise DataError(f"annotation file {path} is {kind}, not a file", "save the rows to a file")
+        raise DataError(f"annotation file {path} is {kind}, not a file", "save the rows to a regular file")
     try:
         with path.open("rb") as file:
             raw = file.read(_START_BYTES)
-        if found := _foreign_kind(raw):
+        if found := _binary_kind(raw):
             hint = "save it as text: JSON lines, or a table (in Excel: 'CSV UTF-8')"
             yield Line("1", None, f"the file is {found}; {hint}")
             return
@@ -78,38 +81,38 @@ def iter_lines(path: Path) -> Iterator[Line]:
     except OSError as error:
         raise DataError(
             f"annotation file {path} cannot be read: {error.strerror}",
-            "name a file with one JSON object per line, a JSON array or a table (.csv)",
+            "give a file with one JSON object per line, a JSON array or a table (.csv)",
         ) from error
 
 
-def _foreign_kind(start: bytes) -> str:
-    """What a file is that holds no text as it is read here; empty for a text."""
+def _binary_kind(start: bytes) -> str:
+    """Return what a file is if it is not text that can be read here; empty for text."""
     if encoding_of(start) != "utf-16" and max(start[::2].count(0), start[1::2].count(0)) > len(start) // 4:
-        return "UTF-16 text without a byte order mark, or no text at all"
-    return next((name for mark, name in _FOREIGN.items() if start.startswith(mark)), "")
+        return "UTF-16 text without a byte order mark, or not text at all"
+    return next((name for mark, name in _BINARY_SIGNATURES.items() if start.startswith(mark)), "")
 
 
 def _table_rows(path: Path) -> Iterator[Line]:
     for number, cells, problem in iter_cells(path):
-        place = str(number)
+        location = str(number)
         if problem:
-            yield Line(place, None, problem)
+            yield Line(location, None, problem)
         else:
-            yield _checked(place, {name: _cell_value(name, cell) for name, cell in cells})
+            yield _checked(location, {name: _cell_value(name, cell) for name, cell in cells})
 
 
 def _cell_value(name: str, cell: str) -> Any:
-    """The text of a cell; of a field that is no text (labels, options), the JSON that it holds."""
-    if name not in _STRUCTURED or not cell.lstrip().startswith(("{", "[")):
+    """Return the text of a cell, or the JSON value in a field that is not text (labels, options)."""
+    if name not in _JSON_FIELDS or not cell.lstrip().startswith(("{", "[")):
         return cell
     try:
         return parse_whole(cell)
     except JsonError:
-        return cell  # which is refused as the text that it is
+        return cell  # field validation rejects the text later, naming the field
 
 
 def _rows_of_object(path: Path) -> Iterator[Line] | None:
-    """The rows that the one object of the file lists; None if it is not such a file."""
+    """Return the rows that the file's single object lists; None if it is not such a file."""
     try:
         text = decode_text(path.read_bytes())
         value = parse_whole(text)
@@ -120,16 +123,16 @@ def _rows_of_object(path: Path) -> Iterator[Line] | None:
     name = next((name for name in _LISTS_OF_ROWS if isinstance(value.get(name), list)), None)
     if name is None:
         return None
-    no_utf8 = problem_of_text(text)
+    utf8_problem = problem_of_text(text)
     rows = (
-        _checked(f"{name}[{number}]", row, no_utf8 and problem_of(row) and no_utf8)
+        _checked(f"{name}[{number}]", row, utf8_problem and problem_of(row) and utf8_problem)
         for number, row in enumerate(value[name])
     )
     return _with_file_names(rows, value["images"]) if isinstance(value.get("images"), list) else rows
 
 
 def _with_file_names(rows: Iterator[Line], images: list[Any]) -> Iterator[Line]:
-    """COCO's annotations with the stem of the image's file as `image_id`: so images are ingested."""
+    """Replace `image_id` in COCO annotations by the stem of the image's file name, its id in a store."""
     stems = {
         image["id"]: PurePosixPath(image["file_name"].replace("\\", "/")).stem
         for image in images
@@ -141,14 +144,14 @@ def _with_file_names(rows: Iterator[Line], images: list[Any]) -> Iterator[Line]:
     for line in rows:
         image_id = None if line.fields is None else line.fields.get("image_id")
         if line.fields is None or not isinstance(image_id, str | int | float) or image_id not in stems:
-            problem = line.problem or f"no image of the file has the id {json.dumps(image_id)}"
-            yield Line(line.place, None, problem)
+            problem = line.problem or f"no entry of `images` has the id {json.dumps(image_id)}"
+            yield Line(line.location, None, problem)
         else:
-            yield Line(line.place, {**line.fields, "image_id": stems[image_id]})
+            yield Line(line.location, {**line.fields, "image_id": stems[image_id]})
 
 
 def _json_lines(path: Path, encoding: str) -> Iterator[Line]:
-    # Only \n ends a line: texts may hold U+2028 and others that str.splitlines would break at.
+    # Only \n ends a line: texts may contain U+2028 and others, at which str.splitlines would break.
     number = 0
     try:
         with path.open(encoding=encoding, errors="surrogateescape", newline="\n") as file:
@@ -159,18 +162,18 @@ def _json_lines(path: Path, encoding: str) -> Iterator[Line]:
         yield Line(str(number + 1), None, f"damaged {error.encoding} text; the rest is not read")
 
 
-def _parsed_line(place: str, content: str) -> Line:
+def _parsed_line(location: str, content: str) -> Line:
     if problem := problem_of_text(content):
-        return Line(place, None, problem)
+        return Line(location, None, problem)
     try:
-        return _checked(place, parse_whole(content))
+        return _checked(location, parse_whole(content))
     except JsonError as error:
         where = "" if error.column is None else f" at column {error.column}"
-        return Line(place, None, f"{error.reason}{where}: {content.strip()[:_EXCERPT]}")
+        return Line(location, None, f"{error.reason}{where}: {content.strip()[:_EXCERPT_CHARACTERS]}")
 
 
 def _array_items(path: Path) -> Iterator[Line]:
-    """The items of one JSON array, each with the line on which it starts. A syntax error ends the reading."""
+    """Yield the items of a JSON array with the lines on which they start. A syntax error ends the reading."""
     try:
         text = decode_text(path.read_bytes())
     except JsonError as error:
@@ -187,7 +190,7 @@ def _array_items(path: Path) -> Iterator[Line]:
                 position = _skip_space(text, position + 1)
             elif text[position : position + 1] != "]":
                 found = text[position : position + 20]
-                raise parse_error(text, position, f"',' or ']' expected, found {found!r}")
+                raise parse_error(text, position, f"expected ',' or ']', got {found!r}")
         except JsonError as error:
             where = "" if error.column is None else f" at column {error.column}"
             yield Line(str(error.line or number), None, f"{error.reason}{where}; the rest is not read")
@@ -195,7 +198,7 @@ def _array_items(path: Path) -> Iterator[Line]:
     rest = text[position + 1 :].strip()
     if rest:
         line = text.count("\n", 0, _skip_space(text, position + 1)) + 1
-        yield Line(str(line), None, f"no JSON: more after the end of the array: {rest[:_EXCERPT]}")
+        yield Line(str(line), None, f"invalid JSON: extra data after the array: {rest[:_EXCERPT_CHARACTERS]}")
 
 
 def _skip_space(text: str, position: int) -> int:
@@ -204,16 +207,16 @@ def _skip_space(text: str, position: int) -> int:
     return position
 
 
-def _checked(place: str, value: object, problem: str = "") -> Line:
+def _checked(location: str, value: object, problem: str = "") -> Line:
     problem = problem or problem_of(value)
     if problem:
-        return Line(place, None, problem)
+        return Line(location, None, problem)
     if isinstance(value, dict):
-        return Line(place, value)
+        return Line(location, value)
     return Line(
-        place,
+        location,
         None,
-        f"a JSON {_json_type(value)} where an object {{...}} is expected: {json.dumps(value)[:_EXCERPT]}",
+        f"expected a JSON object, got {_json_type(value)}: {json.dumps(value)[:_EXCERPT_CHARACTERS]}",
     )
 
 

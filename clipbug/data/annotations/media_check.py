@@ -1,4 +1,4 @@
-"""Which stored image or recording each annotation row means."""
+"""Match annotation rows with the images and recordings of a store."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,17 +14,17 @@ from clipbug.runtime.json_reading import JsonError, read_json
 
 _NUM_SHOWN = 5
 _NUM_NEAREST = 3
-_ACCEPT = "go on without these rows: --allow-missing (in evaluation they count as wrong)"
+_ACCEPT = "skip these rows: --allow-missing (in evaluation they count as wrong)"
 
 
 @dataclass(frozen=True, slots=True)
 class MediaMatch:
-    """Rows joined with a store.
+    """Records matched with a store.
 
     Attributes:
-        found: rows whose media is there, `media_id` being the id in the store.
-        missing: rows whose media is not, as the file has them.
-        renamed: id in the file -> id in the store, where they differ.
+        found: Records whose media item is in the store; `media_id` is the id in the store.
+        missing: Records whose media item is not in the store, as read from the file.
+        renamed: Id in the file -> id in the store, where the two differ.
     """
 
     found: list[Record]
@@ -35,14 +35,17 @@ class MediaMatch:
 def match_media(
     records: Sequence[Record], media: MediaSource, *, aliases: Mapping[str, str] | None = None
 ) -> MediaMatch:
-    """Look every row's media up: by its id, its alias, its id without a file ending, or other forms of these.
+    """Find the media item of every record by id, alias, id without file extension, or another spelling.
 
-    Record ids stay as they are, so that predictions join with the file whatever the names in the store.
+    Record ids are unchanged, so predictions join with the file whatever the names in the store.
 
     Args:
-        records: rows.
-        media: the store.
-        aliases: id in annotations -> id in the store.
+        records: Records to match.
+        media: The store.
+        aliases: Id in annotations -> id in the store.
+
+    Returns:
+        The records found and missing.
     """
     finder = IdFinder(media, aliases)
     store_ids = {name: finder.find(name) for name in dict.fromkeys(record.media_id for record in records)}
@@ -57,11 +60,10 @@ def match_media(
 
 
 def refuse_missing(missing: Sequence[Record], num_rows: int, media: MediaSource) -> None:
-    """Pass if nothing is missing.
+    """Raise if any media item is missing.
 
     Raises:
-        DataError: names every id that is missing, the first ones with their place and the nearest ids, and
-            what to do.
+        DataError: Names every missing id, the first ones with location and nearest ids, and a remedy.
     """
     if not missing:
         return
@@ -69,40 +71,48 @@ def refuse_missing(missing: Sequence[Record], num_rows: int, media: MediaSource)
     for record in missing:
         first_rows.setdefault(record.media_id, record)
     known = list(media.ids())
-    shown = [_described(media_id, row, known) for media_id, row in list(first_rows.items())[:_NUM_SHOWN]]
+    shown = [_describe(media_id, row, known) for media_id, row in list(first_rows.items())[:_NUM_SHOWN]]
     others = list(first_rows)[_NUM_SHOWN:]
     if others:
         shown.append(f"  ... and {len(others)} more: {', '.join(others)}")
     raise DataError(
-        f"{len(missing)} of {num_rows} rows name media that the store (of {len(known)}) does not have;"
-        f" ids: {len(first_rows)}\n" + "\n".join(shown),
+        f"{len(missing)} of {num_rows} rows refer to {len(first_rows)} media items that are not in the store"
+        f" (of {len(known)} items)\n" + "\n".join(shown),
         "add the files (id = file name without extension): clipbug ingest FOLDER --ext mp4 avi png jpg\n"
-        f"or name the right store: --media STORE\nor {_ACCEPT}",
+        f"or use another store: --media STORE\nor {_ACCEPT}",
     )
 
 
 def load_aliases(path: Path) -> dict[str, str]:
     """Read a JSON object {id in annotations: id in the store}.
 
+    Args:
+        path: JSON file.
+
+    Returns:
+        Id in the store by id in annotations.
+
     Raises:
-        DataError: the file cannot be read or holds something else.
+        DataError: The file cannot be read or has another structure.
     """
-    hint = 'it holds one JSON object, such as {"APOD-CC1": "video0"}'
+    hint = 'expected one JSON object, such as {"APOD-CC1": "video0"}'
     try:
         aliases = read_json(path)
     except (OSError, JsonError) as error:
-        raise DataError(f"aliases {path} cannot be read: {error}", hint) from error
+        raise DataError(f"aliases file {path} cannot be read: {error}", hint) from error
     if not isinstance(aliases, dict):
-        raise DataError(f"aliases {path} are no object of ids", hint)
+        raise DataError(f"aliases file {path}: expected a JSON object, got {type(aliases).__name__}", hint)
     bad = next(
         (name for name, value in aliases.items() if not (isinstance(value, str) or is_whole(value))), None
     )
     if bad is not None:
-        raise DataError(f"aliases {path} are no object of ids: that of {bad!r} is {aliases[bad]!r}", hint)
+        raise DataError(
+            f"aliases file {path}: the alias of {bad!r} is {aliases[bad]!r}, expected an id", hint
+        )
     return {name: str(store_id) for name, store_id in aliases.items()}
 
 
-def _described(media_id: str, row: Record, known: Sequence[str]) -> str:
+def _describe(media_id: str, row: Record, known: Sequence[str]) -> str:
     near = get_close_matches(media_id, known, n=_NUM_NEAREST, cutoff=0.6)
     nearest = f" (nearest: {', '.join(map(repr, near))})" if near else ""
     return f"  {media_id!r}{f' at {row.source}' if row.source else ''}{nearest}"

@@ -1,7 +1,8 @@
-"""One id in the forms that file systems and spreadsheets give it.
+"""Match the spellings that file systems and spreadsheets give to one id.
 
-macOS names files in decomposed Unicode (NFD), people type composed (NFC); a spreadsheet or data frame with an
-empty cell turns the ids 3 and 4 into 3.0 and 4.0 (3,0 and 4,0 in some languages). 003 is another id than 3.
+macOS stores file names in decomposed Unicode (NFD), people type composed Unicode (NFC). A spreadsheet or data
+frame with an empty cell turns the ids 3 and 4 into 3.0 and 4.0 (3,0 and 4,0 in some locales). 003 is not the
+same id as 3.
 """
 
 import re
@@ -19,42 +20,45 @@ _ENDINGS = {f".{ending}" for ending in (*IMAGE_ENDINGS, *VIDEO_ENDINGS)}
 
 
 def whole_number(text: str) -> str:
-    """The text without a fraction of zeros: "3.0" and "3,0" are "3"; all else is as it was."""
+    """Strip a fraction of zeros: "3.0" and "3,0" become "3"; any other text is unchanged."""
     match = _FLOAT.fullmatch(text)
     return match[1] if match else text
 
 
 def fold_id(media_id: str) -> str:
-    """What the forms of one id have in common, for comparing ids of several files."""
+    """Return a key that all spellings of an id share, for comparing ids of several files."""
     return whole_number(composed(media_id))
 
 
 def composed(text: str) -> str:
-    """The text in composed Unicode (NFC), for comparing."""
+    """Return the text in composed Unicode (NFC), for comparing."""
     return unicodedata.normalize("NFC", text)
 
 
 def other_forms(media_id: str) -> list[str]:
-    """The composed and the decomposed form of an id, as far as they differ from it."""
+    """Return the composed and the decomposed form of an id, as far as they differ from it."""
     forms = dict.fromkeys(unicodedata.normalize(form, media_id) for form in ("NFC", "NFD"))
     return [form for form in forms if form != media_id]
 
 
 def file_stem(name: str) -> str:
-    """The name of an image or recording without folders and ending, or all of what names no such file.
+    r"""Return the name of an image or recording without folders and extension; any other text is unchanged.
 
-    Folders may be those of Windows: `C:\\videos\\a.mp4`, `videos\\a.mp4` and `videos/a.mp4` are `a`.
+    Folders may be Windows paths: `C:\\videos\\a.mp4`, `videos\\a.mp4` and `videos/a.mp4` all become `a`.
+
+    Returns:
+        The stem, or `name` if it has no known extension.
     """
     path = PurePosixPath(name.replace("\\", "/"))
     return path.stem if path.suffix.lower() in _ENDINGS else name
 
 
 class IdFinder:
-    """Finds ids of a store by the ids of annotations.
+    """Finds the id in a store that an annotation's id refers to.
 
     Args:
-        media: the store.
-        aliases: id in annotations -> id in the store.
+        media: The store.
+        aliases: Id in annotations -> id in the store.
     """
 
     def __init__(self, media: MediaSource, aliases: Mapping[str, str] | None = None) -> None:
@@ -63,9 +67,12 @@ class IdFinder:
         self._folded_aliases = {fold_id(name): store_id for name, store_id in self._aliases.items()}
 
     def find(self, media_id: str) -> str | None:
-        """The store's id: as it is, by an alias, as the name of a file, or in another form; None without one.
+        """Find an id: as written, by an alias, as a file name, or in another spelling.
 
-        An id that is there as it is written always comes first.
+        An exact match always comes first.
+
+        Returns:
+            The id in the store, or None.
         """
         names = list(dict.fromkeys(self._names(media_id)))
         exact = next((name for name in names if name in self._media), None)
@@ -73,7 +80,7 @@ class IdFinder:
         return exact or next(filter(None, (self._in_other_form(name, fold(name)) for name in names)), None)
 
     def find_form(self, media_id: str) -> str | None:
-        """The store's id: as it is, or in another Unicode form; None without one."""
+        """Find an id as written or in another Unicode form; return None if there is none."""
         return media_id if media_id in self._media else self._in_other_form(media_id, composed(media_id))
 
     def _names(self, media_id: str) -> Iterator[str]:
@@ -88,7 +95,7 @@ class IdFinder:
     def _in_other_form(self, name: str, folded: str) -> str | None:
         forms = (folded, unicodedata.normalize("NFD", folded))
         found = next((form for form in forms if form in self._media), None)
-        if found is None and not name.isascii():  # composed in part, or as an older Unicode composes
+        if found is None and not name.isascii():  # partly composed, or composed by an older Unicode version
             same = self._by_folded.get(folded, ())
             found = same[0] if len(same) == 1 else None
         return found

@@ -1,4 +1,4 @@
-"""Answers that are numbers, as digits or in words."""
+"""Parse answers that are numbers, in digits or in words."""
 
 from dataclasses import replace
 
@@ -15,10 +15,16 @@ _NUMBERS = {word: number for number, word in enumerate(_WORDS)}
 
 
 def with_number(record: Record) -> Record:
-    """The row of a counting question with its answer in digits ("three" and "3.0" become "3"), if it has one.
+    """Convert the answer of a counting question to digits ("three" and "3.0" become "3"), if it has one.
+
+    Args:
+        record: Any record.
+
+    Returns:
+        The record with its answer in digits.
 
     Raises:
-        DataError: the answer is no whole number from 0 on.
+        DataError: The answer is not an integer >= 0.
     """
     answer = record.answer if isinstance(record, QuestionRecord) else None
     if answer is None or not isinstance(record, QuestionRecord):
@@ -27,7 +33,7 @@ def with_number(record: Record) -> Record:
     number = int(digits) if digits.isdecimal() else _NUMBERS.get(answer.strip().lower())
     if number is None:
         raise DataError(
-            f"the answer {answer!r} at {record.source or record.record_id} is no whole number",
-            "task count takes numbers (3, or three); take other rows out, or use the task video-qa",
+            f"answer {answer!r} at {record.source or record.record_id} is not an integer >= 0",
+            "task count needs numbers (3 or three); remove other rows, or use task video-qa",
         )
     return replace(record, labels={str(number): 1.0})

@@ -1,4 +1,4 @@
-"""Answers to choose from in columns of their own: a1 to a5 (TGIF-QA), a0 to a4, option_1 ..., A, B, C, D."""
+"""Find options spread over columns: a1 to a5 (TGIF-QA), a0 to a4, option_1 ..., A, B, C, D."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,42 +13,44 @@ _LETTER = re.compile(r"()([A-Z])")
 _ANSWERS = re.compile(r"(answer)[ _-]?([0-9]{1,2})", re.IGNORECASE)
 
 OPTION_LISTS = ("options", "choices", "candidates", "answer_choices")
-"""Fields that hold all options of a row as a list."""
+"""Fields that contain all options of a row as a list."""
 
 
 @lru_cache(1000)  # all rows of a file have the same few names
 def is_option_column(name: str) -> bool:
-    """Whether a column of this name may hold an option."""
+    """Return whether a column of this name may contain an option."""
     return any(form.fullmatch(name) for form in (_NUMBERED, _LETTERED, _ANSWERS, _LETTER))
 
 
 def find_option_columns(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """The columns of a row that hold its options, in their order; empty without at least two of one kind.
+    """Return the columns that contain the options of a row, in order.
 
-    They are numbered, or lettered (without a word before the letter: A and B at least). Columns answer1,
-    answer2 ... may also be what several people have answered: they are options only where `answer` is the
-    number of one.
+    Columns are numbered or lettered (letters alone need at least A and B). Columns answer1, answer2 ... may
+    also be the answers of several annotators: they are options only if `answer` is the number of one of them.
+
+    Returns:
+        Column names; empty without at least two of one kind.
     """
     if sum(map(is_option_column, row)) < 2:
         return ()
     runs = [_run(row, form) for form in (_NUMBERED, _LETTERED, _LETTER)]
-    if not {"A", "B"} <= set(runs[-1]):  # X and Y are coordinates
+    if not {"A", "B"} <= set(runs[-1]):  # for example X and Y, which are coordinates
         runs.pop()
     found = next(filter(None, runs), ())
     return found or _numbered_answers(row)
 
 
 def missing_option_column(columns: Sequence[str]) -> str:
-    """Which option between the others, or before them, is not there; empty if none lacks."""
-    places = [_place(name) for name in columns]
-    first = min(places[0], 1 if columns[0][-1].isdecimal() else 0)
-    lacking = next((place for place in range(first, places[-1]) if place not in places), None)
-    if lacking is None:
+    """Return the name of an option column that is missing from the sequence; empty if none is."""
+    positions = [_position(name) for name in columns]
+    first = min(positions[0], 1 if columns[0][-1].isdecimal() else 0)
+    missing = next((position for position in range(first, positions[-1]) if position not in positions), None)
+    if missing is None:
         return ""
     last = columns[-1]
-    digits = str(places[-1])
+    digits = str(positions[-1])
     return (
-        last[: -len(digits)] + str(lacking) if last[-1].isdecimal() else last[:-1] + chr(lacking + ord("a"))
+        last[: -len(digits)] + str(missing) if last[-1].isdecimal() else last[:-1] + chr(missing + ord("a"))
     )
 
 
@@ -61,16 +63,16 @@ def _numbered_answers(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _run(row: Mapping[str, Any], form: re.Pattern[str]) -> tuple[str, ...]:
-    """The columns of one form with a value, in the order of their numbers or letters."""
+    """Return the columns of one form that have a value, in the order of their numbers or letters."""
     by_word: dict[str, list[str]] = {}
     for name, value in row.items():
         match = form.fullmatch(name)
         if match and value is not None:
             by_word.setdefault(match[1].lower(), []).append(name)
-    return next((tuple(sorted(names, key=_place)) for names in by_word.values() if len(names) > 1), ())
+    return next((tuple(sorted(names, key=_position)) for names in by_word.values() if len(names) > 1), ())
 
 
-def _place(name: str) -> int:
-    """The number of a column, or of its letter from 0 on."""
+def _position(name: str) -> int:
+    """Return the number of a column, or of its letter counted from 0."""
     digits = re.search(r"[0-9]+\Z", name)
     return int(digits[0]) if digits else ord(name[-1].lower()) - ord("a")

@@ -1,4 +1,4 @@
-"""Annotation files to records: family found or forced, all bad lines reported at once, ids made unique."""
+"""Read annotation files into records: detect the family, report all bad rows at once, assign unique ids."""
 
 import logging
 from collections import Counter
@@ -22,10 +22,13 @@ _NUM_SHOWN = 10
 
 
 def detect_family(path: Path) -> Family | None:
-    """The family of the file's first rows, or None if they are of no known family.
+    """Detect the family from the file's first rows.
+
+    Returns:
+        The family, or None if the rows belong to no known one.
 
     Raises:
-        DataError: the file cannot be opened.
+        DataError: The file cannot be opened.
     """
     return family_of_rows(
         line.fields for line in islice(iter_lines(path), _NUM_DETECTION_LINES) if line.fields
@@ -34,11 +37,11 @@ def detect_family(path: Path) -> Family | None:
 
 @dataclass(frozen=True, slots=True)
 class AnnotationFile:
-    """What a file holds: every row is a record or a problem.
+    """Contents of an annotation file: every row is a record or a problem.
 
     Attributes:
-        rows: (fields as the file gives them, record), in file order.
-        problems: "file:place: reason" of the rows that cannot be used.
+        rows: (fields as in the file, record), in file order.
+        problems: "file:location: reason" of the rows that cannot be used.
     """
 
     path: Path
@@ -48,35 +51,43 @@ class AnnotationFile:
 
     @property
     def records(self) -> list[Record]:
-        """The usable rows."""
+        """Return the usable rows."""
         return [record for _, record in self.rows]
 
 
 def read_annotations(path: Path, *, family: Literal["auto"] | Family = "auto") -> list[Record]:
-    """All rows of an annotation file, in file order.
+    """Read all rows of an annotation file, in file order.
 
     Args:
-        path: see `iter_lines` for the kinds of files.
-        family: "auto" finds it from the fields of the rows.
+        path: Annotation file; see `iter_lines` for the formats.
+        family: "auto" detects it from the fields of the rows.
+
+    Returns:
+        The records.
 
     Raises:
-        DataError: no such file, no rows, rows of no known family, or rows that cannot be used (all at once).
+        DataError: The file does not exist, has no rows or rows of no known family, or some rows cannot be
+            used (all are reported at once).
     """
     file = scan_annotations(path, family=family)
     if file.problems:
-        raise _bad_rows(file)
+        error = _bad_rows(file)
+        raise error
     types = Counter(fields.get("answer_type") for fields, _ in file.rows if _has_odd_type(fields))
     if types:
         listed = ", ".join(f'"{given}" in {count} rows' for given, count in types.items())
-        logger.info("%s: answer types read in lower case, blank ones as unknown: %s", path, listed)
+        logger.info("%s: normalized answer types (lower case, blank becomes unknown): %s", path, listed)
     return file.records
 
 
 def scan_annotations(path: Path, *, family: Literal["auto"] | Family = "auto") -> AnnotationFile:
-    """As `read_annotations`, but rows that cannot be used are listed instead of raised.
+    """Read an annotation file like `read_annotations`, but collect the rows that cannot be used.
+
+    Returns:
+        The usable rows and the problems.
 
     Raises:
-        DataError: no such file, no rows, or rows of no known family.
+        DataError: The file does not exist, has no rows, or rows of no known family.
     """
     lines = list(iter_lines(path))
     if not lines:
@@ -85,7 +96,7 @@ def scan_annotations(path: Path, *, family: Literal["auto"] | Family = "auto") -
     rows: list[tuple[Row, Record]] = []
     problems: list[str] = []
     for line in lines:
-        source = f"{path}:{line.place}"
+        source = f"{path}:{line.location}"
         try:
             fields = _fields(line)
             rows.append((fields, parse_row(fields, chosen, source)))
@@ -113,15 +124,15 @@ def _family(path: Path, lines: Sequence[Line]) -> Family:
     if found is not None:
         return found
     if not rows:
-        problems = [f"{path}:{line.place}: {line.problem}" for line in lines]
+        problems = [f"{path}:{line.location}: {line.problem}" for line in lines]
         raise DataError(
             f"{len(lines)} of {len(lines)} rows of {path} cannot be used:\n{_listed(problems)}",
-            "correct these rows or take them out; nothing was read",
+            "correct or remove these rows; nothing was read",
         )
     raise DataError(
-        f"the rows of {path} are of no known family;"
-        f" the first has the fields: {', '.join(rows[0]) or 'none'}",
-        f"fields that the families need:\n{describe_families()}",
+        f"the rows of {path} match no known annotation format;"
+        f" fields of the first row: {', '.join(rows[0]) or 'none'}",
+        f"required fields by format:\n{describe_families()}",
     )
 
 
@@ -133,7 +144,7 @@ def _bad_rows(file: AnnotationFile) -> DataError:
         + _listed(file.problems),
         f"most rows look like {looks_like}: choose that task, another file or --format {looks_like}"
         if looks_like not in (None, file.family)
-        else "correct these rows or take them out; nothing was read",
+        else "correct or remove these rows; nothing was read",
     )
 
 
@@ -144,13 +155,13 @@ def _listed(problems: Sequence[str]) -> str:
 
 
 def _with_ids(records: Sequence[Record]) -> list[Record]:
-    """Every record under a unique id: the file's question id, else "<media_id>#<n>" for its n-th row."""
+    """Give every record a unique id: the file's question id, else "<media_id>#<n>" for its n-th row."""
     given = ["" if isinstance(record, CaptionRecord) else record.question_id for record in records]
     uses = Counter(given)
     position: Counter[str] = Counter()
     numbered = []
     for record in records:
-        media_id = fold_id(record.media_id)  # so that a file saved by a spreadsheet gives the same ids
+        media_id = fold_id(record.media_id)  # so that a file saved by a spreadsheet yields the same ids
         position[media_id] += 1
         numbered.append(f"{media_id}#{position[media_id]}")
     ids = [one if one and uses[one] == 1 else other for one, other in zip(given, numbered, strict=True)]

@@ -1,4 +1,4 @@
-"""Captions as a search problem: which texts, which recordings, and which of them belong together."""
+"""Turn captions into a retrieval problem: texts, recordings, and which of them belong together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from clipbug.data.records import Record
 
 @dataclass(frozen=True, slots=True)
 class RetrievalSet:
-    """Rows of captions as queries and candidates.
+    """Captions as queries and candidates.
 
-    Captions that differ in case and space only are one text: it has all recordings of its rows as right ones,
-    whatever file or id the rows have.
+    Captions that differ only in case or whitespace are one text, for which all recordings of its rows are
+    relevant, whatever file or id the rows have.
 
     Attributes:
-        rows: the captions, each a query.
-        texts: distinct captions, in the order of their first rows.
-        text_of_row: index of each row's caption in `texts`.
-        media_ids: distinct recordings, likewise.
-        right_media: of each text, indices of the recordings that it describes.
-        right_texts: of each recording, indices of the texts that describe it.
+        rows: The captions, each a query.
+        texts: Distinct captions, in order of first occurrence.
+        text_of_row: Index in `texts` of each row's caption.
+        media_ids: Distinct recordings, in order of first occurrence.
+        right_media: For each text, indices of the recordings that it describes.
+        right_texts: For each recording, indices of the texts that describe it.
     """
 
     rows: tuple[Record, ...]
@@ -32,7 +32,7 @@ class RetrievalSet:
 
     @classmethod
     def from_records(cls, records: Sequence[Record]) -> "RetrievalSet":
-        """Group rows by caption and by recording."""
+        """Group records by caption and by recording."""
         captions: dict[str, str] = {}
         for record in records:
             captions.setdefault(fold(record.text), record.text)

@@ -1,4 +1,4 @@
-"""Tables of text: a header with the names of the fields, then a row per line; quotes may be doubled."""
+"""Read text tables: a header with field names, then one row per line; quotes are escaped by doubling."""
 
 import csv
 import io
@@ -10,47 +10,51 @@ from pathlib import Path
 from clipbug.data.annotations.fields import is_used
 from clipbug.runtime.json_reading import JsonError, decode_text, problem_of_text
 
-_LARGEST_CELL = 1_000_000  # the csv module's own limit of 131,072 characters is below some OCR texts
-_SEPARATORS = ",;\t|"  # Excel writes ; where a comma is the decimal sign; TGIF-QA's .csv files have tabs
+_LARGEST_CELL = 1_000_000  # the csv module's default of 131,072 characters is too small for some OCR texts
+_SEPARATORS = ",;\t|"  # Excel uses ; where the decimal separator is a comma; TGIF-QA's .csv files have tabs
 _SEPARATOR_LINE = re.compile(r'\A"?sep=(.)"?[,;\t|]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
-_AROUND_NAMES = " \t\r\n\u00a0\u200b\ufeff"  # a file that is saved again may get a second byte order mark
+_AROUND_NAMES = " \t\r\n\u00a0\u200b\ufeff"  # saving a file again may add a second byte order mark
 
 Cells = list[tuple[str, str]]
 
 
 def is_table(start: str) -> bool:
-    """Whether a text begins with a header of which at least two names are fields of annotations."""
+    """Return whether a text begins with a header in which at least two names are annotation fields."""
     return bool(_SEPARATOR_LINE.match(start)) or _num_used(_first_line(start), separator_of(start)) >= 2
 
 
 def separator_of(text: str) -> str:
-    """What separates the cells: as the line `sep=;` says, else what gives most known names in the header."""
-    said = _SEPARATOR_LINE.match(text)
-    if said:
-        return said[1]
+    """Return the cell separator: as a `sep=;` line declares, else the one that yields most known names."""
+    declared = _SEPARATOR_LINE.match(text)
+    if declared:
+        return declared[1]
     line = _first_line(text)
     return max(_SEPARATORS, key=lambda one: (_num_used(line, one), line.count(one)))
 
 
 def iter_cells(path: Path) -> Iterator[tuple[int, Cells, str]]:
-    """(line, (field, text) of every cell that is not blank, problem) of every row that is not blank.
+    """Iterate over the non-blank rows of a table.
 
-    Rows of two columns may have unquoted commas in the second: all that follows the first comma is the text.
+    Rows of a two-column table may have unquoted commas in the second column: everything after the first comma
+    is its text.
+
+    Yields:
+        (line number, (field, text) of every non-blank cell, problem).
 
     Raises:
-        OSError: the file cannot be opened.
+        OSError: The file cannot be opened.
     """
     try:
         text = decode_text(path.read_bytes())
     except JsonError as error:
         yield 1, [], str(error)
         return
-    separator, said = separator_of(text), _SEPARATOR_LINE.match(text)
-    first_line = 2 if said else 1
+    separator, declared = separator_of(text), _SEPARATOR_LINE.match(text)
+    first_line = 2 if declared else 1
     csv.field_size_limit(_LARGEST_CELL)
-    stream = io.StringIO(text[said.end() :] if said else text, newline="")
+    stream = io.StringIO(text[declared.end() :] if declared else text, newline="")
     reader = csv.reader(stream, delimiter=separator, strict=True)
     skipped = first_line - 1
     header: list[str] = []
@@ -64,28 +68,28 @@ def iter_cells(path: Path) -> Iterator[tuple[int, Cells, str]]:
                 if problem := _problem_of_header(names):
                     yield line, [], problem
                     return
-                header = _each_once(names)
+                header = _unique_names(names)
                 continue
             yield line, *_named(header, _joined(header, row, separator), separator)
     except csv.Error as error:
-        yield first_line, [], f"no CSV: {error}; the rest is not read"
+        yield first_line, [], f"invalid CSV: {error}; the rest is not read"
 
 
 def _joined(header: Sequence[str], row: Sequence[str], separator: str) -> Sequence[str]:
-    """The cells of a row; a text of a second and last column that the separator has cut is whole again."""
+    """Rejoin the second of two columns if unquoted separators have split it."""
     return [row[0], separator.join(row[1:])] if len(header) == 2 and len(row) > 2 else row
 
 
 def _problem_of_header(header: Sequence[str]) -> str:
     twice = [name for name, count in Counter(header).items() if count > 1 and is_used(name)]
     if twice:
-        return f"column {twice[0]!r} occurs more than once in the header; rename one; no row is read"
+        return f"column {twice[0]!r} occurs more than once in the header; rename one; no rows were read"
     problem = problem_of_text("".join(header))
-    return f"header: {problem}; no row is read" if problem else ""
+    return f"header: {problem}; no rows were read" if problem else ""
 
 
-def _each_once(names: Sequence[str]) -> list[str]:
-    """The names of all columns; of those that nothing reads, the second "notes" becomes "notes (2)"."""
+def _unique_names(names: Sequence[str]) -> list[str]:
+    """Make column names unique; a repeated "notes", which nothing reads, becomes "notes (2)"."""
     seen: Counter[str] = Counter()
     header = []
     for name in names:
@@ -97,7 +101,7 @@ def _each_once(names: Sequence[str]) -> list[str]:
 def _named(header: Sequence[str], cells: Sequence[str], separator: str) -> tuple[Cells, str]:
     if any(cell.strip() for cell in cells[len(header) :]):
         return [], (
-            f"{len(cells)} cells where the header has {len(header)}; put a text with commas between quotes"
+            f"expected {len(header)} cells as in the header, got {len(cells)}; quote texts with commas"
         )
     if problem := problem_of_text(separator.join(cells)):
         return [], problem
@@ -109,7 +113,7 @@ def _first_line(text: str) -> str:
 
 
 def _num_used(line: str, separator: str) -> int:
-    """Names of a header line that are fields of annotations, if the separator is this one."""
+    """Return how many names of a header line are annotation fields, given this separator."""
     try:
         cells = next(csv.reader([line], delimiter=separator, strict=True), [])
     except csv.Error:

@@ -1,1 +1,1 @@
-"""Frames by index from recordings and images."""
+"""Decode frames by index from recordings and images."""

@@ -1,4 +1,4 @@
-"""The contract of a decoder: true times, frames by index, nothing guessed."""
+"""The interface that every decoder implements: frames by index, with the times at which they are shown."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class FrameBatch:
-    """Decoded pictures with the times at which they are shown.
+    """Decoded frames with the times at which they are shown.
 
     Shape:
         data: (F, H, W, 3) uint8, RGB, rotation applied.
-        pts_seconds: (F,) float64, on the clock of a player (the first picture need not be at 0).
+        pts_seconds: (F,) float64, on a player's clock (the first frame need not be at 0).
     """
 
     data: NDArray[np.uint8]
@@ -25,17 +25,17 @@ class FrameBatch:
         if self.data.ndim != 4 or self.data.shape[-1] != 3 or self.data.dtype != np.uint8:
             raise ValueError(f"data must be (F, H, W, 3) uint8, got {self.data.shape} {self.data.dtype}")
         if self.pts_seconds.shape != (len(self.data),):
-            raise ValueError(f"{self.pts_seconds.shape} times for {len(self.data)} frames")
+            raise ValueError(f"pts_seconds must be ({len(self.data)},), got {self.pts_seconds.shape}")
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredTiming:
-    """What a container's header says of its video stream; it can be wrong, but the original samples by it.
+    """Timing in a container's header. It can be wrong, but ClipBERT samples by it.
 
     Attributes:
-        time_base: seconds per tick, as (numerator, denominator).
-        num_frames: pictures.
-        duration_ticks: length.
+        time_base: Seconds per tick, as (numerator, denominator).
+        num_frames: Number of frames.
+        duration_ticks: Duration in ticks.
     """
 
     time_base: tuple[int, int]
@@ -45,12 +45,12 @@ class DeclaredTiming:
 
 @dataclass(frozen=True, slots=True)
 class VideoMetadata:
-    """What a file says about itself, as shown (rotation applied).
+    """Metadata of a media item as shown, with rotation applied.
 
     Attributes:
-        duration_seconds: where a player's clock ends.
-        declared: None where the header leaves out the number of frames or the duration (mkv, webm, images).
-        declared_fps: the header's mean rate, which can differ from what its timestamps say; None without one.
+        duration_seconds: Where a player's clock ends.
+        declared: None if the header omits the number of frames or the duration (mkv, webm, images).
+        declared_fps: Mean frame rate in the header, which can differ from the timestamps; None without one.
     """
 
     codec: str
@@ -66,33 +66,37 @@ class VideoMetadata:
 
 
 class VideoDecoder(Protocol):
-    """One open recording (an image is a recording of one picture at time 0).
+    """One open media item; an image is a recording of one frame at time 0.
 
     Every decoder passes tests/contract/test_decoders.py.
     """
 
     metadata: VideoMetadata
     pts_seconds: NDArray[np.float64]
-    """(num_frames,) times of all pictures in the order in which they are shown, on the clock of a player."""
+    """(num_frames,) times of all frames in display order, on a player's clock."""
 
     @property
     def changes(self) -> NDArray[np.uint8]:
-        """(num_frames,) how much each picture differs from the one before; see `decoding.changes`."""
+        """Return how much each frame differs from the one before, (num_frames,); see `decoding.changes`."""
         ...
 
     def frames_at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> FrameBatch:
-        """The pictures at `indices` (any order, repeats allowed), scaled to `size` (height, width) if given.
+        """Decode the frames at `indices` (any order, repeats allowed).
 
-        No picture is decoded twice in one call, and only wanted ones are converted.
+        No frame is decoded twice in one call, and only requested frames are converted.
+
+        Args:
+            indices: Frame indices.
+            size: (height, width) to scale to; None for the size as shown.
 
         Raises:
-            DecodeError: a wanted picture cannot be decoded, or what comes out is another time's picture.
-            ValueError: an index is outside the recording.
+            DecodeError: A requested frame cannot be decoded, or the decoder returns a frame of another time.
+            ValueError: An index is out of range.
         """
         ...
 
     def close(self) -> None:
-        """Free the file."""
+        """Release the file."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -103,10 +107,10 @@ class VideoDecoder(Protocol):
 
 
 class InMemory:
-    """The part of a decoder that holds no file: there is nothing to free."""
+    """Base class of decoders that hold no file open, so that there is nothing to release."""
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing, because no file is open."""
 
     def __enter__(self) -> Self:
         return self

@@ -1,6 +1,6 @@
-"""How much each picture of a recording differs from the one before, told without decoding where that goes.
+"""Measure how much each frame of a recording differs from the one before, without decoding where possible.
 
-A value counts eighths of octaves: 0 is no change, and 8 more stand for twice the change.
+Values are in eighths of an octave: 0 is no change, and adding 8 doubles the change.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Changes = NDArray[np.uint8]
 
-# A packet up to twice the size of a usual quiet one is no change.
+# A packet of up to twice the typical size of a quiet one counts as no change.
 _QUIET_SHARE = 0.25
 _QUIET_FACTOR = 2.0
 _DIFFERENT_LEVELS = 16
@@ -20,11 +20,18 @@ _FINEST_SHARE = 1 / 4096
 
 
 def changes_by_size(sizes: Sequence[int], is_keyframe: Sequence[bool]) -> Changes:
-    """Changes by the sizes of packets in order of showing: an encoder spends bytes where the screen changes.
+    """Estimate changes from packet sizes in display order: an encoder spends bytes where the screen changes.
 
-    A keyframe holds the whole picture whether something changed or not. At the recording's usual distance
-    from the last one it counts as what comes next; earlier than that the encoder has put it at a new scene.
-    Where every packet is a keyframe (Motion JPEG), pictures differ where their sizes do.
+    A keyframe contains the whole frame, whether or not something changed. At the recording's usual keyframe
+    interval it gets the size of the next packet; if it comes earlier, the encoder has placed it at a new
+    scene. If most packets are keyframes (Motion JPEG), frames differ where their sizes do.
+
+    Args:
+        sizes: Packet sizes in bytes.
+        is_keyframe: Whether each packet is a keyframe.
+
+    Returns:
+        The change at each frame.
 
     Shape:
         sizes, is_keyframe and the result: (F,).
@@ -37,16 +44,16 @@ def changes_by_size(sizes: Sequence[int], is_keyframe: Sequence[bool]) -> Change
         return _eighths_of_octaves(1 + 1000 * steps / max(float(np.median(size)), 1.0))
     keys = np.flatnonzero(is_key)
     usual = np.diff(keys).max(initial=0)
-    for place, distance in zip(keys, np.diff(keys, prepend=-usual), strict=True):
+    for key, distance in zip(keys, np.diff(keys, prepend=-usual), strict=True):
         if distance >= usual:
-            size[place] = size[place + 1] if place + 1 < len(size) else 0.0
-    size[0] = 0.0  # there is none before the first
+            size[key] = size[key + 1] if key + 1 < len(size) else 0.0
+    size[0] = 0.0  # no frame comes before the first
     quiet = max(float(np.quantile(size[~is_key], _QUIET_SHARE)), 1.0)
     return _eighths_of_octaves(size / (_QUIET_FACTOR * quiet))
 
 
 def change_between(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> int:
-    """The change from one picture (H, W, 3) to the next: by the share of pixels that clearly differ."""
+    """Return the change from one frame (H, W, 3) to the next, by the share of pixels that clearly differ."""
     limit = (_DIFFERENT_LEVELS,) * 3
     alike = cv2.inRange(cv2.absdiff(before, after), (0, 0, 0), limit)
     different = 1 - cv2.countNonZero(alike) / alike.size
@@ -54,7 +61,7 @@ def change_between(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> int:
 
 
 def changes_between(pictures: NDArray[np.uint8]) -> Changes:
-    """(F,) of pictures (F, H, W, 3) in memory."""
+    """Return the changes (F,) between frames (F, H, W, 3) in memory."""
     values = [change_between(before, after) for before, after in pairwise(pictures)]
     return np.array([0, *values], np.uint8)[: len(pictures)]
 

@@ -1,4 +1,4 @@
-"""What a file holds, by its bytes: its kind, and whether its own sizes say that the end is missing."""
+"""Detect the kind of a file from its bytes, and whether its end is missing according to its own sizes."""
 
 import struct
 import zlib
@@ -31,7 +31,7 @@ _IMAGE_STARTS = {
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-_INTERLACED_PASSES = (  # left, top, and the distances of columns and rows
+_INTERLACED_PASSES = (  # left, top, column step, row step
     (0, 0, 8, 8),
     (4, 0, 8, 8),
     (0, 4, 4, 8),
@@ -44,7 +44,7 @@ _JPEG_MARKERS_WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD9))
 
 
 def image_format(data: bytes) -> str | None:
-    """Name of the picture format that the first bytes announce, or None."""
+    """Return the name of the image format that the first bytes indicate, or None."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp"
     if data[4:8] == b"ftyp":
@@ -55,7 +55,7 @@ def image_format(data: bytes) -> str | None:
 
 
 def _heif_format(data: bytes) -> str | None:
-    """The picture format of a file in boxes, by its brands."""
+    """Return the image format of a file of ISO boxes, by its brands."""
     end = min(int.from_bytes(data[:4]), len(data), 256)
     brands = [data[8:12], *(data[start : start + 4] for start in range(16, end - 3, 4))]
     if brands[0] not in _AVIF_BRANDS | _HEIF_BRANDS:
@@ -64,9 +64,11 @@ def _heif_format(data: bytes) -> str | None:
 
 
 def detect_content(data: bytes) -> Content:
-    """The kind of a file; "video" also for what is not recognised: there FFmpeg has the last word.
+    """Detect the kind of a file.
 
-    "animation" is a picture format with several pictures (GIF, PNG or WebP), "text" is readable text.
+    Returns:
+        "animation" for an image format with several images (GIF, PNG or WebP), "text" for readable text,
+        "image" for a still. Anything unknown is "video", so that FFmpeg decides.
     """
     name = image_format(data)
     if name is None:
@@ -75,7 +77,7 @@ def detect_content(data: bytes) -> Content:
 
 
 def _picture_count(data: bytes, name: str) -> int | None:
-    """Number of pictures in a file, or None for a GIF that is cut off."""
+    """Return the number of images in a file, or None for a GIF that is cut off."""
     match name:
         case "gif":
             return gif_picture_count(data)
@@ -91,16 +93,16 @@ def _picture_count(data: bytes, name: str) -> int | None:
 
 
 def avif_durations(data: bytes) -> list[float]:
-    """Seconds that each picture of an AVIF image sequence is shown; empty for a still."""
+    """Return the seconds that each image of an AVIF image sequence is shown; empty for a still."""
     scale, steps = data.find(b"mdhd") + 4, data.find(b"stts") + 8
     if data[8:12] != b"avis" or scale < 4 or steps < 8 or steps + 4 > len(data):
         return []
-    scale += 20 if data[scale] else 12  # version 1 has longer times in front
+    scale += 20 if data[scale] else 12  # version 1 has 64-bit times before it
     ticks_per_second = int.from_bytes(data[scale : scale + 4]) or 1
     durations: list[float] = []
     for entry in range(int.from_bytes(data[steps : steps + 4])):
         position = steps + 4 + 8 * entry
-        if position + 8 > len(data) or len(durations) > len(data):  # each picture takes a byte at least
+        if position + 8 > len(data) or len(durations) > len(data):  # each image takes at least one byte
             return []
         count, ticks = struct.unpack_from(">II", data, position)
         durations += [ticks / ticks_per_second] * min(count, len(data))
@@ -108,9 +110,11 @@ def avif_durations(data: bytes) -> list[float]:
 
 
 def count_missing_bytes(data: bytes) -> int:
-    """How many bytes a file lacks at its end by its own sizes, or 1 where an end mark is missing.
+    """Count the bytes that are missing at the end of a file according to its own sizes.
 
-    0 if the file is whole, or does not say how long it is.
+    Returns:
+        Number of missing bytes, 1 if only an end marker is missing, and 0 if the file is complete or does not
+        state its length.
     """
     if data[:4] == b"RIFF":
         return _missing(8 + int.from_bytes(data[4:8], "little"), data)
@@ -129,7 +133,7 @@ def count_missing_bytes(data: bytes) -> int:
 
 
 def gif_picture_count(data: bytes) -> int | None:
-    """Number of pictures in a GIF, or None if it ends before its end mark."""
+    """Return the number of images in a GIF, or None if it ends before its end marker."""
     if len(data) < 13:
         return None
     position, count = 13 + colour_table_size(data[10]), 0
@@ -151,7 +155,7 @@ def gif_picture_count(data: bytes) -> int | None:
 
 
 def colour_table_size(flags: int) -> int:
-    """Bytes of a GIF's colour table, by the flags in front of it."""
+    """Return the size in bytes of a GIF's colour table, by the flags before it."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
@@ -170,12 +174,12 @@ def _missing(end: int, data: bytes) -> int:
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Name and body of each chunk of a PNG that is there in full; stops behind IEND."""
+    """Yield name and body of each complete chunk of a PNG; stop after IEND."""
     return ((name, body) for name, body, _ in _png_chunks_with_checksums(data))
 
 
 def damaged_png_chunk(data: bytes) -> str | None:
-    """Name of the first chunk that is needed to show a PNG and has a wrong checksum."""
+    """Return the name of the first chunk that is needed to show a PNG and has a wrong checksum."""
     for name, body, checksum in _png_chunks_with_checksums(data):
         is_needed = name[:1].isupper() or name in (b"fcTL", b"fdAT")
         if is_needed and zlib.crc32(body, zlib.crc32(name)) != checksum:
@@ -184,7 +188,7 @@ def damaged_png_chunk(data: bytes) -> str | None:
 
 
 def has_all_png_rows(data: bytes) -> bool:
-    """Whether the packed pixels of a PNG are as many as its header says."""
+    """Return whether a PNG has as much pixel data as its header announces."""
     chunks = list(png_chunks(data))
     width, height, depth, color_type, _, _, is_interlaced = struct.unpack(">IIBBBBB", chunks[0][1])
     bits = depth * _PNG_CHANNELS[color_type]
@@ -215,7 +219,7 @@ def _png_chunks_with_checksums(data: bytes) -> Iterator[tuple[bytes, memoryview,
 
 
 def webp_chunks(data: bytes | memoryview, start: int = 12) -> Iterator[tuple[bytes, memoryview]]:
-    """Name and body of each chunk of a WebP, or of one of its frames, that is there in full."""
+    """Yield name and body of each complete chunk of a WebP, or of one of its frames."""
     position, view = start, memoryview(data)
     while position + 8 <= len(view):
         name, length = struct.unpack_from("<4sI", view, position)
@@ -226,7 +230,7 @@ def webp_chunks(data: bytes | memoryview, start: int = 12) -> Iterator[tuple[byt
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """Name and end of each top-level box of an mp4 or mov file."""
+    """Yield name and end of each top-level box of an mp4 or mov file."""
     position = 0
     while position + 8 <= len(data):
         size, name = struct.unpack_from(">I4s", data, position)
@@ -241,7 +245,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, int]]:
 
 
 def _matroska_end(data: bytes) -> int:
-    """Where the segment of a Matroska or WebM file ends; 0 for a live recording, which does not say."""
+    """Return where the segment of a Matroska or WebM file ends; 0 for a live recording of unknown length."""
     start = data.find(_SEGMENT, 0, 4096)
     if start < 0 or start + 4 >= len(data):
         return 0
@@ -253,7 +257,7 @@ def _matroska_end(data: bytes) -> int:
 
 
 def jpeg_without_metadata(data: bytes) -> bytes:
-    """A JPEG without the segments in front of its first scan that do not concern its pixels."""
+    """Remove the segments before a JPEG's first scan that do not affect its pixels."""
     kept, position = [data[:2]], 2
     while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != 0xDA:
         marker = data[position + 1]
@@ -265,13 +269,13 @@ def jpeg_without_metadata(data: bytes) -> bytes:
 
 
 def _has_jpeg_end(data: bytes) -> bool:
-    """Whether the main picture's scan is followed by an end mark (a thumbnail in front has its own)."""
+    """Return whether an end marker follows the main image's scan (an embedded thumbnail has its own)."""
     position = 2
     while position + 4 <= len(data):
         if data[position] != 0xFF:
             return False
         marker = data[position + 1]
-        if marker == 0xFF:  # filling
+        if marker == 0xFF:  # padding
             position += 1
         elif marker in _JPEG_MARKERS_WITHOUT_LENGTH:
             position += 2

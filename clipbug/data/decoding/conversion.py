@@ -1,4 +1,4 @@
-"""From a decoded picture of a recording to what a screen shows: upright, in sRGB, in its true shape."""
+"""Convert decoded frames to what a screen shows: upright, in sRGB, with the correct aspect ratio."""
 
 from fractions import Fraction
 
@@ -20,15 +20,32 @@ _WIDE_PRIMARIES: dict[int, Primaries] = {
     ColorPrimaries.SMPTE432: "p3",
 }
 _RESERVED_MATRIX, _UNSPECIFIED_MATRIX = 3, 2
-_KNOWN_MATRICES = (0, 1, _UNSPECIFIED_MATRIX, 4, 5, 6, 7, 9)  # of ITU-T H.273, those that swscale knows
-_SAME_SHAPE = 0.99  # encoders round sizes to even numbers: what nearly fills the screen fills it
-_MAX_PIXEL_ASPECT = 16  # no screen has such pixels, and pictures would become huge
+_KNOWN_MATRICES = (
+    0,
+    1,
+    _UNSPECIFIED_MATRIX,
+    4,
+    5,
+    6,
+    7,
+    9,
+)  # the matrices of ITU-T H.273 that swscale supports
+_SAME_ASPECT = 0.99  # encoders round sizes to even numbers, so a frame that nearly fills the screen fills it
+_MAX_PIXEL_ASPECT = 16  # no screen has such pixels, and frames would become huge
 
 
 def shown_size(height: int, width: int, pixel_aspect: Fraction) -> tuple[int, int]:
-    """(height, width) in square pixels of a picture whose pixels are `pixel_aspect` times as wide as high.
+    """Return the size in square pixels of a frame with a given pixel aspect ratio.
 
-    The side that is too short is stretched, so no pixel is lost.
+    The shorter side is stretched, so no pixel is lost.
+
+    Args:
+        height: Stored height.
+        width: Stored width.
+        pixel_aspect: Width of a stored pixel divided by its height.
+
+    Returns:
+        (height, width).
     """
     if pixel_aspect >= 1:
         return height, max(1, round(width * pixel_aspect))
@@ -36,17 +53,17 @@ def shown_size(height: int, width: int, pixel_aspect: Fraction) -> tuple[int, in
 
 
 class PictureConverter:
-    """Converts the pictures of one recording.
+    """Converts the frames of one recording.
 
     Args:
-        media_id: for messages.
-        shown_size: height and width of the recording as shown, upright and in square pixels.
-        pixel_aspect: width of a stored pixel by its height.
-        orientation: of pictures that come before any that says its own.
-        colours: matrix and range (ITU-T H.273) by the container, where they come before the decoder's.
+        media_id: For messages.
+        shown_size: Height and width of the recording as shown, upright and in square pixels.
+        pixel_aspect: Width of a stored pixel divided by its height.
+        orientation: Orientation of frames that precede any frame with its own.
+        colours: Matrix and range (ITU-T H.273) from the container, which override the decoder's.
 
     Raises:
-        DecodeError: the pixels' shape is beyond all reason.
+        DecodeError: The pixel aspect ratio is implausible.
     """
 
     def __init__(
@@ -59,7 +76,7 @@ class PictureConverter:
     ) -> None:
         if not Fraction(1, _MAX_PIXEL_ASPECT) <= pixel_aspect <= _MAX_PIXEL_ASPECT:
             raise DecodeError(
-                f"{media_id}: by its header, pixels are {float(pixel_aspect):.3g} times as wide as high",
+                f"{media_id}: implausible pixel aspect ratio in the header: {float(pixel_aspect):.3g}",
                 "Correct the header: ffmpeg -i FILE -vf setsar=1 NEW.mp4",
             )
         self._media_id = media_id
@@ -70,29 +87,34 @@ class PictureConverter:
         self._reformatter = VideoReformatter()
 
     def restart(self) -> None:
-        """Decoding starts anew at a keyframe."""
+        """Reset the orientation before decoding restarts at a keyframe."""
         self._orientation = self._first_orientation
 
     def follow(self, frame: VideoFrame) -> None:
-        """Learn from each decoded picture, wanted or not: H.264 gives its orientation at keyframes only."""
-        if frame.key_frame:  # a frame whose side data was read is not freed before a garbage collection
+        """Track the orientation over all decoded frames: H.264 stores it at keyframes only."""
+        if frame.key_frame:  # a frame whose side data was read stays in memory until a garbage collection
             self._orientation = orientation_of(frame) or self._orientation
 
     def convert(
         self, frame: VideoFrame, size: tuple[int, int], alpha: NDArray[np.uint8] | None = None
     ) -> NDArray[np.uint8]:
-        """RGB at `size` (height, width) of the picture last followed, in one pass of swscale.
+        """Convert the last frame given to `follow` to RGB at `size`, in one pass of swscale.
 
-        A picture of another shape than the recording's first one keeps its shape, between black bars.
+        A frame of another aspect ratio than the recording's first one is letterboxed with black bars.
 
         Args:
-            alpha: (H, W) at the picture's stored size, where it is kept in a stream of its own.
+            frame: Decoded frame.
+            size: (height, width) of the result.
+            alpha: (H, W) at the frame's stored size, if alpha is stored in a separate stream.
+
+        Returns:
+            RGB image.
 
         Shape:
-            returns (height, width, 3).
+            The result is (height, width, 3).
 
         Raises:
-            DecodeError: the picture has a colour model that cannot be converted.
+            DecodeError: The frame has a colour model that cannot be converted.
         """
         orientation = self._orientation
         height, width = self._size_within(orientation.size(*self._square(frame)), size)
@@ -108,13 +130,13 @@ class PictureConverter:
         return shown_size(frame.height, frame.width, self._pixel_aspect)
 
     def _size_within(self, shape: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
-        """The part of `size` that a picture of this shape fills when `size` shows the recording's screen."""
+        """Return the area of `size` that a frame of this shape fills if `size` shows the whole screen."""
         if shape == self._shown_size:
             return size
         ratios = [own / whole for own, whole in zip(shape, self._shown_size, strict=True)]
         shares = [ratio / max(ratios) for ratio in ratios]
         height, width = (
-            side if share >= _SAME_SHAPE else max(1, round(share * side))
+            side if share >= _SAME_ASPECT else max(1, round(share * side))
             for share, side in zip(shares, size, strict=True)
         )
         return height, width
@@ -132,7 +154,7 @@ class PictureConverter:
         picture = self._reformatter.reformat(frame, width, height, pixels).to_ndarray()
         if is_standard:
             colours = picture[..., :3].astype(np.uint8, copy=False)
-        else:  # SDR transfers differ from sRGB by less than screens differ from each other
+        else:  # SDR transfer curves differ from sRGB less than screens do from each other
             wide = picture[..., :3].astype(np.uint16, copy=False)
             colours = to_srgb(wide, transfer=transfer or "srgb", primaries=primaries or _primaries(frame))
         if has_alpha:
@@ -142,10 +164,13 @@ class PictureConverter:
         return colours if alpha is None else blend_on_white(np.dstack((colours, alpha)))
 
     def _correct_tags(self, frame: VideoFrame) -> None:
-        """Make the tags say how the colours are stored.
+        """Set the frame's tags to how its colours are stored.
 
-        Without any they are BT.601 in limited range, as FFmpeg takes them: recorders that convert by another
-        matrix say so.
+        Without tags they are BT.601 in limited range, FFmpeg's default: recorders that use another matrix tag
+        it.
+
+        Raises:
+            DecodeError: The colour matrix is not supported.
         """
         if self._matrix != _UNSPECIFIED_MATRIX:
             frame.colorspace = self._matrix
@@ -155,12 +180,11 @@ class PictureConverter:
             frame.colorspace = _UNSPECIFIED_MATRIX
         if frame.colorspace not in _KNOWN_MATRICES:
             raise DecodeError(
-                f"{self._media_id}: its colours are of matrix {frame.colorspace} of ITU-T H.273,"
-                " which cannot be converted",
+                f"{self._media_id}: unsupported colour matrix {frame.colorspace} (ITU-T H.273)",
                 "Convert it: ffmpeg -i FILE -vf zscale=matrix=709 -c:v libx264 NEW.mp4",
             )
 
 
 def _primaries(frame: VideoFrame) -> Primaries:
-    """Of an HDR picture that is not tagged as BT.2020 or P3: HDR without a tag is BT.2020."""
+    """Return the primaries of an HDR frame that is not tagged as BT.2020 or P3; untagged HDR is BT.2020."""
     return "bt709" if frame.color_primaries == ColorPrimaries.BT709 else "bt2020"

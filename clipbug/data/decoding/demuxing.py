@@ -1,6 +1,6 @@
-"""Read all packets of a recording: those of its pictures, and what its clock and length depend on."""
+"""Read all packets of a recording: those of its frames, and those that its clock and duration depend on."""
 
-from __future__ import annotations  # Packet takes no index at run time
+from __future__ import annotations  # Packet is not subscriptable at run time
 
 import re
 from bisect import bisect_right
@@ -19,16 +19,16 @@ from av.video.stream import VideoStream
 from clipbug.data.decoding.content import count_missing_bytes
 from clipbug.data.decoding.edits import Edit, unusual_edits
 
-# Their clock starts at 0 whatever comes first; that of the others starts with the first packet.
+# Their clock starts at 0 whatever comes first; the clock of other formats starts at the first packet.
 _FORMATS_FROM_ZERO = {"mov", "matroska", "avi", "gif", "apng"}
-# Their headers give the length of the whole recording, counted from 0.
+# Their headers state the duration of the whole recording, counted from 0.
 _FORMATS_WITH_LENGTH = {"mov", "matroska", "avi", "flv", "asf"}
 _TRANSPORT_PACKET_SIZES = (188, 192, 204)
 _SYNC = 0x47
 _M2TS_PREFIX = 4
-_FLV_TAGS = (8, 9, 18)  # sound, picture, data
+_FLV_TAGS = (8, 9, 18)  # audio, video, data
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-_LONGEST_GAP_TICKS = 10 * 90_000  # more than that over a wrap is taken for two recordings
+_LONGEST_GAP_TICKS = 10 * 90_000  # a longer gap at a clock wrap is treated as two joined recordings
 _CLOCK_TICKS = 2**33
 _LARGEST_STEP_TICKS = _CLOCK_TICKS // 2
 
@@ -38,15 +38,16 @@ class Contents:
     """The packets of a recording.
 
     Attributes:
-        formats: names of the container.
-        packets: of the video stream, in decoding order.
-        pts, dts: times of the packets, continuous where the file's clock jumps; None where it gives none.
-        has_jumps: whether the times of the file had to be corrected.
-        hidden: places of packets whose pictures are not shown, by an edit list.
-        zero_seconds: the time at which a player's clock shows 0.
-        end_seconds: when the sound, or the recording by its header, ends; None if that is unknown.
-        lost_before: indices of packets in front of which the container is damaged.
-        missing: what of the file is missing, for people; empty if nothing is known to be.
+        formats: Names of the container format.
+        packets: Packets of the video stream, in decoding order.
+        pts: Presentation times, continuous where the file's clock jumps; None where the file has none.
+        dts: Decoding times, likewise.
+        has_jumps: Whether the file's times had to be corrected.
+        hidden: Indices of packets whose frames an edit list hides.
+        zero_seconds: The time at which a player's clock shows 0.
+        end_seconds: When the audio, or the recording according to its header, ends; None if unknown.
+        lost_before: Indices of packets before which the container is damaged.
+        missing: Human-readable description of what is missing from the file; empty if nothing is known to be.
     """
 
     formats: frozenset[str]
@@ -62,7 +63,7 @@ class Contents:
 
 
 def read_contents(container: InputContainer, stream: VideoStream, data: bytes) -> Contents:
-    """Read all packets; stop where the container cannot be read any further, and say so in `missing`."""
+    """Read all packets; stop where the container becomes unreadable, and describe that in `missing`."""
     packets: list[Packet[VideoStream]] = []
     first_seconds: list[Fraction] = []
     ends: list[Fraction] = []
@@ -75,7 +76,7 @@ def read_contents(container: InputContainer, stream: VideoStream, data: bytes) -
                 if errors and (packet.size or not missing):
                     lost_before.add(len(packets))
                     errors.clear()
-                if not packet.size:  # PyAV's mark of the end, or a dropped frame of AVI
+                if not packet.size:  # PyAV's end marker, or a dropped frame in AVI
                     continue
                 if packet.stream_index == stream.index:
                     packets.append(cast("Packet[VideoStream]", packet))
@@ -86,12 +87,12 @@ def read_contents(container: InputContainer, stream: VideoStream, data: bytes) -
         except av.FFmpegError as error:
             missing = missing or f"the container cannot be read to its end: {error.strerror}"
     formats = frozenset(container.format.name.split(","))
-    lost_before |= _places_behind(_broken_at(container.format.name, data), packets)
+    lost_before |= _packets_after(_broken_at(container.format.name, data), packets)
     pts, dts, has_jumps = _continuous(packets, is_fixed=bool(formats & _FORMATS_FROM_ZERO))
-    hidden = {place for place, packet in enumerate(packets) if packet.is_discard}
+    hidden = {packet_index for packet_index, packet in enumerate(packets) if packet.is_discard}
     if edits := unusual_edits(data):
         pts, has_jumps, ends = _edited(packets, edits), True, [edits[-1].start_seconds + edits[-1].seconds]
-        hidden = {place for place, time in enumerate(pts) if time is None}
+        hidden = {packet_index for packet_index, time in enumerate(pts) if time is None}
     elif has_jumps:
         ends = []
     elif formats & _FORMATS_WITH_LENGTH and container.duration:
@@ -112,7 +113,7 @@ def read_contents(container: InputContainer, stream: VideoStream, data: bytes) -
 
 @contextmanager
 def _counted_errors() -> Iterator[list[tuple[int, str, str]]]:
-    """Collect what FFmpeg logs as errors in this thread; damage of a Matroska file is told nowhere else."""
+    """Collect FFmpeg's error messages in this thread, the only report of damage in Matroska files."""
     level, skips = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(av.logging.ERROR)
     av.logging.set_skip_repeated(False)
@@ -125,7 +126,7 @@ def _counted_errors() -> Iterator[list[tuple[int, str, str]]]:
 
 
 def _edited(packets: list[Packet[VideoStream]], edits: list[Edit]) -> list[int | None]:
-    """Times by the edit list, in ticks of the stream; None for what it does not show."""
+    """Return presentation times by the edit list, in ticks; None for packets that it does not show."""
     times: list[int | None] = []
     for packet in packets:
         starts = (edit.shown_at(packet.pts or 0, packet.duration or 1) for edit in edits)
@@ -135,7 +136,7 @@ def _edited(packets: list[Packet[VideoStream]], edits: list[Edit]) -> list[int |
 
 
 def _zero(formats: frozenset[str], stream: VideoStream, first_seconds: list[Fraction]) -> Fraction:
-    """Fragments of mp4 may come out of the middle of a stream: their clock starts with the first packet."""
+    """Return the zero of a player's clock; for a fragmented mp4, cut from a stream, its first packet."""
     is_fragmented = "mov" in formats and not stream.frames
     if formats & _FORMATS_FROM_ZERO and not is_fragmented:
         return Fraction(0)
@@ -145,9 +146,16 @@ def _zero(formats: frozenset[str], stream: VideoStream, first_seconds: list[Frac
 def _continuous(
     packets: list[Packet[VideoStream]], *, is_fixed: bool
 ) -> tuple[list[int | None], list[int | None], bool]:
-    """Times whose decoding times rise: where the clock jumps back (or wraps), it goes on from there.
+    """Make decoding times increase: where the clock jumps back (or wraps), continue from the last time.
 
-    Recordings that were put together from several ones, or cut out of a broadcast, have such clocks.
+    Recordings that were concatenated, or cut from a broadcast, have such clocks.
+
+    Args:
+        packets: Packets in decoding order.
+        is_fixed: Whether the format's clock cannot jump.
+
+    Returns:
+        Presentation times, decoding times, and whether any had to be corrected.
     """
     pts, dts = [packet.pts for packet in packets], [packet.dts for packet in packets]
     if is_fixed:
@@ -155,7 +163,7 @@ def _continuous(
     shift, step = 0, 0
     before: int | None = None
     has_jumps = False
-    for place, packet in enumerate(packets):
+    for packet_index, packet in enumerate(packets):
         if packet.dts is None:
             continue
         change = 0 if before is None else packet.dts + shift - before
@@ -166,8 +174,8 @@ def _continuous(
             wrapped = change % _CLOCK_TICKS
             shift += wrapped - change if wrapped < _LONGEST_GAP_TICKS else step - change
         before = packet.dts + shift
-        dts[place] = before
-        pts[place] = None if packet.pts is None else packet.pts + shift
+        dts[packet_index] = before
+        pts[packet_index] = None if packet.pts is None else packet.pts + shift
     return pts, dts, has_jumps
 
 
@@ -186,7 +194,7 @@ def _missing_end(container: InputContainer, data: bytes) -> str:
 
 
 def _broken_at(name: str, data: bytes) -> list[int]:
-    """Where the structure of a container is broken, in bytes."""
+    """Return the byte positions at which the structure of a container is broken."""
     if name == "mpegts":
         size, start = _transport_packets(data)
         syncs = data[start::size] if size else b""
@@ -199,14 +207,14 @@ def _broken_at(name: str, data: bytes) -> list[int]:
     return []
 
 
-def _places_behind(positions: list[int], packets: list[Packet[VideoStream]]) -> set[int]:
-    """The places that follow the packets in which the file is broken."""
+def _packets_after(positions: list[int], packets: list[Packet[VideoStream]]) -> set[int]:
+    """Return the indices of the packets that follow the byte positions at which the file is broken."""
     starts = [-1 if packet.pos is None else packet.pos for packet in packets]
     return {bisect_right(starts, position) for position in positions}
 
 
 def _transport_packets(data: bytes) -> tuple[int, int]:
-    """Size of the packets of a transport stream, and where the first of them begins; 0 if that is unknown."""
+    """Return packet size and start of the first packet of a transport stream; zeros if unknown."""
     for size in _TRANSPORT_PACKET_SIZES:
         for start in range(size):
             if data[start : start + 4 * size : size] == bytes([_SYNC]) * 4:
@@ -215,9 +223,12 @@ def _transport_packets(data: bytes) -> tuple[int, int]:
 
 
 def _walk_flv(data: bytes) -> tuple[int, bool]:
-    """Where the last tag ends, and whether that is before something that is no tag.
+    """Walk the tags of an FLV file.
 
-    A tag has 11 bytes of header, its content, and 4 bytes that repeat the length.
+    A tag has an 11-byte header, its content, and 4 bytes that repeat the length.
+
+    Returns:
+        Where the last tag ends, and whether something other than a tag follows.
     """
     position = int.from_bytes(data[5:9], "big") + 4
     while position < len(data):
@@ -228,7 +239,7 @@ def _walk_flv(data: bytes) -> tuple[int, bool]:
 
 
 def _walk_avi(data: bytes) -> list[int]:
-    """Where a chunk should begin, but none does."""
+    """Return the position at which a chunk should begin but none does, if there is one."""
     position = 12
     while position + 8 <= len(data):
         name, size = (

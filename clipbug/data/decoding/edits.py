@@ -1,4 +1,4 @@
-"""Edit lists of mp4 and mov that FFmpeg does not follow: held pictures, or gaps in the middle."""
+"""Read edit lists of mp4 and mov that FFmpeg does not follow: held frames, or gaps in the middle."""
 
 import struct
 from collections.abc import Iterator, Sequence
@@ -10,13 +10,14 @@ _LONGEST_LAST_PICTURE = Fraction(1, 8)  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A part of the presentation.
+    """One entry of an edit list.
 
     Attributes:
-        start_seconds, seconds: when it is shown, and for how long.
-        media_start: the first time of the track that it shows, in its ticks; None if it shows nothing.
-        is_dwell: whether it holds the picture of that time.
-        ticks_per_second: of the track.
+        start_seconds: When it starts in the presentation.
+        seconds: How long it lasts.
+        media_start: First time of the track that it shows, in the track's ticks; None if it shows nothing.
+        is_dwell: Whether it holds the frame of that time.
+        ticks_per_second: Time scale of the track.
     """
 
     start_seconds: Fraction
@@ -26,7 +27,7 @@ class Edit:
     ticks_per_second: int
 
     def shown_at(self, pts: int, duration: int) -> Fraction | None:
-        """When this edit begins to show the picture of these ticks; None if it does not."""
+        """Return when this edit starts to show the frame at these ticks; None if it does not."""
         if self.media_start is None:
             return None
         if self.is_dwell:
@@ -38,7 +39,7 @@ class Edit:
 
 
 def unusual_edits(data: bytes) -> list[Edit]:
-    """The edits of the first video track, if FFmpeg does not follow them and they go forward only."""
+    """Return the edits of the first video track if FFmpeg ignores them and they never go back in time."""
     for name, start, end in _boxes(data, 0, len(data)):
         if name == b"moov":
             try:
@@ -54,12 +55,12 @@ def _is_unusual(edits: Sequence[Edit]) -> bool:
 
 
 def _goes_forward(edits: Sequence[Edit]) -> bool:
-    """Whether no picture is shown twice, other than one that is held and then goes on."""
+    """Return whether no frame is shown twice, except one that is held and then continues."""
     reached = Fraction(0)
     for edit in edits:
         if edit.media_start is None:
             continue
-        # The last picture that was shown may be held; it begins before the end of the part that showed it.
+        # The last frame that was shown may be held; it begins before the end of the edit that showed it.
         slack = _LONGEST_LAST_PICTURE * edit.ticks_per_second if edit.is_dwell else 0
         if edit.media_start + slack < reached:
             return False
@@ -97,7 +98,7 @@ def _entries(data: bytes, at: int, movie_ticks: int, track_ticks: int) -> list[E
 
 
 def _ticks_per_second(data: bytes, at: int) -> int:
-    """Of a movie's or a track's header."""
+    """Return the time scale in the header of a movie or a track."""
     (ticks,) = struct.unpack_from(">I", data, at + (20 if data[at] else 12))
     return max(int(ticks), 1)
 
@@ -110,7 +111,7 @@ def _descendants(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, start and end of the content of each box."""
+    """Yield name, start and end of the content of each box."""
     while start + 8 <= min(end, len(data)):
         size, head = int.from_bytes(data[start : start + 4], "big"), 8
         if size == 1:

@@ -1,6 +1,6 @@
-"""Decode all of a recording once: which pictures come out right, and where decoding may start."""
+"""Decode a whole recording once to find intact frames and the packets at which decoding may start."""
 
-from __future__ import annotations  # Packet takes no index at run time
+from __future__ import annotations  # Packet is not subscriptable at run time
 
 import re
 from contextlib import suppress
@@ -15,12 +15,12 @@ from av.video.stream import VideoStream
 
 from clipbug.data.decoding.demuxing import Contents
 
-# Pictures in them that need no other need not be pictures from which others can be decoded.
+# In these codecs an intra frame is not necessarily a point at which decoding can start.
 _CODECS_WITH_OTHER_INTRA_PICTURES = {"h264", "hevc", "vvc", "vp9", "av1", "libdav1d"}
-_CODECS_WITHOUT_OWN_KEYFRAMES = {"apng"}  # its decoder calls all pictures keyframes
-# Their decoders tell when a part of a picture is missing.
-_CODECS_THAT_NOTICE = {"h264", "mpeg1video", "mpeg2video", "mpeg4"}
-# Their bytes never hold so many zeros in a row, unless a block was never written to the disk or fetched.
+_CODECS_WITHOUT_OWN_KEYFRAMES = {"apng"}  # its decoder reports all frames as keyframes
+# Their decoders report missing parts of a frame.
+_CODECS_THAT_REPORT_DAMAGE = {"h264", "mpeg1video", "mpeg2video", "mpeg4"}
+# Valid data never has this many zeros in a row; a run means that a block was never written or downloaded.
 _HOLES = {
     "h264": re.compile(rb"\0{16,}[^\0]|\0{32,}"),
     "hevc": re.compile(rb"\0{16,}[^\0]|\0{32,}"),
@@ -33,13 +33,13 @@ _HOLES = {
 
 @dataclass(slots=True)
 class Decoded:
-    """What came out of the decoder, by the place of the packet in the stream.
+    """Result of decoding a recording; packets are identified by their index in the stream.
 
     Attributes:
-        order: places of all pictures in the order of showing, hidden and wrong ones included.
-        starts: places at which decoding may start.
-        damaged: places whose packets are damaged.
-        first: the first picture.
+        order: Indices of all frames in display order, including hidden and damaged ones.
+        starts: Indices at which decoding may start.
+        damaged: Indices of damaged packets.
+        first: The first frame.
     """
 
     order: list[int] = field(default_factory=list)
@@ -49,11 +49,15 @@ class Decoded:
 
 
 def is_start(frame: VideoFrame, codec: str, *, is_keyframe: bool) -> bool:
-    """Whether decoding may start with this picture, by the decoder and only then by the container.
+    """Return whether decoding may start at this frame, by the decoder first and the container second.
 
     Args:
-        codec: canonical name of the compression.
-        is_keyframe: what the container says.
+        frame: Decoded frame.
+        codec: Canonical codec name.
+        is_keyframe: Whether the container marks the packet as a keyframe.
+
+    Returns:
+        Whether decoding may start here.
     """
     if frame.is_corrupt:
         return False
@@ -64,95 +68,113 @@ def is_start(frame: VideoFrame, codec: str, *, is_keyframe: bool) -> bool:
 
 
 def has_hole(packet: Packet[VideoStream], codec: str) -> bool:
-    """Whether a part of a packet was never written, which not every decoder notices."""
+    """Return whether a part of a packet was never written, which not every decoder notices."""
     hole = _HOLES.get(codec)
     return hole is not None and hole.search(memoryview(packet)) is not None
 
 
 def decode_all(context: VideoCodecContext, contents: Contents) -> Decoded:
-    """Decode every packet; those that cannot be decoded are noted and passed over."""
+    """Decode every packet; record and skip those that cannot be decoded."""
     codec = context.codec.canonical_name
-    decoded = Decoded(damaged={place - 1 for place in contents.lost_before if place})
+    decoded = Decoded(damaged={packet_index - 1 for packet_index in contents.lost_before if packet_index})
     if contents.missing and contents.packets and not contents.formats & {"mov", "matroska", "avi"}:
-        decoded.damaged.add(len(contents.packets) - 1)  # the others leave out a packet that is cut off
-    for place, packet in enumerate(contents.packets):
+        decoded.damaged.add(len(contents.packets) - 1)  # other containers drop a truncated packet
+    for packet_index, packet in enumerate(contents.packets):
         if has_hole(packet, codec):
-            decoded.damaged.add(place)
+            decoded.damaged.add(packet_index)
         try:
-            frames = context.decode(_with_place(packet, place))
+            frames = context.decode(_with_index_as_pts(packet, packet_index))
         except av.FFmpegError:
-            decoded.damaged.add(place)
+            decoded.damaged.add(packet_index)
             continue
-        _note(frames, contents, codec, decoded)
-    with suppress(av.FFmpegError):  # what is still missing then is missing
-        _note(context.decode(None), contents, codec, decoded)
-    for place, packet in enumerate(contents.packets):
-        # Where recordings were joined, a clock of the container that starts again looks like a loss.
-        is_join = codec in _CODECS_THAT_NOTICE and bool(decoded.starts & {place + 1, place + 2})
+        _record_frames(frames, contents, codec, decoded)
+    with suppress(av.FFmpegError):  # frames that do not come out of this flush count as missing
+        _record_frames(context.decode(None), contents, codec, decoded)
+    for packet_index, packet in enumerate(contents.packets):
+        # Where recordings were joined, the container's clock restarts, which looks like packet loss.
+        is_join = codec in _CODECS_THAT_REPORT_DAMAGE and bool(
+            decoded.starts & {packet_index + 1, packet_index + 2}
+        )
         if packet.is_corrupt and not is_join:
-            decoded.damaged.add(place)
+            decoded.damaged.add(packet_index)
     decoded.starts -= decoded.damaged
     if codec == "h264" and (recovered := _first_recovered(decoded, contents)) is not None:
         decoded.starts.add(recovered)
     return decoded
 
 
-def right_places(decoded: Decoded, contents: Contents) -> set[int]:
-    """Places of the pictures that are as they were encoded: nothing that they are made from is damaged.
+def intact_packets(decoded: Decoded, contents: Contents) -> set[int]:
+    """Return the indices of intact frames, whose packets and references are all undamaged.
 
-    Damage reaches up to the next keyframe, and to the pictures that are decoded after it but shown before. In
-    AVI, which counts pictures instead of storing times, nothing behind a loss has a known time.
+    Damage extends to the next keyframe, and to the frames that are decoded after that but shown before it.
+    AVI counts frames instead of storing times, so nothing after a loss has a known time.
+
+    Args:
+        decoded: Result of decoding the recording.
+        contents: Packets of the recording.
+
+    Returns:
+        Packet indices.
     """
     is_avi, num_known = "avi" in contents.formats, len(contents.packets)
     if is_avi and contents.lost_before:
         num_known = max(min(contents.lost_before) - 1, 0)
-    rank = {place: number for number, place in enumerate(decoded.order)}
-    right: set[int] = set()
+    rank = {packet_index: number for number, packet_index in enumerate(decoded.order)}
+    intact: set[int] = set()
     starts: list[int] = []
     last_damaged = -1
-    for place in range(num_known):
-        is_good = place in rank and place not in decoded.damaged
-        if place in decoded.starts:
-            starts.append(place)
-        if place in decoded.damaged:
-            last_damaged = place
+    for packet_index in range(num_known):
+        is_good = packet_index in rank and packet_index not in decoded.damaged
+        if packet_index in decoded.starts:
+            starts.append(packet_index)
+        if packet_index in decoded.damaged:
+            last_damaged = packet_index
         if is_good and starts:
-            is_leading = rank[place] < rank[starts[-1]]
+            is_leading = rank[packet_index] < rank[starts[-1]]
             start = starts[-2] if is_leading and len(starts) > 1 else starts[-1]
             if last_damaged < start and not (is_leading and len(starts) == 1):
-                right.add(place)
-    if is_avi and (contents.missing or contents.lost_before) and any(rank[place] != place for place in right):
-        right -= {max(right, key=rank.__getitem__)}  # pictures that are shown before it may be lost
-    return right
+                intact.add(packet_index)
+    if (
+        is_avi
+        and (contents.missing or contents.lost_before)
+        and any(rank[packet_index] != packet_index for packet_index in intact)
+    ):
+        intact -= {max(intact, key=rank.__getitem__)}  # frames that are shown before it may be lost
+    return intact
 
 
 def _first_recovered(decoded: Decoded, contents: Contents) -> int | None:
-    """The first picture of an H.264 stream that begins in the middle of a refresh without keyframes.
+    """Return the first frame of an H.264 stream that starts in the middle of a refresh without keyframes.
 
-    Its decoder holds back what comes before the recovery point, unless it has seen a keyframe.
+    The decoder withholds frames before the recovery point, unless it has seen a keyframe.
+
+    Returns:
+        Packet index, or None if a keyframe was lost or nothing was decoded.
     """
     recovered = min(set(decoded.order) - decoded.damaged, default=None)
     is_lost = any(
-        contents.packets[place].is_keyframe for place in decoded.damaged if place < (recovered or 0)
+        contents.packets[packet_index].is_keyframe
+        for packet_index in decoded.damaged
+        if packet_index < (recovered or 0)
     )
     return None if is_lost else recovered
 
 
-def _note(frames: list[VideoFrame], contents: Contents, codec: str, decoded: Decoded) -> None:
+def _record_frames(frames: list[VideoFrame], contents: Contents, codec: str, decoded: Decoded) -> None:
     for frame in frames:
-        place = frame.pts
-        if place is None or place in decoded.order[-32:]:
+        packet_index = frame.pts
+        if packet_index is None or packet_index in decoded.order[-32:]:
             continue
-        decoded.order.append(place)
+        decoded.order.append(packet_index)
         decoded.first = decoded.first or frame
         if frame.is_corrupt:
-            decoded.damaged.add(place)
-        elif is_start(frame, codec, is_keyframe=contents.packets[place].is_keyframe):
-            decoded.starts.add(place)
+            decoded.damaged.add(packet_index)
+        elif is_start(frame, codec, is_keyframe=contents.packets[packet_index].is_keyframe):
+            decoded.starts.add(packet_index)
 
 
-def _with_place(packet: Packet[VideoStream], place: int) -> Packet[VideoStream]:
-    """The packet with its place as its time; one that an edit list hides gives its picture too."""
+def _with_index_as_pts(packet: Packet[VideoStream], packet_index: int) -> Packet[VideoStream]:
+    """Return the packet with its index as its time; copy a hidden packet so that it yields its frame too."""
     copy = cast("Packet[VideoStream]", Packet(bytes(packet))) if packet.is_discard else packet
-    copy.pts = place
+    copy.pts = packet_index
     return copy

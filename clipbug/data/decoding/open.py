@@ -1,4 +1,4 @@
-"""Opening any stored file: what it holds decides how, never its name."""
+"""Open any stored file; its content decides how, never its name."""
 
 from clipbug.data.decoding.base import VideoDecoder
 from clipbug.data.decoding.content import detect_content, image_format
@@ -9,33 +9,36 @@ from clipbug.data.media import MediaKind, PacketTable
 from clipbug.errors import DecodeError
 
 RecordingDecoder = AnimationDecoder | PyAvDecoder
-"""What opens a file of several pictures."""
+"""Decoders of files with several frames."""
 
 
 def media_kind(data: bytes) -> MediaKind:
-    """Whether a file is a still picture (a GIF of one picture is); all else must prove to be a recording."""
+    """Return "image" for a still (or a GIF of one image), else "video", which opening must confirm."""
     return "image" if detect_content(data) == "image" else "video"
 
 
 def open_media(data: bytes, *, media_id: str, packets: PacketTable | None = None) -> VideoDecoder:
-    """A decoder over a file in memory.
+    """Open a decoder over a file in memory.
 
     Args:
-        data: the file.
-        media_id: for messages.
-        packets: the packet table of a recording, if it is known; read from the file otherwise. Animated
-            pictures are always read from the file.
+        data: The file.
+        media_id: For messages.
+        packets: Packet table of a recording, if known; otherwise read from the file. Animated images are
+            always read from the file.
+
+    Returns:
+        The decoder.
 
     Raises:
-        DecodeError: it is empty, text, or no picture and no recording of a known format.
+        DecodeError: The file is empty, is text, or is neither an image nor a recording of a known format.
     """
-    if not data:  # FFmpeg would wait for ever
+    if not data:  # FFmpeg would wait forever
         raise DecodeError(f"{media_id}: the file is empty (0 bytes)", "Copy or record it again.")
     content, name = detect_content(data), image_format(data)
     if content == "text":
         start = data[:40].decode("utf-8", "replace").strip().partition("\n")[0]
         raise DecodeError(
-            f"{media_id}: this is a text file, not a video, GIF or picture; it begins with {start!r}",
+            f"{media_id}: this is a text file, not a video, GIF or image; it begins with {start!r}",
             "Download or copy the recording again.",
         )
     if content == "video":

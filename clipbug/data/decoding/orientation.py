@@ -1,4 +1,4 @@
-"""How a player turns and mirrors pictures, by the display matrix that container or codec gives with them."""
+"""Rotate and mirror frames as a player does, by the display matrix in the container or codec."""
 
 from dataclasses import dataclass
 from typing import Self, cast
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """One of the eight ways to lay a picture on the screen: first transposed, then flipped.
+    """One of the eight orientations of an image: first transposed, then flipped.
 
     Attributes:
-        is_transposed: rows become columns.
-        flips_x: left and right change sides.
-        flips_y: top and bottom change sides.
+        is_transposed: Rows become columns.
+        flips_x: Left and right are swapped.
+        flips_y: Top and bottom are swapped.
     """
 
     is_transposed: bool = False
@@ -25,7 +25,7 @@ class Orientation:
 
     @classmethod
     def from_rotation(cls, degrees: int, *, is_mirrored: bool) -> Self:
-        """The orientation of these properties."""
+        """Return the orientation with this rotation and mirroring."""
         if degrees % 180:
             flips_x = degrees == 90
             return cls(is_transposed=True, flips_x=flips_x, flips_y=flips_x == is_mirrored)
@@ -34,22 +34,22 @@ class Orientation:
 
     @property
     def is_mirrored(self) -> bool:
-        """Whether left and right change sides, besides turning."""
+        """Return whether the image is mirrored, apart from any rotation."""
         return (self.is_transposed + self.flips_x + self.flips_y) % 2 == 1
 
     @property
     def rotation_degrees(self) -> int:
-        """Clockwise; of a mirrored picture, what is left to turn once left and right have changed sides."""
+        """Return the clockwise rotation; of a mirrored image, the one to apply after swapping the sides."""
         if self.is_transposed:
             return 90 if self.flips_x else 270
         return 180 if self.flips_y else 0
 
     def size(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) as shown of a picture of this stored size, and the other way round."""
+        """Return the displayed (height, width) for a stored size, or the reverse."""
         return (width, height) if self.is_transposed else (height, width)
 
     def apply(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The upright picture (H, W, 3)."""
+        """Return the upright image (H, W, 3)."""
         if self == Orientation():
             return picture
         upright = picture.swapaxes(0, 1) if self.is_transposed else picture
@@ -58,11 +58,11 @@ class Orientation:
 
 
 def orientation_of(frame: VideoFrame) -> Orientation | None:
-    """The orientation that comes with a decoded picture, angles rounded to right ones; None without one."""
+    """Return the orientation of a decoded frame, rounded to a right angle; None if it has none."""
     side_data = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
     if side_data is None:
         return None
-    # A point (x, y) of the picture is shown at (a x + c y, b x + d y).
+    # The matrix shows the point (x, y) of the frame at (a x + c y, b x + d y).
     a, b, _, c, d = np.frombuffer(bytes(side_data), np.int32)[:5].tolist()
     if abs(a) + abs(d) >= abs(b) + abs(c):
         return Orientation(flips_x=a < 0, flips_y=d < 0)

@@ -1,6 +1,6 @@
-"""Going to a packet of an open recording: forward, by a seek, or from the start again."""
+"""Navigate to a packet of an open recording: forward, by seeking, or from the start again."""
 
-from __future__ import annotations  # Packet takes no index at run time
+from __future__ import annotations  # Packet is not subscriptable at run time
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -21,11 +21,12 @@ _MIN_PACKETS_FOR_SEEK = 64  # reading a packet costs about 5 microseconds, a see
 
 
 class PacketReader:
-    """Hands out the packets of a recording by their place in the stream.
+    """Returns the packets of a recording by their index in the stream.
 
     Args:
-        data: the file.
-        table: its packets; checked against what comes out of the file after a seek.
+        data: The file.
+        media_id: For messages.
+        table: Packet table of the file; checked against the packets that are read after a seek.
     """
 
     def __init__(self, data: bytes, *, media_id: str, table: PacketTable) -> None:
@@ -37,33 +38,33 @@ class PacketReader:
 
     @property
     def context(self) -> VideoCodecContext:
-        """The decoder of the packets handed out; a new one after going back to the start."""
+        """Return the decoder for these packets; a new one after going back to the start."""
         return self._stream.codec_context
 
     @property
     def codec(self) -> str:
-        """Name of the compression, e.g. "h264"."""
+        """Return the codec name, such as "h264"."""
         return self._stream.codec_context.codec.canonical_name
 
     @property
     def coded_size(self) -> tuple[int, int]:
-        """Height and width before rotation."""
+        """Return height and width before rotation."""
         return self._stream.codec_context.height, self._stream.codec_context.width
 
     @property
     def pixel_aspect(self) -> Fraction:
-        """Width of a stored pixel by its height: by the container, else the codec; viewers ignore GIF's."""
+        """Return the pixel aspect ratio from the container, else the codec; viewers ignore that of a GIF."""
         declared = None if self._container.format.name == "gif" else self._stream.sample_aspect_ratio
         return declared or Fraction(1)
 
     @property
     def declared_colours(self) -> tuple[int, int] | None:
-        """Matrix and range by the container where the decoder does not pass them on: of VP8."""
+        """Return matrix and range from the container if the decoder does not pass them on, as for VP8."""
         return self._colours if self.codec == "vp8" else None
 
     @property
     def declared(self) -> DeclaredTiming | None:
-        """Number of pictures and length by the file's header."""
+        """Return number of frames and duration in the file's header."""
         frames, duration, time_base = self._stream.frames, self._stream.duration, self._stream.time_base
         if not frames or not duration or time_base is None:
             return None
@@ -71,21 +72,21 @@ class PacketReader:
 
     @property
     def declared_fps(self) -> float | None:
-        """Mean rate by the file's header."""
+        """Return the mean frame rate in the file's header."""
         return float(self._stream.average_rate) if self._stream.average_rate else None
 
     def packets(self, first: int, last: int) -> Iterator[tuple[int, Packet[VideoStream]]]:
-        """Place and packet from `first` to `last`; fewer if the file ends."""
+        """Yield index and packet from `first` to `last`; fewer if the file ends."""
         self._go_to(first)
         for packet in self._packets:
-            place, self._next = self._next, self._next + 1
-            if place >= first:
-                yield place, packet
-            if place >= last:
+            packet_index, self._next = self._next, self._next + 1
+            if packet_index >= first:
+                yield packet_index, packet
+            if packet_index >= last:
                 return
 
     def close(self) -> None:
-        """Free the file."""
+        """Release the file."""
         self._container.close()
 
     def __enter__(self) -> Self:
@@ -101,15 +102,15 @@ class PacketReader:
         self._packets = packets_of(self._container, self._stream)
         self._next = 0
         context = self._stream.codec_context
-        self._colours = context.colorspace, context.color_range  # decoding changes them
+        self._colours = context.colorspace, context.color_range  # saved here because decoding changes them
 
-    def _go_to(self, place: int) -> None:
-        """Get to `place` or anywhere before it."""
-        if self._next <= place < self._next + _MIN_PACKETS_FOR_SEEK:
+    def _go_to(self, packet_index: int) -> None:
+        """Move to a packet or anywhere before it."""
+        if self._next <= packet_index < self._next + _MIN_PACKETS_FOR_SEEK:
             return
-        if place > 0 and self._can_seek() and self._seek(place):
+        if packet_index > 0 and self._can_seek() and self._seek(packet_index):
             return
-        if self._next > place:
+        if self._next > packet_index:
             self.close()
             self._open()
 
@@ -117,11 +118,11 @@ class PacketReader:
         formats = set(self._container.format.name.split(","))
         return self._table.has_container_times and bool(_FORMATS_WITH_INDEX & formats)
 
-    def _seek(self, place: int) -> bool:
-        """Seek to a keyframe; False if the file's index leads behind it or to a packet of unknown place."""
+    def _seek(self, packet_index: int) -> bool:
+        """Seek to a keyframe; return False if that leads past it or to a packet that cannot be identified."""
         pts = self._table.pts
-        with decode_errors(self._media_id, f"going to the picture of packet {place} fails"):
-            self._container.seek(pts[place], stream=self._stream)
+        with decode_errors(self._media_id, f"seeking to packet {packet_index} failed"):
+            self._container.seek(pts[packet_index], stream=self._stream)
             self._packets = packets_of(self._container, self._stream)
             packet = next(self._packets, None)
         self._next = len(pts)
@@ -129,4 +130,4 @@ class PacketReader:
             return False
         self._next = pts.index(packet.pts)
         self._packets = chain((packet,), self._packets)
-        return self._next <= place
+        return self._next <= packet_index

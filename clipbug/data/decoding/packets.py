@@ -1,6 +1,6 @@
-"""Making a packet table: from the container's times where they are exact, else by decoding it all once."""
+"""Build packet tables from the container's timestamps where these are exact, else by decoding."""
 
-from __future__ import annotations  # Packet takes no index at run time
+from __future__ import annotations  # Packet is not subscriptable at run time
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,24 +14,24 @@ from av.video.stream import VideoStream
 from clipbug.data.decoding.changes import changes_by_size
 from clipbug.data.decoding.container import HINT, decode_errors, open_container
 from clipbug.data.decoding.demuxing import Contents, read_contents
-from clipbug.data.decoding.integrity import decode_all, has_hole, is_start, right_places
+from clipbug.data.decoding.integrity import decode_all, has_hole, intact_packets, is_start
 from clipbug.data.decoding.orientation import Orientation, orientation_of
 from clipbug.data.media import PacketTable
 from clipbug.errors import DecodeError
 
 _FORMATS_WITH_TIMES = {"mov", "matroska", "gif", "apng", "flv", "mpegts"}
 _CODECS_WITH_HIDDEN_PACKETS = {"vp8"}
-_ROUNDING_SECONDS = Fraction(2, 1000)  # headers round lengths to milliseconds
+_ROUNDING_SECONDS = Fraction(2, 1000)  # headers round durations to milliseconds
 
 
 @dataclass(frozen=True, slots=True)
 class _Pictures:
-    """Which packets give pictures, and when.
+    """Which packets yield frames, and when.
 
     Attributes:
-        times: of the pictures that are shown, by place, in ticks.
-        starts: places at which decoding may start.
-        first: any of them, for its rotation.
+        times: Time in ticks of each shown frame, by packet index.
+        starts: Packet indices at which decoding may start.
+        first: Any of the frames, for its rotation.
     """
 
     times: dict[int, int]
@@ -40,13 +40,20 @@ class _Pictures:
 
 
 def read_packet_table(data: bytes, *, media_id: str) -> PacketTable:
-    """The packet table of a recording, by the cheapest way that is exact for its format.
+    """Read the packet table of a recording by the cheapest method that is exact for its format.
 
-    It takes the container's word for where decoding may start and that nothing is damaged; a decoder finds
-    out when it comes there.
+    Trusts the container about keyframes and the absence of damage; a decoder detects errors when it reaches
+    them.
+
+    Args:
+        data: The file.
+        media_id: For messages.
+
+    Returns:
+        The packet table.
 
     Raises:
-        DecodeError: the file cannot be read, or holds no picture.
+        DecodeError: The file cannot be read, or has no frames.
     """
     with (
         open_container(data, media_id) as (container, stream),
@@ -60,42 +67,60 @@ def read_packet_table(data: bytes, *, media_id: str) -> PacketTable:
 
 
 def table_by_decoding(data: bytes, *, media_id: str) -> PacketTable:
-    """The packet table as decoding the whole recording shows it, without the pictures that are damaged.
+    """Build the packet table by decoding the whole recording, leaving out damaged frames.
+
+    Args:
+        data: The file.
+        media_id: For messages.
+
+    Returns:
+        The packet table.
 
     Raises:
-        DecodeError: no picture comes out right, or the file gives no times.
+        DecodeError: No frame is intact, or the file has no times.
     """
-    with open_container(data, media_id) as (container, stream), decode_errors(media_id, "decoding it fails"):
-        stream.codec_context.options = {"skip_loop_filter": "all"}  # nobody sees these pictures
+    with open_container(data, media_id) as (container, stream), decode_errors(media_id, "decoding failed"):
+        stream.codec_context.options = {"skip_loop_filter": "all"}  # faster; only their times matter here
         codec = stream.codec_context.codec.canonical_name
         contents = read_contents(container, stream, data)
         decoded = decode_all(stream.codec_context, contents)
-        right = right_places(decoded, contents)
+        intact = intact_packets(decoded, contents)
         hidden = contents.hidden
-        shown = [place for place in decoded.order if place in right and place not in hidden]
+        shown = [
+            packet_index
+            for packet_index in decoded.order
+            if packet_index in intact and packet_index not in hidden
+        ]
         if not shown or decoded.first is None:
-            raise _no_picture_error(media_id, contents, has_start=bool(decoded.starts))
+            error = _no_picture_error(media_id, contents, has_start=bool(decoded.starts))
+            raise error
         time_of = _own_times(contents, shown)
         if time_of is None:
-            visible = [place for place in decoded.order if place not in hidden]
+            visible = [packet_index for packet_index in decoded.order if packet_index not in hidden]
             times = _times_in_order(contents, visible, stream)
             if times is None:
-                raise DecodeError(f"{media_id}: the file gives neither times nor a frame rate", HINT)
-            time_of = {place: time for place, time in zip(visible, times, strict=True) if place in right}
+                raise DecodeError(f"{media_id}: the file has neither timestamps nor a frame rate", HINT)
+            time_of = {
+                packet_index: time
+                for packet_index, time in zip(visible, times, strict=True)
+                if packet_index in intact
+            }
         is_whole = not contents.missing and not contents.lost_before
         has_own = is_whole and _are_times_exact(contents, codec, shown)
-        has_own = has_own and all(time_of[place] == contents.pts[place] for place in shown)
+        has_own = has_own and all(
+            time_of[packet_index] == contents.pts[packet_index] for packet_index in shown
+        )
         pictures = _Pictures(time_of, decoded.starts, decoded.first)
         table = _table(contents, stream, pictures, has_container_times=has_own)
         before_start = min(decoded.starts, default=0)
-        wrong = {*decoded.order, *decoded.damaged, *range(before_start)} - right - hidden
+        wrong = {*decoded.order, *decoded.damaged, *range(before_start)} - intact - hidden
     return replace(table, damage=_damage(table, contents, wrong, before_start))
 
 
 def _pictures_by_container(contents: Contents, stream: VideoStream) -> _Pictures | None:
-    """The pictures by the container's times, or None where they may differ from what decoding gives."""
+    """Return the frames by the container's times, or None where decoding may yield other frames."""
     context, packets = stream.codec_context, contents.packets
-    shown = [place for place in range(len(packets)) if place not in contents.hidden]
+    shown = [packet_index for packet_index in range(len(packets)) if packet_index not in contents.hidden]
     codec = context.codec.canonical_name
     is_whole = not contents.missing and not contents.lost_before
     if not is_whole or not shown or not _are_times_exact(contents, codec, shown):
@@ -110,19 +135,19 @@ def _pictures_by_container(contents: Contents, stream: VideoStream) -> _Pictures
         return None
     if first is None or not (packets[0].is_discard or is_start(first, codec, is_keyframe=True)):
         return None
-    times = {place: packets[place].pts or 0 for place in shown}
-    starts = {place for place, packet in enumerate(packets) if packet.is_keyframe}
+    times = {packet_index: packets[packet_index].pts or 0 for packet_index in shown}
+    starts = {packet_index for packet_index, packet in enumerate(packets) if packet.is_keyframe}
     return _Pictures(times, starts, first)
 
 
 def _are_times_exact(contents: Contents, codec: str, shown: Sequence[int]) -> bool:
-    """Whether a packet is known by its time."""
+    """Return whether a packet can be identified by its time."""
     return (
         bool(contents.formats & _FORMATS_WITH_TIMES)
         and codec not in _CODECS_WITH_HIDDEN_PACKETS
         and not contents.has_jumps
         and all(time is not None for time in contents.pts)
-        and len({contents.pts[place] for place in shown}) == len(shown)
+        and len({contents.pts[packet_index] for packet_index in shown}) == len(shown)
     )
 
 
@@ -133,20 +158,20 @@ def _table(
     assert time_base is not None, "checked when opened"
     num_packets = len(contents.packets)
     pts = [time or 0 for time in contents.pts] if has_container_times else [0] * num_packets
-    for place, time in pictures.times.items():
-        pts[place] = time
-    is_shown = [place in pictures.times for place in range(num_packets)]
+    for packet_index, time in pictures.times.items():
+        pts[packet_index] = time
+    is_shown = [packet_index in pictures.times for packet_index in range(num_packets)]
     times = sorted(pictures.times.values())
     last = max(pictures.times, key=pts.__getitem__)
     end = _end_of_last(times, contents.packets[last].duration, time_base, stream.average_rate)
     others_end = contents.end_seconds
     if others_end is not None and not contents.missing and others_end > end * time_base + _ROUNDING_SECONDS:
-        end = round(others_end / time_base)  # the last picture is held
+        end = round(others_end / time_base)  # the last frame is held
     orientation = orientation_of(pictures.first) or Orientation()
     return PacketTable(
         time_base=(time_base.numerator, time_base.denominator),
         pts=tuple(pts),
-        is_keyframe=tuple(place in pictures.starts for place in range(num_packets)),
+        is_keyframe=tuple(packet_index in pictures.starts for packet_index in range(num_packets)),
         is_shown=tuple(is_shown),
         end_pts=end,
         rotation_degrees=orientation.rotation_degrees,
@@ -159,20 +184,20 @@ def _table(
 
 
 def _own_times(contents: Contents, shown: Sequence[int]) -> dict[int, int] | None:
-    """Times of pictures by the container; None if it gives none, or they do not rise."""
-    times = [pts for place in shown if (pts := contents.pts[place]) is not None]
-    # libavformat guesses times for AVI, which stores none
+    """Return the container's times of frames; None if it has none, or they do not increase."""
+    times = [pts for packet_index in shown if (pts := contents.pts[packet_index]) is not None]
+    # AVI stores no times, so libavformat guesses them.
     if "avi" in contents.formats or len(times) != len(shown) or times != sorted(times):
         return None
     return dict(zip(shown, times, strict=True))
 
 
 def _times_in_order(contents: Contents, shown: Sequence[int], stream: VideoStream) -> list[int] | None:
-    """Times of pictures in the order of showing: their own sorted, else those of decoding, else by rate."""
-    own = [pts for place in shown if (pts := contents.pts[place]) is not None]
+    """Return the times of frames in display order: their own, else those of decoding, else by frame rate."""
+    own = [pts for packet_index in shown if (pts := contents.pts[packet_index]) is not None]
     if len(own) == len(shown) and "avi" not in contents.formats:
-        return sorted(own)  # where they do not rise, a writer has mixed up times of decoding and of showing
-    decoding = sorted(dts for place in shown if (dts := contents.dts[place]) is not None)
+        return sorted(own)  # unsorted times mean that a muxer confused decoding and presentation times
+    decoding = sorted(dts for packet_index in shown if (dts := contents.dts[packet_index]) is not None)
     if len(set(decoding)) == len(shown):
         return decoding
     rate, time_base = stream.average_rate, stream.time_base
@@ -182,11 +207,12 @@ def _times_in_order(contents: Contents, shown: Sequence[int], stream: VideoStrea
 
 
 def _changes(sizes: Sequence[int], pictures: _Pictures, pts: Sequence[int]) -> tuple[int, ...]:
-    """Per packet in decoding order; 0 for those that are not shown."""
+    """Return the change at each packet in decoding order; 0 for packets that are not shown."""
     order = sorted(pictures.times, key=pts.__getitem__)
     changes = np.zeros(len(sizes), np.int64)
     changes[order] = changes_by_size(
-        [sizes[place] for place in order], [place in pictures.starts for place in order]
+        [sizes[packet_index] for packet_index in order],
+        [packet_index in pictures.starts for packet_index in order],
     )
     return tuple(changes.tolist())
 
@@ -194,7 +220,7 @@ def _changes(sizes: Sequence[int], pictures: _Pictures, pts: Sequence[int]) -> t
 def _end_of_last(
     times: Sequence[int], duration: int | None, time_base: Fraction, rate: Fraction | None
 ) -> int:
-    """When the last picture ends: by its own duration, else it stays as long as is usual in the recording."""
+    """Return when the last frame ends: by its own duration, else by the recording's median interval."""
     if duration:
         return times[-1] + duration
     if len(times) > 1:
@@ -203,33 +229,33 @@ def _end_of_last(
 
 
 def _damage(table: PacketTable, contents: Contents, wrong: set[int], before_start: int) -> str:
-    """What of a recording cannot be read, for people; empty if all of it can be."""
+    """Describe what of a recording cannot be decoded; empty if it is intact."""
     zero, (numerator, denominator) = table.zero_pts or 0, table.time_base
     parts = []
     if contents.missing:
         last = max(time for time, shown in zip(table.pts, table.is_shown, strict=True) if shown)
         end = (last - zero) * numerator / denominator
-        parts.append(f"the file is cut off: {contents.missing}; its last picture is that of {end:.3f} s")
+        parts.append(f"the file is cut off: {contents.missing}; the last frame is at {end:.3f} s")
     if before_start and not any(packet.is_keyframe for packet in contents.packets[:before_start]):
-        parts.append(f"its first {before_start} pictures come before the first keyframe and are left out")
-        wrong = {place for place in wrong if place >= before_start}
-    known = [contents.pts[place] for place in wrong]
+        parts.append(f"the first {before_start} frames precede the first keyframe and are left out")
+        wrong = {packet_index for packet_index in wrong if packet_index >= before_start}
+    known = [contents.pts[packet_index] for packet_index in wrong]
     seconds = sorted((time - zero) * numerator / denominator for time in known if time is not None)
     if wrong:
         between = f" between {max(seconds[0], 0):.3f} s and {seconds[-1]:.3f} s" if seconds else ""
-        parts.append(f"{len(wrong)} of {len(contents.packets)} pictures{between} are damaged and left out")
+        parts.append(f"{len(wrong)} of {len(contents.packets)} frames{between} are damaged and left out")
     if contents.lost_before and not contents.missing:
-        parts.append("others are lost there" if wrong else "the container is damaged, pictures may be lost")
+        parts.append("more are lost there" if wrong else "the container is damaged, frames may be lost")
     return "; ".join(parts)
 
 
 def _no_picture_error(media_id: str, contents: Contents, *, has_start: bool) -> DecodeError:
     if not contents.packets:
-        reason = "it holds no picture"
+        reason = "it has no frames"
     elif not has_start:
-        reason = "it holds no keyframe, with which decoding can start"
+        reason = "it has no keyframe at which decoding can start"
     else:
-        reason = "no picture can be decoded, its keyframes are damaged"
+        reason = "no frame can be decoded because its keyframes are damaged"
     if contents.missing:
         reason = f"the file is cut off, {contents.missing}; {reason}"
     return DecodeError(f"{media_id}: {reason}", "Copy or record it again.")

@@ -1,6 +1,6 @@
-"""Which sizes the pictures of a recording have, told by the headers of its packets: hardly any is decoded."""
+"""Find the frame sizes of a recording from its packet headers, decoding hardly any frame."""
 
-from __future__ import annotations  # Packet takes no index at run time
+from __future__ import annotations  # Packet is not subscriptable at run time
 
 from collections.abc import Callable, Iterator
 
@@ -13,24 +13,29 @@ from clipbug.data.decoding.container import decode_errors, open_container, packe
 
 Size = tuple[int, int]
 
-_HEAD_BYTES = 4096  # what tells the size comes first in a packet
+_HEAD_BYTES = 4096  # the size is near the start of a packet
 _START_CODE = b"\0\0\1"
 _LENGTH_SIZE_AT = {
     "h264": 4,
     "hevc": 21,
-}  # in the header of mp4 and Matroska, whose units begin with a length
+}  # offset in the header of mp4 and Matroska, whose units begin with a length
 _CHROMA_SRGB = 7
 _JPEG_FRAMES = (0xC0, 0xC1, 0xC2)
 
 
 def coded_sizes(data: bytes, *, media_id: str) -> list[Size]:
-    """(height, width) of the pictures as stored, each size once, in the order in which they come.
+    """Return the distinct stored frame sizes, in order of first occurrence.
 
-    Empty for codecs whose pictures cannot change their size. AV1's may also change between two keyframes,
-    which is not found out.
+    Args:
+        data: The file.
+        media_id: For messages.
+
+    Returns:
+        (height, width) pairs; empty for codecs whose frame size cannot change. Size changes of AV1 between
+        two keyframes are not detected.
 
     Raises:
-        DecodeError: the packets cannot be read.
+        DecodeError: The packets cannot be read.
     """
     sizes: dict[Size, None] = {}
     headers: set[bytes] = set()
@@ -46,7 +51,7 @@ def coded_sizes(data: bytes, *, media_id: str) -> list[Size]:
                 size = _SIZE_READERS[codec](head)
             else:
                 header = _header(codec, head, extradata, is_keyframe=packet.is_keyframe)
-                if packet.has_sidedata("new_extradata"):  # another sample description of mp4
+                if packet.has_sidedata("new_extradata"):  # mp4 switches to another sample description
                     extradata = header = bytes(packet.get_sidedata("new_extradata"))
                 is_new = header is not None and header not in headers
                 size = _decoded_size(context, packet) if is_new else None
@@ -57,7 +62,7 @@ def coded_sizes(data: bytes, *, media_id: str) -> list[Size]:
 
 
 def _header(codec: str, head: bytes, extradata: bytes, *, is_keyframe: bool) -> bytes | None:
-    """What of a packet the size depends on; None if it depends on an earlier packet."""
+    """Return the bytes of a packet that determine the frame size; None if an earlier packet does."""
     if codec == "av1":
         return head if is_keyframe else None
     if codec == "h264":
@@ -74,12 +79,12 @@ def _header(codec: str, head: bytes, extradata: bytes, *, is_keyframe: bool) -> 
 
 
 def _units(codec: str, head: bytes, extradata: bytes) -> Iterator[bytes]:
-    """The units of a packet, without start code or length."""
-    place = _LENGTH_SIZE_AT.get(codec)
-    if place is None or extradata[:1] != b"\1" or len(extradata) <= place:
+    """Yield the units of a packet, without start code or length."""
+    offset = _LENGTH_SIZE_AT.get(codec)
+    if offset is None or extradata[:1] != b"\1" or len(extradata) <= offset:
         yield from (unit for unit in head.split(_START_CODE)[1:] if unit)
         return
-    length_size, position = (extradata[place] & 3) + 1, 0
+    length_size, position = (extradata[offset] & 3) + 1, 0
     while position + length_size < len(head):
         start = position + length_size
         position = start + int.from_bytes(head[position:start], "big")
@@ -88,30 +93,30 @@ def _units(codec: str, head: bytes, extradata: bytes) -> Iterator[bytes]:
 
 
 def _decoded_size(context: VideoCodecContext, packet: Packet[VideoStream]) -> Size | None:
-    """The size of a keyframe's picture, or None if the packet alone gives none."""
+    """Return the size of a keyframe, or None if the packet alone cannot be decoded."""
     context.flush_buffers()
     try:
         frames = context.decode(packet) + context.decode(None)
-    except av.FFmpegError:  # reading pictures will tell
+    except av.FFmpegError:  # reported when its frames are read
         frames = []
     context.flush_buffers()
     return (frames[0].height, frames[0].width) if frames else None
 
 
 def _vp8_size(head: bytes) -> Size | None:
-    """RFC 6386, 9.1: keyframes only."""
+    """Return the size in a VP8 header (RFC 6386, 9.1), which only keyframes have."""
     if len(head) < 10 or head[0] & 1:
         return None
     return int.from_bytes(head[8:10], "little") & 0x3FFF, int.from_bytes(head[6:8], "little") & 0x3FFF
 
 
 def _vp9_size(head: bytes) -> Size | None:
-    """VP9 specification, 6.2: any picture may have a new size; None for one of an earlier picture."""
+    """Return the size in a VP9 header (specification, 6.2), which any frame may have; None if inherited."""
     bits = _Bits(head)
     bits.read(2)
     profile = bits.read(1) | bits.read(1) << 1
     bits.read(profile == 3)
-    if bits.read(1):  # shows an earlier picture
+    if bits.read(1):  # shows an earlier frame
         return None
     is_key, is_shown, is_resilient = not bits.read(1), bits.read(1), bits.read(1)
     is_intra = not is_key and not is_shown and bits.read(1)
@@ -140,7 +145,7 @@ def _skip_vp9_colours(bits: _Bits, profile: int) -> None:
 
 
 def _jpeg_size(head: bytes) -> Size | None:
-    """Of the frame header, behind segments that give their length."""
+    """Return the size in the JPEG frame header, which follows segments with a length."""
     position = 2
     while position + 9 <= len(head) and head[position] == 0xFF:
         if head[position + 1] in _JPEG_FRAMES:
@@ -151,7 +156,7 @@ def _jpeg_size(head: bytes) -> Size | None:
 
 
 class _Bits:
-    """Reads numbers of any count of bits; zeros behind the end."""
+    """Reads integers of any number of bits; zeros after the end."""
 
     def __init__(self, data: bytes) -> None:
         self._value = int.from_bytes(data[:64], "big")
@@ -160,11 +165,11 @@ class _Bits:
 
     @property
     def is_over(self) -> bool:
-        """Whether more has been read than there is."""
+        """Return whether more bits were read than there are."""
         return self._position > self._size
 
     def read(self, count: int) -> int:
-        """The next `count` bits."""
+        """Return the next `count` bits as an integer."""
         self._position += count
         shift = self._size - self._position
         return (self._value >> shift if shift >= 0 else 0) & (1 << count) - 1

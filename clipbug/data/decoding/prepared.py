@@ -1,7 +1,7 @@
-"""The prepared form of a recording: JPEGs of the pictures that differ, at a small size, with all its times.
+"""The prepared form of a recording: small JPEGs of the frames that differ, with all timestamps.
 
-Screen recordings are mostly still, so few pictures stand for all of them. The form is one piece of bytes: the
-length of a header, the header in JSON, and the JPEGs.
+Screen recordings are mostly static, so few frames represent all of them. The form is a single byte string:
+header length, header in JSON, and the JPEGs.
 """
 
 import json
@@ -21,17 +21,21 @@ from clipbug.errors import DecodeError
 
 Picture = NDArray[np.uint8]
 ReadSlices = Callable[[Sequence[tuple[int, int]]], list[bytes]]
-"""Bytes of a prepared form by (start, end)."""
+"""Returns the bytes of a prepared form by (start, end)."""
 
 _LENGTH = struct.Struct("<I")
 
 
 def join_form(first: Sequence[int], jpegs: Sequence[bytes], extra: Mapping[str, Any]) -> bytes:
-    """A prepared form.
+    """Serialize a prepared form.
 
     Args:
-        first: index of the first picture of the recording that each JPEG stands for, rising from 0.
+        first: Index of the first frame of the recording that each JPEG represents, increasing from 0.
+        jpegs: The encoded frames.
         extra: "declared" and "declared_fps" of the recording's metadata.
+
+    Returns:
+        The bytes to store.
     """
     header = {"first": list(first), "lengths": [len(jpeg) for jpeg in jpegs], **extra}
     text = json.dumps(header, separators=(",", ":")).encode()
@@ -39,49 +43,49 @@ def join_form(first: Sequence[int], jpegs: Sequence[bytes], extra: Mapping[str, 
 
 
 def encode_picture(picture: Picture, quality: int) -> bytes:
-    """A JPEG whose colours keep full resolution: half the error at red text, for a fifth more bytes."""
+    """Encode a JPEG with full-resolution chroma: half the error at red text for a fifth more bytes."""
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
     options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     return cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)[1].tobytes()
 
 
 def decode_picture(jpeg: bytes) -> Picture | None:
-    """The picture (H, W, 3), or None if the bytes are no JPEG."""
+    """Return the decoded image (H, W, 3), or None if the bytes are not a JPEG."""
     stored = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
     return None if stored is None else cv2.cvtColor(stored, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
 class PreparedDecoder(InMemory):
-    """A `VideoDecoder` over a prepared form: all pictures and times of the recording, few of them stored.
+    """A `VideoDecoder` over a prepared form: all frames and times of the recording, few of them stored.
 
     Args:
-        entry: of the recording, with packets.
-        read: reads from the form; called when it opens and for the wanted pictures.
+        entry: Manifest entry of the recording, with packets.
+        read: Reads byte ranges of the form; called on opening and for requested frames.
 
     Raises:
-        DecodeError: the form is damaged.
+        DecodeError: The form is damaged.
     """
 
     def __init__(self, entry: MediaEntry, read: ReadSlices) -> None:
-        assert entry.prepared is not None, "the caller's choice"
-        assert entry.packets is not None, "every recording has them"
+        assert entry.prepared is not None, "the caller opens prepared forms only"
+        assert entry.packets is not None, "every prepared recording has packets"
         self._media_id = entry.media_id
         self._read = read
         table = entry.packets
-        places = table.places_shown()
+        shown = table.shown_indices()
         self.pts_seconds: NDArray[np.float64] = table.seconds_shown()
-        self.changes = np.array(table.changes, np.uint8)[places]
+        self.changes = np.array(table.changes, np.uint8)[shown]
         header, start = self._read_header()
         self._first = np.array(header["first"])
         self._ends = list(accumulate(header["lengths"], initial=start))
         self.metadata = _metadata(entry, entry.prepared, header)
 
     def frames_at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> FrameBatch:
-        """The pictures kept for `indices`, with the times of the recording; see `VideoDecoder.frames_at`."""
+        """Return the frames kept for `indices`, with the recording's times; see `VideoDecoder.frames_at`."""
         outside = [index for index in indices if not 0 <= index < len(self.pts_seconds)]
         if outside:
             raise ValueError(
-                f"indices {outside} are outside {self._media_id}, which has {len(self.pts_seconds)} pictures"
+                f"indices {outside} are out of range: {self._media_id} has {len(self.pts_seconds)} frames"
             )
         stored = (self.metadata.height, self.metadata.width)
         kept = (np.searchsorted(self._first, np.array(indices, np.int64), side="right") - 1).tolist()
@@ -105,7 +109,7 @@ class PreparedDecoder(InMemory):
         for number, jpeg in zip(numbers, self._read(slices), strict=True):
             picture = decode_picture(jpeg)
             if picture is None:
-                raise self._damaged(f"picture {number} of {len(self._first)}")
+                raise self._damaged(f"frame {number} of {len(self._first)}")
             yield number, resize(picture, size)
 
     def _damaged(self, what: str) -> DecodeError:

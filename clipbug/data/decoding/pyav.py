@@ -1,4 +1,4 @@
-"""Recordings through PyAV (FFmpeg), decoding only what the wanted pictures need."""
+"""Decode recordings with PyAV (FFmpeg), decoding only what the requested frames need."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
@@ -25,22 +25,22 @@ from clipbug.errors import DecodeError
 
 
 class PyAvDecoder:
-    """A recording in memory, as a screen shows it: see `conversion`.
+    """Decoder of a recording in memory; frames are converted to what a screen shows (see `conversion`).
 
     Args:
-        data: the file.
-        media_id: for messages.
-        packets: its packet table; read from the file if not given.
+        data: The file.
+        media_id: For messages.
+        packets: Packet table; read from the file if None.
 
     Raises:
-        DecodeError: the file is no recording, or has no picture.
+        DecodeError: The file is not a recording, or has no frames.
     """
 
     def __init__(self, data: bytes, *, media_id: str, packets: PacketTable | None = None) -> None:
         self._data = data
         self._media_id = media_id
         self.packets = packets or read_packet_table(data, media_id=media_id)
-        self._places = self.packets.places_shown()
+        self._shown_packets = self.packets.shown_indices()
         self._reader = PacketReader(data, media_id=media_id, table=self.packets)
         self.pts_seconds: NDArray[np.float64] = self.packets.seconds_shown()
         self.metadata = _describe(self.packets, self._reader)
@@ -55,56 +55,59 @@ class PyAvDecoder:
 
     @property
     def changes(self) -> NDArray[np.uint8]:
-        """See `VideoDecoder.changes`; of a manifest of an older version they are found now."""
+        """Return `VideoDecoder.changes`; computed from the file if an older manifest has none."""
         table = self.packets
         if not table.changes:
             table = read_packet_table(self._data, media_id=self._media_id)
-        return np.array(table.changes, np.uint8)[self._places]
+        return np.array(table.changes, np.uint8)[self._shown_packets]
 
     def other_sizes(self) -> tuple[tuple[int, int], ...]:
-        """(width, height), as shown, of pictures of another size than the first; reads the whole file."""
+        """Return (width, height), as shown, of frames unlike the first in size; reads the whole file."""
         coded = coded_sizes(self._data, media_id=self._media_id)
         shown = [_shown_size(size, self.packets, self._reader) for size in coded]
         own = self.metadata.height, self.metadata.width
         return tuple((width, height) for height, width in shown if (height, width) != own)
 
     def frames_at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> FrameBatch:
-        """The pictures at `indices`; see `VideoDecoder.frames_at`."""
-        num_frames = len(self._places)
+        """Decode the frames at `indices`; see `VideoDecoder.frames_at`."""
+        num_frames = len(self._shown_packets)
         outside = [index for index in indices if not 0 <= index < num_frames]
         if outside:
-            raise ValueError(
-                f"indices {outside} are outside {self._media_id}, which has {num_frames} pictures"
-            )
-        places = [self._places[index] for index in indices]
+            raise ValueError(f"indices {outside} are out of range: {self._media_id} has {num_frames} frames")
+        packet_indices = [self._shown_packets[index] for index in indices]
         size = size or (self.metadata.height, self.metadata.width)
-        pictures = self._decode(set(places), size)
-        data = np.empty((len(places), *size, 3), np.uint8)
-        for row, place in enumerate(places):
-            data[row] = pictures[place]
+        pictures = self._decode(set(packet_indices), size)
+        data = np.empty((len(packet_indices), *size, 3), np.uint8)
+        for row, packet_index in enumerate(packet_indices):
+            data[row] = pictures[packet_index]
         return FrameBatch(data, self.pts_seconds[list(indices)])
 
     def pictures(
         self, indices: Iterable[int], *, size: tuple[int, int]
     ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Index and picture of many pictures, one after the other in the order of showing; holds none.
+        """Yield index and image of many frames in display order, holding only one in memory.
+
+        Yields:
+            Index and RGB image (H, W, 3).
 
         Raises:
-            DecodeError: one of them cannot be decoded.
+            DecodeError: A frame cannot be decoded.
         """
-        index_of = {self._places[index]: index for index in sorted(indices)}
+        index_of = {self._shown_packets[index]: index for index in sorted(indices)}
         missing = iter(index_of)
         stretch = Stretch(0, max(index_of), frozenset(index_of))
-        for place, picture in self._pictures(stretch, size):
+        for packet_index, picture in self._pictures(stretch, size):
             expected = next(missing, None)
-            if place != expected:
-                raise self._missing_error({place if expected is None else expected})
-            yield index_of[place], picture
+            if packet_index != expected:
+                error = self._missing_error({packet_index if expected is None else expected})
+                raise error
+            yield index_of[packet_index], picture
         if left := set(missing):
-            raise self._missing_error(left)
+            error = self._missing_error(left)
+            raise error
 
     def close(self) -> None:
-        """Free the file."""
+        """Release the file."""
         self._reader.close()
 
     def __enter__(self) -> Self:
@@ -122,7 +125,7 @@ class PyAvDecoder:
             pictures.update(self._pictures(stretch, size))
         missing = wanted - pictures.keys()
         if missing and any(stretch.first for stretch in stretches):
-            # Keyframes of some encoders do not start anew; decoding from the start gives what follows them.
+            # Keyframes of some encoders are no clean start; decoding from the beginning yields what follows.
             pictures.update(self._pictures(Stretch(0, max(missing), frozenset(missing)), size))
             missing -= pictures.keys()
         if missing:
@@ -130,52 +133,55 @@ class PyAvDecoder:
         return pictures
 
     def _pictures(self, stretch: Stretch, size: tuple[int, int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Place and picture of the wanted packets of a stretch, as far as they come out right."""
+        """Yield packet index and image of the intact wanted frames of a range."""
         table, codec = self.packets, self._reader.codec
         damaged: set[int] = set()
         is_checked = stretch.first == 0
         times = sorted(map(self._seconds, stretch.wanted))
-        what = f"the pictures from {times[0]:.3f} s to {times[-1]:.3f} s cannot be decoded"
+        what = f"the frames from {times[0]:.3f} s to {times[-1]:.3f} s cannot be decoded"
         with decode_errors(self._media_id, what):
-            for place, frame in self._frames(stretch, damaged):
+            for packet_index, frame in self._frames(stretch, damaged):
                 self._converter.follow(frame)
                 if frame.is_corrupt:
-                    damaged.add(place)
+                    damaged.add(packet_index)
                 if not is_checked and not (
-                    place == stretch.first and is_start(frame, codec, is_keyframe=True)
+                    packet_index == stretch.first and is_start(frame, codec, is_keyframe=True)
                 ):
-                    return  # no keyframe, whatever the container says
+                    return  # not a keyframe, although the container says so
                 is_checked = True
-                first = start_for(table, place) if damaged else place
-                if place not in stretch.wanted or self._alpha.is_missing(place):
+                first = start_for(table, packet_index) if damaged else packet_index
+                if packet_index not in stretch.wanted or self._alpha.is_missing(packet_index):
                     continue
-                if not any(first <= wrong <= place for wrong in damaged):
-                    yield place, self._converter.convert(frame, size, self._alpha.take(place))
+                if not any(first <= wrong <= packet_index for wrong in damaged):
+                    yield packet_index, self._converter.convert(frame, size, self._alpha.take(packet_index))
 
     def _frames(self, stretch: Stretch, damaged: set[int]) -> Iterator[tuple[int, VideoFrame]]:
-        """What the decoder gives for a stretch: all wanted pictures, and those that others are made from.
+        """Decode a range: all wanted frames, and those that others depend on.
 
-        Places of packets that it refuses are added to `damaged`.
+        Adds the indices of packets that the decoder rejects to `damaged`.
+
+        Yields:
+            Packet index and decoded frame.
         """
         table = self.packets
-        for place, packet in self._reader.packets(stretch.first, stretch.last):
-            is_wanted = place in stretch.wanted
-            if table.has_container_times and packet.pts != table.pts[place]:
-                return  # this is not the file of the table
-            if place == stretch.first:
+        for packet_index, packet in self._reader.packets(stretch.first, stretch.last):
+            is_wanted = packet_index in stretch.wanted
+            if table.has_container_times and packet.pts != table.pts[packet_index]:
+                return  # the table belongs to another file
+            if packet_index == stretch.first:
                 self._reader.context.flush_buffers()
                 self._alpha.restart()
                 self._converter.restart()
                 is_wanted = True  # some decoders (AV1) read skip_frame once, at the first packet
-            elif is_before_start(table, stretch, place):
+            elif is_before_start(table, stretch, packet_index):
                 continue
             self._reader.context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
-            packet.pts = place
+            packet.pts = packet_index
             try:
                 self._alpha.feed(packet, is_wanted=is_wanted, is_start_known=stretch.first == 0)
                 frames = self._reader.context.decode(packet)
             except av.FFmpegError:
-                damaged.add(place)
+                damaged.add(packet_index)
                 continue
             yield from ((frame.pts, frame) for frame in frames if frame.pts is not None)
         yield from (
@@ -185,17 +191,17 @@ class PyAvDecoder:
     def _missing_error(self, missing: set[int]) -> DecodeError:
         times = ", ".join(f"{seconds:.3f}" for seconds in sorted(map(self._seconds, missing)))
         return DecodeError(
-            f"{self._media_id}: no picture comes out of the decoder for the times {times} s;"
+            f"{self._media_id}: the decoder returns no frame for the times {times} s;"
             " the file is cut off or damaged there",
             HINT,
         )
 
-    def _seconds(self, place: int) -> float:
-        return self.packets.seconds_of(self.packets.pts[place])
+    def _seconds(self, packet_index: int) -> float:
+        return self.packets.seconds_of(self.packets.pts[packet_index])
 
 
 def _describe(table: PacketTable, reader: PacketReader) -> VideoMetadata:
-    """What packet table and header say about a recording."""
+    """Return the metadata of a recording from its packet table and header."""
     times = sorted(pts for pts, shown in zip(table.pts, table.is_shown, strict=True) if shown)
     picture_seconds = Fraction(times[-1] - times[0]) * Fraction(*table.time_base)
     duration = table.seconds_of(table.end_pts)
@@ -219,7 +225,7 @@ def _describe(table: PacketTable, reader: PacketReader) -> VideoMetadata:
 
 
 def _shown_size(coded: tuple[int, int], table: PacketTable, reader: PacketReader) -> tuple[int, int]:
-    """(height, width), upright and in square pixels."""
+    """Return (height, width), upright and in square pixels."""
     return _orientation(table).size(*shown_size(*coded, reader.pixel_aspect))
 
 
@@ -228,5 +234,5 @@ def _orientation(table: PacketTable) -> Orientation:
 
 
 def _is_variable(steps: NDArray[np.int64]) -> bool:
-    """Whether distances of pictures differ by more than 5 % and the rounding to ticks (1 each way)."""
+    """Return whether frame intervals differ by more than 5 % plus rounding to ticks (1 each way)."""
     return len(steps) > 1 and bool(steps.max() - steps.min() > 2 + 0.05 * float(np.median(steps)))

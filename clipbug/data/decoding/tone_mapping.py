@@ -1,4 +1,4 @@
-"""HDR and wide-gamut pictures as a screen of standard range shows them."""
+"""Convert HDR and wide-gamut images to sRGB, as a standard-range screen shows them."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 Transfer = Literal["pq", "hlg", "srgb", "linear", "gamma22", "gamma28"]
 Primaries = Literal["bt709", "bt470bg", "smpte170m", "bt2020", "p3", "ebu3213"]
 
-_WHITE_NITS = 203.0  # white of an SDR screen within an HDR picture, ITU-R BT.2408; 75 % of an HLG signal
-_KNEE = 0.95  # up to here brightness is kept; what is brighter than white shares the rest of the range
+_WHITE_NITS = 203.0  # SDR reference white in HDR, ITU-R BT.2408; 75 % of an HLG signal
+_KNEE = 0.95  # brightness below is kept; everything above, however bright, is compressed into the rest
 _D65 = (0.3127, 0.3290)
-# x and y of red, green and blue, ITU-T H.273; the white of all of them is D65
+# x and y of red, green and blue (ITU-T H.273); the white point of all of them is D65.
 _CHROMATICITIES: dict[Primaries, tuple[tuple[float, float], ...]] = {
     "bt709": ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06)),
     "bt470bg": ((0.64, 0.33), (0.29, 0.60), (0.15, 0.06)),
@@ -29,18 +29,21 @@ def to_srgb(
     transfer: Transfer,
     primaries: Primaries = "bt2020",
 ) -> NDArray[np.uint8]:
-    """Convert a picture to sRGB; of HDR pictures (PQ, HLG), SDR white becomes white.
+    """Convert an image to sRGB; for HDR (PQ, HLG), SDR white becomes white.
 
-    Colours up to SDR white keep their brightness, brighter ones are compressed with their hue kept.
-    Each channel of a colour outside of the sRGB gamut is clipped.
+    Colours up to SDR white keep their brightness, brighter ones are compressed at constant hue. Channels
+    outside the sRGB gamut are clipped.
 
     Args:
-        rgb: encoded full-range values; floats from 0 to 1, or the whole range of the integer type.
-        transfer: how they are encoded.
-        primaries: the colours that they mix.
+        rgb: Encoded full-range values; floats from 0 to 1, or the whole range of the integer type.
+        transfer: Transfer function of the values.
+        primaries: Colour primaries of the values.
+
+    Returns:
+        8-bit sRGB values.
 
     Shape:
-        rgb: (..., 3); returns (..., 3).
+        rgb and the result: (..., 3).
     """
     light = _decode(rgb, _TO_LIGHT[transfer])
     if primaries != "bt709":
@@ -54,7 +57,7 @@ def _decode(
     values: NDArray[np.floating] | NDArray[np.uint16] | NDArray[np.uint8],
     to_light: Callable[[NDArray[np.float64]], NDArray[np.float64]],
 ) -> NDArray[np.float32]:
-    """Linear light, 1 for SDR white; integers through a table, which is far faster."""
+    """Return linear light, 1 for SDR white; integers use a lookup table, which is far faster."""
     if np.issubdtype(values.dtype, np.integer):
         highest = 255 if values.dtype == np.uint8 else 65535
         table = to_light(np.arange(highest + 1) / highest).astype(np.float32)
@@ -63,7 +66,7 @@ def _decode(
 
 
 def _from_pq(signal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """EOTF of SMPTE ST 2084 (ITU-R BT.2100)."""
+    """Apply the EOTF of SMPTE ST 2084 (ITU-R BT.2100)."""
     m1, m2 = 2610 / 16384, 2523 / 32
     c1, c2, c3 = 3424 / 4096, 2413 / 128, 2392 / 128
     power = signal ** (1 / m2)
@@ -71,18 +74,18 @@ def _from_pq(signal: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _hlg_scene(signal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Inverse OETF of HLG (ITU-R BT.2100)."""
+    """Apply the inverse OETF of HLG (ITU-R BT.2100)."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     return np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
 
 
 def _from_hlg(signal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scene light: how SDR is put into HLG (ITU-R BT.2408) is undone, so greys keep their value."""
+    """Return scene light, inverting how SDR is placed in HLG (ITU-R BT.2408), so that greys are kept."""
     return _hlg_scene(signal) / _hlg_scene(np.array(0.75))
 
 
 def _from_srgb(signal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """IEC 61966-2-1."""
+    """Apply the sRGB transfer function (IEC 61966-2-1)."""
     return np.where(signal <= 0.04045, signal / 12.92, ((signal + 0.055) / 1.055) ** 2.4)
 
 

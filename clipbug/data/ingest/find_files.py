@@ -1,4 +1,4 @@
-"""Which files under the named paths are to be ingested."""
+"""Find the files to ingest under the given paths."""
 
 import os
 from collections import Counter
@@ -22,23 +22,26 @@ EXTENSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class MediaFiles:
-    """Files to ingest, in a fixed order, and how many files with other extensions were passed by."""
+    """Files to ingest, in a fixed order, and how many files were skipped because of their extension."""
 
     files: tuple[Path, ...]
     num_others: int
 
 
 def find_media_files(paths: Sequence[Path], *, extensions: Sequence[str], file_type: FileType) -> MediaFiles:
-    """Walk the folders to the bottom; hidden files are not looked at.
+    """Find media files recursively, skipping hidden files.
 
     Args:
-        paths: folders and files.
-        extensions: with or without dot, any case; if empty, all known ones for `file_type`, and any of files
-            named in `paths`.
-        file_type: what the files should hold.
+        paths: Folders and files.
+        extensions: With or without dot, in any case. If empty, all known extensions of `file_type`, and any
+            for files given in `paths`.
+        file_type: What the files should contain.
+
+    Returns:
+        The files.
 
     Raises:
-        DataError: a path does not exist or a folder cannot be read, no file has one of the extensions, or two
+        DataError: A path does not exist or a folder cannot be read, no file has one of the extensions, or two
             files would get the same id.
     """
     wanted = {extension.lower().lstrip("*").lstrip(".") for extension in extensions} or {
@@ -53,8 +56,9 @@ def find_media_files(paths: Sequence[Path], *, extensions: Sequence[str], file_t
             else:
                 others[_extension(file)] += 1
     if not found:
-        raise _nothing_found(paths, wanted, others)
-    files = _each_once(found)
+        error = _nothing_found(paths, wanted, others)
+        raise error
+    files = _unique_files(found)
     _check_ids(files)
     return MediaFiles(files, others.total())
 
@@ -62,13 +66,13 @@ def find_media_files(paths: Sequence[Path], *, extensions: Sequence[str], file_t
 def _files_under(path: Path) -> Iterator[Path]:
     if not path.exists():
         nearest = path.absolute().parent
-        hint = "Check the spelling." if nearest.is_dir() else f"Not even the folder {nearest} exists."
+        hint = "Check the spelling." if nearest.is_dir() else f"The folder {nearest} does not exist either."
         raise DataError(f"there is no file or folder {path}", hint)
     return _walk(path) if path.is_dir() else iter((path,))
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Files of a folder and those in it, by name; links are followed, each folder is entered once."""
+    """Yield the files of a folder tree by name; follow links, but enter each folder once."""
     seen: set[Path] = set()
     for current, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
         here = Path(current)
@@ -90,8 +94,8 @@ def _extension(file: Path) -> str:
     return file.suffix.lower().lstrip(".")
 
 
-def _each_once(files: Iterable[Path]) -> tuple[Path, ...]:
-    """The same file reached by two ways under one name counts once."""
+def _unique_files(files: Iterable[Path]) -> tuple[Path, ...]:
+    """Remove duplicates of a file that several paths lead to under one name."""
     return tuple({(file.resolve(), file.stem): file for file in reversed(list(files))}.values())[::-1]
 
 
@@ -100,7 +104,7 @@ def _check_ids(files: Iterable[Path]) -> None:
     clashes = []
     for file in files:
         other = by_id.setdefault(composed(file.stem), file)
-        if other.stem != file.stem:  # they look the same
+        if other.stem != file.stem:  # equal after Unicode normalization
             clashes.append(f"{file.stem!r} in two Unicode forms: {str(other)!a} and {str(file)!a}")
         elif other != file:
             clashes.append(f"{file.stem!r}: {other} and {file}")
@@ -110,7 +114,7 @@ def _check_ids(files: Iterable[Path]) -> None:
         )
         raise DataError(
             f"two files would get the same id (the name without extension); nothing was stored\n{listed}",
-            "Rename one of each two, or ingest them into different stores (--name).",
+            "Rename one of each pair, or ingest them into different stores (--name).",
         )
 
 

@@ -1,4 +1,4 @@
-"""Reading and looking at files, in this process or in several."""
+"""Read, probe and prepare files, in this process or in workers."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -19,14 +19,14 @@ from clipbug.runtime.files import special_file
 __all__ = ["BadFile", "LoadedFile", "PrepareSettings", "load_file", "load_files", "load_raw"]
 
 _NO_FILE = "it is {}, not a file"
-_SECONDS_PER_FILE = 600.0  # all of it is decoded once
+_SECONDS_PER_FILE = 600.0  # the whole file is decoded once
 _SECONDS_PER_PREPARED_FILE = 1800.0
 _BYTES_PER_WORKER = 8 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class BadFile:
-    """A file that is not stored, and why."""
+    """A file that cannot be stored, and why."""
 
     path: Path
     reason: str
@@ -37,9 +37,9 @@ class LoadedFile:
     """A file that can be stored.
 
     Attributes:
-        entry: None for a file that nobody has looked at.
-        form: its prepared form, if that was asked for and it is a recording that can be prepared.
-        not_prepared: why there is none although it was asked for.
+        entry: None for a file that was not probed.
+        form: Its prepared form, if requested and possible.
+        not_prepared: Why there is no prepared form although it was requested.
     """
 
     path: Path
@@ -52,13 +52,18 @@ class LoadedFile:
 def load_files(
     files: Sequence[Path], file_type: FileType, *, settings: PrepareSettings | None, num_workers: int
 ) -> Iterator[LoadedFile | BadFile]:
-    """Each file with its manifest entry, or the reason why it cannot be stored; in order.
+    """Read files with their manifest entries, in order.
 
-    In worker processes a file that crashes the decoder, or on which it finds no end, is a bad file.
+    In worker processes, a file that crashes the decoder or makes it hang is reported as a bad file.
 
     Args:
-        settings: how recordings are prepared; None for not at all.
-        num_workers: processes; 0 for this one, which then has no such protection.
+        files: Files to read.
+        file_type: What the files should contain.
+        settings: How to prepare recordings; None to skip that.
+        num_workers: Number of worker processes; 0 reads in this process, without that protection.
+
+    Yields:
+        The loaded file, or the reason why it cannot be stored.
     """
     load = partial(load_file, file_type=file_type, settings=settings)
     if num_workers == 0:
@@ -84,10 +89,10 @@ def load_file(file: Path, file_type: FileType, settings: PrepareSettings | None)
     except DecodeError as error:
         return BadFile(file, _reason(error, file))
     except MemoryError:
-        return BadFile(file, "decoding it needs more memory than there is")
+        return BadFile(file, "decoding it needs more memory than is available")
     if file_type not in ("auto", entry.kind):
-        found = {"image": "a still picture", "video": "a recording"}[entry.kind]
-        return BadFile(file, f"it holds {found} ({entry.codec}), which --file-type {file_type} does not take")
+        found = {"image": "a still image", "video": "a recording"}[entry.kind]
+        return BadFile(file, f"it is {found} ({entry.codec}), which --file-type {file_type} excludes")
     if settings is None or entry.kind == "image":
         return LoadedFile(file, entry, data)
     try:
@@ -98,7 +103,7 @@ def load_file(file: Path, file_type: FileType, settings: PrepareSettings | None)
 
 
 def load_raw(file: Path) -> LoadedFile | BadFile:
-    """Read one file; only an empty one, a text and a picture that is cut off are refused."""
+    """Read one file without probing; reject only empty files, texts and truncated images."""
     if kind := special_file(file):
         return BadFile(file, _NO_FILE.format(kind))
     try:
@@ -112,12 +117,12 @@ def load_raw(file: Path) -> LoadedFile | BadFile:
     if is_without_index(data):
         return BadFile(file, "its index (moov) is missing")
     if (missing := count_missing_bytes(data)) and detect_content(data) != "video":
-        return BadFile(file, f"the file is cut off: of its end {missing} or more bytes are missing")
+        return BadFile(file, f"the file is cut off: at least {missing} bytes are missing at the end")
     return LoadedFile(file, None, data)
 
 
 def _name(file: Path) -> str:
-    """Return the name as UTF-8 has it, whatever the locale of this process."""
+    """Return the file name decoded as UTF-8, whatever the locale of this process."""
     return os.fsencode(file.name).decode("utf-8", "surrogateescape")
 
 

@@ -1,4 +1,4 @@
-"""What `clipbug ingest` says when it is done."""
+"""Result of `clipbug ingest`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +10,14 @@ from clipbug.data.media import MediaKind
 
 @dataclass(frozen=True, slots=True)
 class KindTotals:
-    """What one kind of media amounts to, new and already stored together."""
+    """Totals of one kind of media, new and already stored items together."""
 
     files: int = 0
     num_bytes: int = 0
     video_seconds: float = 0.0
 
     def plus(self, num_bytes: int, video_seconds: float) -> "KindTotals":
-        """With one more file."""
+        """Return the totals with one more file."""
         return KindTotals(self.files + 1, self.num_bytes + num_bytes, self.video_seconds + video_seconds)
 
     def __add__(self, other: "KindTotals") -> "KindTotals":
@@ -30,21 +30,22 @@ class KindTotals:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What an ingest did.
+    """Result of an ingest.
 
     Attributes:
-        store: folder of the store.
-        added: files stored now.
-        already_there: files that the store held before, byte for byte.
-        num_bytes, video_seconds: of the files added and already there.
-        kinds: the same per kind.
-        bad: files that are not stored.
-        num_other_files: files passed by because of their extension.
-        prepared: recordings of which a prepared form was made now.
-        not_prepared: recordings of which none could be made; their originals are stored.
-        narrow: files that are stored, but so long or so wide that scaling leaves nothing to read.
-        notes: stored files with what people should know of them, such as which part cannot be read.
-        damaged: stored recordings of which a part cannot be read.
+        store: Folder of the store.
+        added: Number of files stored now.
+        already_there: Number of files that the store already contained, byte for byte.
+        num_bytes: Size of the files added and already stored.
+        video_seconds: Duration of the recordings added and already stored.
+        kinds: The same per kind.
+        bad: Files that were not stored.
+        num_other_files: Number of files skipped because of their extension.
+        prepared: Number of recordings prepared now.
+        not_prepared: Recordings that could not be prepared; their originals are stored.
+        narrow: Stored files that are so long or so wide that scaling makes them illegible.
+        notes: Stored files with what users should know about them, such as what cannot be decoded.
+        damaged: Number of stored recordings that cannot be decoded completely.
     """
 
     store: Path
@@ -62,7 +63,7 @@ class IngestReport:
     damaged: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """For --json."""
+        """Return the object that --json prints."""
         kinds = {
             kind: {"files": row.files, "num_bytes": row.num_bytes, "video_seconds": row.video_seconds}
             for kind, row in self.kinds.items()

@@ -1,1 +1,1 @@
-"""Media in LMDB: write, read, prepare, list, rewrite."""
+"""Store media items in LMDB: write, read, prepare, list, rewrite."""

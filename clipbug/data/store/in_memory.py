@@ -1,4 +1,4 @@
-"""One image, recording or array of frames outside any store, as a media source of one item."""
+"""Serve a single image, recording or array of frames outside any store as a `MediaSource`."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -19,19 +19,22 @@ from clipbug.errors import DataError
 from clipbug.runtime.files import expanded, special_file
 
 LooseVisual = Path | str | bytes | NDArray[np.uint8]
-"""A file, its bytes, or frames: (T, H, W, 3) RGB, or (H, W, 3) for one picture."""
+"""A file, its bytes, or frames: (T, H, W, 3) RGB, or (H, W, 3) for one image."""
 
 
 def loose_media(visual: LooseVisual, *, fps: float | None = None) -> "LooseMedia":
-    """The media source of one visual.
+    """Return a media source of a single item.
 
     Args:
-        visual: what to read.
-        fps: frames per second of an array of several frames.
+        visual: File, bytes or frames.
+        fps: Frame rate of an array of several frames.
+
+    Returns:
+        The media source.
 
     Raises:
-        DataError: no such file.
-        ValueError: an array of another shape or type, or several frames without `fps`.
+        DataError: There is no such file.
+        ValueError: The array has an invalid shape or type, or several frames without `fps`.
     """
     if isinstance(visual, np.ndarray):
         return LooseMedia("frames", frames=_checked_frames(visual, fps), fps=fps or 1.0)
@@ -39,20 +42,26 @@ def loose_media(visual: LooseVisual, *, fps: float | None = None) -> "LooseMedia
         return LooseMedia("the file in memory", data=visual)
     path = expanded(visual)
     if kind := special_file(path):
-        raise DataError(f"{path} is {kind}, not a file", "name an image, GIF or recording")
+        raise DataError(f"{path} is {kind}, not a file", "give an image, GIF or recording")
     try:
         return LooseMedia(path.name, data=path.read_bytes())
     except OSError as error:
         raise DataError(
-            f"{path} cannot be read: {error.strerror}", "name an image, GIF or recording"
+            f"{path} cannot be read: {error.strerror}", "give an image, GIF or recording"
         ) from error
 
 
 def kind_of_file(path: Path) -> MediaKind:
-    """Whether a file is a still picture or a recording, by what it holds.
+    """Detect from its content whether a file is a still image or a recording.
+
+    Args:
+        path: The file.
+
+    Returns:
+        "image" or "video".
 
     Raises:
-        DataError: no such file, or it can be opened as neither.
+        DataError: The file does not exist, or cannot be opened as either.
     """
     media = loose_media(path)
     with media.open(media.name):
@@ -60,12 +69,13 @@ def kind_of_file(path: Path) -> MediaKind:
 
 
 class LooseMedia:
-    """A `MediaSource` of one visual, whose id is `name`.
+    """A `MediaSource` of a single item, whose id is `name`.
 
     Args:
-        name: file name, for messages.
-        data: the file; or, instead of it:
-        frames: (T, H, W, 3) uint8 RGB, at `fps`.
+        name: File name, for messages.
+        data: The file's bytes; empty if `frames` are given.
+        frames: (T, H, W, 3) uint8 RGB, instead of `data`.
+        fps: Frame rate of `frames`.
     """
 
     def __init__(
@@ -90,11 +100,11 @@ class LooseMedia:
         return 1
 
     def ids(self) -> Iterator[str]:
-        """The one id."""
+        """Return an iterator over the single id."""
         return iter((self.name,))
 
     def entry(self, media_id: str) -> MediaEntry:
-        """What the file says about itself. Raises DecodeError."""
+        """Return the manifest entry, read from the file. Raises DecodeError."""
         with self.open(media_id) as decoder:
             about = decoder.metadata
         return MediaEntry(
@@ -115,11 +125,11 @@ class LooseMedia:
         )
 
     def read(self, media_id: str) -> bytes:
-        """The original bytes; none of an array."""
+        """Return the original bytes; empty for an array."""
         return self._data
 
     def open(self, media_id: str, *, longer_side: int | None = None) -> VideoDecoder:
-        """A decoder; there is no smaller form of a loose file. Raises DecodeError."""
+        """Open a decoder; a loose file has no prepared form. Raises DecodeError."""
         if self._frames is not None:
             return FramesDecoder(self._frames, media_id=self.name, fps=self._fps)
         if self._still is not None:
@@ -133,29 +143,29 @@ class LooseMedia:
         return decoder
 
     def look_closely(self) -> None:
-        """Check the file as `clipbug ingest` does: some containers' times are not those of their pictures.
+        """Decode the whole file as `clipbug ingest` does, because some containers have inaccurate timestamps.
 
         Raises:
-            DecodeError: it cannot be decoded.
+            DecodeError: The file cannot be decoded.
         """
         if self._frames is None:
             self._packets = probe(self._data, media_id=self.name, file_name=self.name).packets
 
     @property
     def kind(self) -> MediaKind:
-        """Whether it is a still picture or a recording, by what the file holds."""
+        """Return whether the content is a still image or a recording."""
         if self._frames is not None:
             return "image" if len(self._frames) == 1 else "video"
         return media_kind(self._data)
 
 
 class FramesDecoder(InMemory):
-    """Frames in memory as a recording of constant rate.
+    """Decoder of frames in memory, as a recording of constant frame rate.
 
     Args:
         frames: (T, H, W, 3) RGB.
-        media_id: for messages.
-        fps: frames per second.
+        media_id: For messages.
+        fps: Frame rate.
     """
 
     def __init__(self, frames: NDArray[np.uint8], *, media_id: str, fps: float) -> None:
@@ -176,11 +186,11 @@ class FramesDecoder(InMemory):
         )
 
     def frames_at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> FrameBatch:
-        """The frames at `indices`; scaled by averaging areas where they become smaller."""
+        """Return the frames at `indices`, averaging areas where they become smaller."""
         outside = [index for index in indices if not 0 <= index < len(self._frames)]
         if outside:
             raise ValueError(
-                f"indices {outside} are outside {self._media_id}, which has {len(self._frames)} pictures"
+                f"indices {outside} are out of range: {self._media_id} has {len(self._frames)} frames"
             )
         data = self._frames[list(indices)]
         if size is not None and size != data.shape[1:3]:
@@ -193,5 +203,5 @@ def _checked_frames(frames: NDArray[np.uint8], fps: float | None) -> NDArray[np.
     if several.ndim != 4 or several.shape[-1] != 3 or several.dtype != np.uint8 or not several.size:
         raise ValueError(f"frames must be (T, H, W, 3) uint8 RGB, got {frames.shape} {frames.dtype}")
     if len(several) > 1 and (fps is None or not 0 < fps < np.inf):
-        raise ValueError(f"{len(several)} frames need fps, the frames per second, got {fps}")
+        raise ValueError(f"fps must be a positive number for {len(several)} frames, got {fps}")
     return several

@@ -1,4 +1,4 @@
-"""Manifest entries as bytes: compressed JSON behind a version number."""
+"""Serialize manifest entries: a version number followed by compressed JSON."""
 
 import json
 import zlib
@@ -15,7 +15,7 @@ _READ_VERSIONS = (1, 2, 3)
 
 
 def encode_entry(entry: MediaEntry) -> bytes:
-    """The entry in a form that `decode_entry` reads; about 340 bytes for a recording."""
+    """Serialize an entry for `decode_entry`; about 340 bytes for a recording."""
     values = {field.name: getattr(entry, field.name) for field in fields(MediaEntry)}
     values["packets"] = _pack_table(entry.packets) if entry.packets else None
     values["prepared"] = asdict(entry.prepared) if entry.prepared else None
@@ -23,15 +23,21 @@ def encode_entry(entry: MediaEntry) -> bytes:
 
 
 def decode_entry(data: bytes) -> MediaEntry:
-    """The entry that `encode_entry` wrote.
+    """Deserialize an entry from `encode_entry`.
+
+    Args:
+        data: Bytes from a store.
+
+    Returns:
+        The entry.
 
     Raises:
-        DataError: the bytes are damaged, or of a newer clipbug.
+        DataError: The bytes are damaged, or were written by a newer clipbug.
     """
     if not data or data[0] not in _READ_VERSIONS:
         version = data[0] if data else "none"
         raise DataError(
-            f"a manifest entry has version {version}, this clipbug reads versions up to {_VERSION}",
+            f"a manifest entry has version {version}, but this clipbug reads versions up to {_VERSION}",
             "Update clipbug: pip install --upgrade clipbug",
         )
     try:
@@ -68,28 +74,28 @@ def _unpack_table(values: dict[str, Any]) -> PacketTable:
             "time_base": (numerator, denominator),
             "pts": tuple(accumulate(values["pts"])),
             "coded_size": tuple(coded_size) if coded_size else None,
-            "changes": _values(values.get("changes", [])),
-            "is_keyframe": _flags(values["is_keyframe"]),
-            "is_shown": _flags(values["is_shown"]),
+            "changes": _unpack_values(values.get("changes", [])),
+            "is_keyframe": _unpack_flags(values["is_keyframe"]),
+            "is_shown": _unpack_flags(values["is_shown"]),
         }
     )
 
 
 def _pack_values(values: Sequence[int]) -> list[int]:
-    """Value and length of each run of equal values, one after the other."""
+    """Return value and length of each run of equal values, flattened."""
     return [number for value, run in groupby(values) for number in (value, len(list(run)))]
 
 
-def _values(packed: Sequence[int]) -> tuple[int, ...]:
+def _unpack_values(packed: Sequence[int]) -> tuple[int, ...]:
     runs = zip(packed[::2], packed[1::2], strict=True)
     return tuple(chain.from_iterable(repeat(value, length) for value, length in runs))
 
 
 def _run_lengths(flags: Sequence[bool]) -> list[int]:
-    """Lengths of runs of equal flags; the first run is of True and may be empty."""
+    """Return the lengths of runs of equal flags; the first run is of True and may be empty."""
     lengths = [len(list(run)) for _, run in groupby(flags)]
     return lengths if flags and flags[0] else [0, *lengths]
 
 
-def _flags(lengths: Sequence[int]) -> tuple[bool, ...]:
+def _unpack_flags(lengths: Sequence[int]) -> tuple[bool, ...]:
     return tuple(index % 2 == 0 for index, length in enumerate(lengths) for _ in range(length))

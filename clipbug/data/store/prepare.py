@@ -1,4 +1,4 @@
-"""Making the prepared form of a recording, and saying how far it is from the recording."""
+"""Make the prepared form of a recording, and measure how far it deviates from the recording."""
 
 import hashlib
 from dataclasses import asdict, dataclass, replace
@@ -13,19 +13,19 @@ from clipbug.data.decoding.prepared import Picture, decode_picture, encode_pictu
 from clipbug.data.loading.frame_size import resized_size
 from clipbug.data.media import MediaEntry, PreparedInfo
 
-_ALMOST_A_CHECK = 0.999  # of the time between checks: timestamps are rounded
+_ALMOST_A_CHECK = 0.999  # of the interval between checks, because timestamps are rounded
 
 
 @dataclass(frozen=True, slots=True)
 class PrepareSettings:
-    """How recordings are prepared.
+    """How to prepare recordings.
 
     Attributes:
-        longer_side: pixels; recordings are not enlarged.
-        quality: of the JPEGs, whose colours keep full resolution.
-        checks_per_second: how often a recording is looked at; None for every picture. With fewer looks the
-            form is smaller, but what it keeps of a moving screen is up to 1 / `checks_per_second` older.
-        tolerance: levels of 0 to 255 that any pixel may drift before a picture is kept anew.
+        longer_side: Size in pixels; recordings are not enlarged.
+        quality: JPEG quality; chroma keeps full resolution.
+        checks_per_second: How many frames per second are compared; None for every frame. With fewer checks
+            the form is smaller, but frames of a moving screen are up to 1 / `checks_per_second` old.
+        tolerance: How many levels of 0 to 255 any pixel may drift before a new frame is kept.
     """
 
     longer_side: int = 448
@@ -34,7 +34,7 @@ class PrepareSettings:
     tolerance: int = 12
 
     def are_met_by(self, entry: MediaEntry) -> bool:
-        """Whether an entry's prepared form is what these settings would make."""
+        """Return whether an entry's prepared form equals what these settings would produce."""
         done = entry.prepared
         return done is not None and (
             (done.height, done.width) == self.size_of(entry)
@@ -42,37 +42,45 @@ class PrepareSettings:
         )
 
     def size_of(self, entry: MediaEntry) -> tuple[int, int]:
-        """(height, width) of the kept pictures."""
+        """Return the (height, width) of the kept frames."""
         return resized_size(entry.height, entry.width, min(self.longer_side, max(entry.height, entry.width)))
 
 
 def prepare(data: bytes, entry: MediaEntry, settings: PrepareSettings) -> tuple[MediaEntry, bytes]:
-    """The entry with what was done, and the prepared form of a recording.
+    """Make the prepared form of a recording.
+
+    Args:
+        data: The original file.
+        entry: Manifest entry of the recording.
+        settings: How to prepare it.
+
+    Returns:
+        The entry with `prepared` filled in, and the prepared form.
 
     Raises:
-        DecodeError: a picture cannot be decoded.
+        DecodeError: A frame cannot be decoded.
     """
     with open_media(data, media_id=entry.media_id, packets=entry.packets) as decoder:
-        assert isinstance(decoder, RecordingDecoder), "a still is not prepared"
-        keeper = _Keeper(settings)
+        assert isinstance(decoder, RecordingDecoder), "still images are not prepared"
+        selector = _FrameSelector(settings)
         checked = _checked(decoder.pts_seconds, settings.checks_per_second)
         for index, picture in decoder.pictures(checked, size=settings.size_of(entry)):
-            keeper.look(index, picture)
+            selector.add(index, picture)
         metadata, table = decoder.metadata, decoder.packets
     declared = asdict(metadata.declared) if metadata.declared else None
     extra = {"declared": declared, "declared_fps": metadata.declared_fps}
-    form = join_form(keeper.first, keeper.jpegs, extra)
-    # What is seen tells more than sizes of packets do.
+    form = join_form(selector.first, selector.jpegs, extra)
+    # Measured differences are more reliable than those estimated from packet sizes.
     if settings.checks_per_second is None or not table.changes:
         changes = np.zeros(len(table.pts), np.int64)
-        changes[np.array(table.places_shown())[checked]] = keeper.changes
+        changes[np.array(table.shown_indices())[checked]] = selector.changes
         table = replace(table, changes=tuple(changes.tolist()))
-    info = keeper.info(settings, form, size=settings.size_of(entry))
+    info = selector.info(settings, form, size=settings.size_of(entry))
     return replace(entry, packets=table, prepared=info), form
 
 
 def _checked(pts_seconds: NDArray[np.float64], checks_per_second: float | None) -> list[int]:
-    """Indices of the pictures to look at: the first, and then each that is late enough after the last one."""
+    """Return the indices of frames to compare: the first, then each that is late enough after the last."""
     if checks_per_second is None:
         return list(range(len(pts_seconds)))
     chosen = [0]
@@ -82,8 +90,8 @@ def _checked(pts_seconds: NDArray[np.float64], checks_per_second: float | None) 
     return chosen
 
 
-class _Keeper:
-    """Looks at pictures in order and keeps those that differ from the last one kept."""
+class _FrameSelector:
+    """Receives frames in order and keeps those that differ from the last one kept."""
 
     def __init__(self, settings: PrepareSettings) -> None:
         self.first: list[int] = []
@@ -96,8 +104,8 @@ class _Keeper:
         self._max_difference = 0
         self._differences: list[float] = []
 
-    def look(self, index: int, picture: Picture) -> None:
-        """Keep the picture if a pixel has drifted from the last kept one; note how far off it now is."""
+    def add(self, index: int, picture: Picture) -> None:
+        """Keep the frame if a pixel has drifted from the last kept one; record the remaining difference."""
         self.changes.append(0 if self._before is None else change_between(self._before, picture))
         self._before = picture
         if self._kept is None or cv2.norm(picture, self._kept, cv2.NORM_INF) > self._settings.tolerance:
@@ -105,13 +113,13 @@ class _Keeper:
             self.first.append(index)
             self.jpegs.append(encode_picture(picture, self._settings.quality))
             self._shown = decode_picture(self.jpegs[-1])
-        assert self._shown is not None, "the first picture is always kept"
+        assert self._shown is not None, "the first frame is always kept"
         difference = int(cv2.norm(picture, self._shown, cv2.NORM_INF))
         self._max_difference = max(self._max_difference, difference)
         self._differences.append(cv2.norm(picture, self._shown, cv2.NORM_L1) / picture.size)
 
     def info(self, settings: PrepareSettings, form: bytes, *, size: tuple[int, int]) -> PreparedInfo:
-        """What was done."""
+        """Return the description of the form for the manifest."""
         return PreparedInfo(
             height=size[0],
             width=size[1],

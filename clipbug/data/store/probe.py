@@ -1,4 +1,4 @@
-"""Looking at a file once, when it comes in: what it is, and whether its pictures can be decoded."""
+"""Inspect a file once, at ingest: what it is, and whether its frames can be decoded."""
 
 import hashlib
 
@@ -16,22 +16,30 @@ _PROBE_SIZE = (16, 16)
 
 
 def probe(data: bytes, *, media_id: str, file_name: str) -> MediaEntry:
-    """The manifest entry of a file, after all of it has been decoded.
+    """Return the manifest entry of a file after decoding all of it.
 
-    Of a recording that is cut off or damaged the pictures that come out right are kept; the entry's notes say
-    what is missing.
+    Of a recording that is cut off or damaged, the intact frames are kept; the entry's notes say what is
+    missing.
+
+    Args:
+        data: The file.
+        media_id: Id to store it under.
+        file_name: Name of the original file.
+
+    Returns:
+        The manifest entry.
 
     Raises:
-        DecodeError: it is empty, no picture and no recording, or nothing of it can be decoded; the message
-            says which.
+        DecodeError: The file is empty, is neither image nor recording, or nothing of it can be decoded; the
+            message says which.
     """
     missing = count_missing_bytes(data)
     if missing and detect_content(data) != "video":
         raise DecodeError(
-            f"{media_id}: the file is cut off: of its end {missing} or more bytes are missing",
+            f"{media_id}: the file is cut off: at least {missing} bytes are missing at the end",
             "Copy or record it again.",
         )
-    metadata, packets, other_sizes = _look(data, media_id)
+    metadata, packets, other_sizes = _inspect(data, media_id)
     check_still(data, image_format(data), media_id=media_id)
     return MediaEntry(
         media_id=media_id,
@@ -52,10 +60,10 @@ def probe(data: bytes, *, media_id: str, file_name: str) -> MediaEntry:
     )
 
 
-def _look(
+def _inspect(
     data: bytes, media_id: str
 ) -> tuple[VideoMetadata, PacketTable | None, tuple[tuple[int, int], ...]]:
-    """Metadata, packets of a recording, and the sizes of its pictures that are not the first one's."""
+    """Return metadata, packet table of a recording, and frame sizes that differ from the first."""
     if detect_content(data) == "video":
         table = table_by_decoding(data, media_id=media_id)
         with PyAvDecoder(data, media_id=media_id, packets=table) as exact:

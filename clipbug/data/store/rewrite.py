@@ -1,8 +1,8 @@
-"""Taking something out of a store: a new file without it replaces the old one.
+"""Remove items from a store by replacing its file with a smaller copy.
 
-Readers take no locks (see `environment.reading_environment`). Those that have the old file open go on reading
-it, whole, until they open the store again; in place, LMDB would reuse the pages under their feet. It also is
-the only way to make the file smaller. Until the rename at the end the store is as it was.
+Readers take no locks (see `lmdb_environment.reading_environment`). Readers that have the old file open keep
+reading it, intact, until they open the store again; removing in place would let LMDB reuse pages that they
+are reading. It is also the only way to shrink the file. Until the final rename the store is unchanged.
 """
 
 from collections.abc import Iterator
@@ -39,24 +39,28 @@ def rewrite_store(
     without_originals: frozenset[str] = frozenset(),
     wait_seconds: float = DEFAULT_WAIT_SECONDS,
 ) -> int:
-    """Write a store anew and return by how many bytes the file has become smaller.
+    """Rewrite a store without some items.
 
-    Needs free disk space for what stays. Another writer waits, and then is told that the store has changed.
+    Needs free disk space for what remains. Another writer waits, and is then told that the store has changed.
 
     Args:
-        without: ids that are left out altogether.
-        without_originals: ids of which only the prepared form stays.
-        wait_seconds: how long to wait for another process that writes to the store.
+        path: Folder of the store.
+        without: Ids to remove.
+        without_originals: Ids of which only the prepared form is kept.
+        wait_seconds: How long to wait for another process that writes to the store.
+
+    Returns:
+        By how many bytes the file has shrunk.
 
     Raises:
-        DataError: the disk is full, or the store is damaged or in use by this process; it is then as it was.
+        DataError: The disk is full, or the store is damaged or in use by this process; it is then unchanged.
     """
     file, new = path / DATA_FILE, path / f".{DATA_FILE}.new"
     size = file.stat().st_size
     open_file = partial(lmdb.open, map_size=size + _SPARE_BYTES, max_dbs=len(SUB_DATABASES))
-    with store_errors(path, "it cannot be written anew"):
+    with store_errors(path, "it cannot be rewritten"):
         try:
-            new.unlink(missing_ok=True)  # of a run that was killed
+            new.unlink(missing_ok=True)  # left by a killed process
             old = open_file(str(path))
             wait_for_other_writers(old, path, wait_seconds)
             with old, old.begin(write=True) as reading:  # other writers wait
@@ -65,7 +69,7 @@ def rewrite_store(
                     for name in (None, MANIFEST, PREPARED):
                         _copy_database(old, reading, copy, name, _keys(without), _keys(without_originals))
                     copy.sync(True)
-                (path / LOCK_FILE).unlink(missing_ok=True)  # it belongs to the old file
+                (path / LOCK_FILE).unlink(missing_ok=True)  # the lock file belongs to the old file
                 new.replace(file)
                 sync(path)
         finally:
@@ -85,7 +89,7 @@ def _copy_database(
     without: set[bytes | None],
     without_originals: set[bytes | None],
 ) -> None:
-    """Copy in batches, so that memory does not grow with the store."""
+    """Copy in batches, so that memory use does not grow with the store."""
     source = None if name is None else open_existing(old, name, reading)
     if name is not None and source is None:
         return

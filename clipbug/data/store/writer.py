@@ -1,4 +1,4 @@
-"""Writing stores: batches of files and manifest entries, each batch in one transaction."""
+"""Write stores: batches of files and manifest entries, each batch in one transaction."""
 
 import mmap
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,14 +31,14 @@ _Row = tuple[bytes, bytes, bytes | None]  # key, value, name of the sub-database
 
 
 class StoreWriter:
-    """A store for adding. The folder is made with the first batch; its map of memory grows as needed.
+    """A store opened for adding. The folder is created with the first batch; the memory map grows as needed.
 
     Args:
-        path: folder of the store, new or existing.
-        wait_seconds: how long to wait for another process that writes to it.
+        path: Folder of the store, new or existing.
+        wait_seconds: How long to wait for another process that writes to it.
 
     Raises:
-        DataError: there is something else at `path`, or the store is damaged.
+        DataError: `path` is something else, or the store is damaged.
     """
 
     def __init__(self, path: Path, *, wait_seconds: float = DEFAULT_WAIT_SECONDS) -> None:
@@ -48,7 +48,7 @@ class StoreWriter:
         others = {file.name for file in self.path.iterdir()} - _ALLOWED_FILES if self.path.is_dir() else set()
         if others and not (self.path / DATA_FILE).is_file():
             raise DataError(
-                f"{self.path} is not a store, it holds {min(others)!r}", "Choose another place with --out."
+                f"{self.path} is not a store: it contains {min(others)!r}", "Choose another path with --out."
             )
 
     def __enter__(self) -> Self:
@@ -64,7 +64,7 @@ class StoreWriter:
             self._environment = None
 
     def ids(self) -> Iterator[str]:
-        """Ids of what is stored, sorted."""
+        """Return the ids of all items, sorted."""
         if self._environment is None:
             return iter(())
         with store_errors(self.path, "it cannot be read"), self._environment.begin() as transaction:
@@ -72,12 +72,12 @@ class StoreWriter:
         return (from_key(key) for key in keys if key not in SUB_DATABASES)
 
     def entry(self, media_id: str) -> MediaEntry | None:
-        """The manifest entry, or None if the store has none for this id."""
+        """Return the manifest entry, or None if the store has none for this id."""
         data = self._get(media_id, MANIFEST)
         return None if data is None else decode_entry(data)
 
     def read(self, media_id: str) -> bytes | None:
-        """The stored bytes, or None if there is no such id."""
+        """Return the stored bytes, or None if there is no such id."""
         return self._get(media_id)
 
     def put_many(
@@ -86,35 +86,35 @@ class StoreWriter:
         """Add files in one transaction: after a failure none of them is stored.
 
         Args:
-            items: entries and original bytes, which are left out where the entry says so.
-            forms: prepared forms by id.
+            items: Entries and original bytes, which are dropped where the entry says so.
+            forms: Prepared forms by id.
 
         Raises:
-            DataError: the disk is full, the folder cannot be written, or an id cannot be a key.
+            DataError: The disk is full, the folder is not writable, or an id cannot be a key.
         """
         rows: list[_Row] = []
         for entry, data in items:
             rows.append((self._key(entry.media_id), data if entry.has_original else b"", None))
-            rows.extend(self._rows_beside(entry, (forms or {}).get(entry.media_id)))
+            rows.extend(self._manifest_rows(entry, (forms or {}).get(entry.media_id)))
         self._put(rows)
 
     def put_beside(self, items: Iterable[tuple[MediaEntry, bytes | None]]) -> None:
-        """Give files that are stored new entries and, unless None, prepared forms, in one transaction.
+        """Update stored files with new entries and, unless None, prepared forms, in one transaction.
 
         Raises:
-            DataError: as of `put_many`.
+            DataError: Under the same conditions as `put_many`.
         """
-        self._put([row for entry, form in items for row in self._rows_beside(entry, form)])
+        self._put([row for entry, form in items for row in self._manifest_rows(entry, form)])
 
     def put_raw(self, items: Iterable[tuple[str, bytes]]) -> None:
-        """Add files by id without entries: they are looked at when they are first used.
+        """Add files by id without entries; they are probed on first use.
 
         Raises:
-            DataError: as of `put_many`.
+            DataError: Under the same conditions as `put_many`.
         """
         self._put([(self._key(media_id), data, None) for media_id, data in items])
 
-    def _rows_beside(self, entry: MediaEntry, form: bytes | None) -> list[_Row]:
+    def _manifest_rows(self, entry: MediaEntry, form: bytes | None) -> list[_Row]:
         key = self._key(entry.media_id)
         rows: list[_Row] = [(key, encode_entry(entry), MANIFEST)]
         return rows if form is None else [*rows, (key, form, PREPARED)]
@@ -133,10 +133,10 @@ class StoreWriter:
                 environment.set_mapsize(_whole_pages(2 * max(size, needed)))
 
     def _try_put(self, environment: lmdb.Environment, rows: list[_Row]) -> bool:
-        """Whether the rows fitted into the map; if not, nothing has been written."""
+        """Return whether the rows fit into the map; if not, nothing was written."""
         try:
             with environment.begin(write=True) as transaction:
-                self._check_is_in_place()  # here, since another process may have kept this one waiting
+                self._check_not_replaced()  # checked here because the store may have changed while waiting
                 for key, value, name in rows:
                     transaction.put(key, value, db=None if name is None else self._databases[name])
         except lmdb.MapFullError:
@@ -146,16 +146,16 @@ class StoreWriter:
             return self._try_put(environment, rows)
         return True
 
-    def _check_is_in_place(self) -> None:
-        """Refuse to write to a file that is no longer the store's: what is written would be lost."""
+    def _check_not_replaced(self) -> None:
+        """Raise if the store's file was replaced, because writes to the old one would be lost."""
         if (self.path / DATA_FILE).stat().st_ino != self._file:
             raise DataError(
                 f"store {self.path} was rewritten by another command (`clipbug data rm`) in the meantime",
-                "Run the same command again: it goes on from what is stored.",
+                "Run the same command again: it continues from what is stored.",
             )
 
     def _wait(self, environment: lmdb.Environment) -> None:
-        self._environment = None  # while a thread waits with it, it must not be closed
+        self._environment = None  # must not be closed while a thread is waiting on it
         with store_errors(self.path, "it cannot be written"):
             wait_for_other_writers(environment, self.path, self.wait_seconds)
         self._environment = environment
@@ -195,7 +195,13 @@ class StoreWriter:
 
 
 def folder_to_write(path: Path) -> Path:
-    """Return the folder of a store that is to be changed; of its `data.mdb` too.
+    """Return the folder of a store to be changed; `path` may also be its `data.mdb`.
+
+    Args:
+        path: Folder or file of the store.
+
+    Returns:
+        The folder.
 
     Raises:
         DataError: `path` is another file.
@@ -204,11 +210,11 @@ def folder_to_write(path: Path) -> Path:
         return path.parent
     if is_lmdb_file(path):
         raise DataError(
-            f"{path} is an LMDB in one file, which can be read but not changed",
-            "Get its files (clipbug data get), and ingest them into a new store.",
+            f"{path} is a single-file LMDB, which is read-only for clipbug",
+            "Extract its files (clipbug data get) and ingest them into a new store.",
         )
     if path.exists() and not path.is_dir():
-        raise DataError(f"{path} is a file, not a store", "Choose another place with --out.")
+        raise DataError(f"{path} is a file, not a store", "Choose another path with --out.")
     return path
 
 

@@ -1,1 +1,1 @@
-"""2-D networks over frames."""
+"""Backbones: 2-D networks over single frames."""

@@ -1,6 +1,6 @@
-"""The contract of backbones: a 2-D network over single frames.
+"""The interface of backbones: 2-D networks over single frames.
 
-`tests/contract/test_backbones.py` holds every backbone to it.
+Every backbone passes `tests/contract/test_backbones.py`.
 """
 
 from abc import ABC, abstractmethod
@@ -9,15 +9,14 @@ from torch import Tensor, nn
 
 
 class VisualBackbone(nn.Module, ABC):
-    """Turns frames into a grid of features.
+    """Base class of networks that turn frames into a grid of features.
 
-    Normalisation of pixels is the backbone's own business: every caller hands over plain RGB in [0, 255].
-    Weights given at construction are loaded there; frozen parts keep `requires_grad = False` and stay in
-    evaluation mode.
+    Backbones normalize pixels themselves: every caller passes plain RGB in [0, 255]. Weights are loaded by
+    the constructor; frozen stages keep `requires_grad = False` and stay in evaluation mode.
 
     Attributes:
         out_channels: C of the output.
-        stride: pixels per grid cell, in both directions.
+        stride: Pixels per grid cell, in both directions.
     """
 
     out_channels: int
@@ -25,9 +24,9 @@ class VisualBackbone(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, frames: Tensor) -> Tensor:
-        """Features of every frame on its own.
+        """Compute features of every frame independently.
 
         Shape:
-            frames: (F, 3, H, W) float, RGB in [0, 255]; never changed in place.
+            frames: (F, 3, H, W) float, RGB in [0, 255]; never modified in place.
             returns: (F, C, ceil(H / stride), ceil(W / stride)).
         """

@@ -1,8 +1,8 @@
-"""Residual networks whose frozen norms are computed inside the convolutions before them.
+"""Residual networks with frozen norms folded into the preceding convolutions.
 
 A frozen norm is a scale and a shift per channel, so norm(conv(x, w)) = conv(x, scale * w) + shift. Under
-autocast that keeps features in half precision, which the norm's own float32 numbers would raise again, and
-spares passes over every feature map.
+autocast this keeps features in half precision, which the norm's float32 parameters would promote, and saves
+passes over every feature map.
 """
 
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ from torchvision.ops.misc import FrozenBatchNorm2d
 
 
 def conv_and_norm(conv: nn.Conv2d, norm: nn.Module, x: Tensor) -> Tensor:
-    """`norm(conv(x))`, in one operation where the norm is frozen. Shape: as of `conv`."""
+    """Compute `norm(conv(x))`, in one operation if the norm is frozen. Shape: as for `conv`."""
     if not isinstance(norm, FrozenBatchNorm2d):
         output: Tensor = norm(conv(x))
         return output
@@ -23,9 +23,9 @@ def conv_and_norm(conv: nn.Conv2d, norm: nn.Module, x: Tensor) -> Tensor:
 
 
 def run_stage(stage: nn.Sequential, x: Tensor) -> Tensor:
-    """The blocks of one stage of a torchvision ResNet, in order. Shape: as of `stage`."""
+    """Run the blocks of one stage of a torchvision ResNet. Shape: as for `stage`."""
     for block in stage:
-        assert isinstance(block, BasicBlock | Bottleneck), "what torchvision's ResNets are made of"
+        assert isinstance(block, BasicBlock | Bottleneck), "torchvision's ResNets contain these blocks only"
         x = _run_block(block, x)
     return x
 

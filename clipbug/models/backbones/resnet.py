@@ -1,4 +1,4 @@
-"""ResNets of torchvision as backbones: any by name, and the layout that the published ClipBERT uses."""
+"""Torchvision ResNets as backbones: any by name, and the layout of the published ClipBERT."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,16 +19,16 @@ from clipbug.models.weights.state import load_tensors
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
-NOT_OURS = ("fc.*", "*.num_batches_tracked")
-"""The classifier of a torchvision file, and a counter that frozen norms do not keep."""
+UNUSED_TENSORS = ("fc.*", "*.num_batches_tracked")
+"""The classifier in a torchvision file, and a counter that frozen norms do not have."""
 
 
 class ResNetTrunk(VisualBackbone):
-    """Stem and four stages of a torchvision ResNet without its classifier, under torchvision's tensor names.
+    """Stem and four stages of a torchvision ResNet without its classifier, with torchvision's tensor names.
 
     Args:
-        net: taken apart; its modules become this module's.
-        frozen_stages: stages without gradient, from the input: 1 is the stem, 2 adds layer1, ... 5 is all.
+        net: Network whose modules this module takes over.
+        frozen_stages: Stages without gradient, from the input: 1 is the stem, 2 adds layer1, ... 5 is all.
     """
 
     stride = 32
@@ -47,14 +47,20 @@ class ResNetTrunk(VisualBackbone):
         self.to(memory_format=torch.channels_last)
 
     def train(self, mode: bool = True) -> "ResNetTrunk":
-        """Training mode for all but the frozen stages, whose batch statistics must not move."""
+        """Set the training mode except for frozen stages, whose batch statistics must not change."""
         super().train(mode)
         for module in self._frozen:
             module.eval()
         return self
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Features of the last stage.
+        """Compute features of the last stage.
+
+        Args:
+            frames: RGB frames.
+
+        Returns:
+            Features.
 
         Shape:
             frames: (F, 3, H, W) float, RGB in [0, 255].
@@ -68,10 +74,13 @@ class ResNetTrunk(VisualBackbone):
         return features
 
     def forward_in_half(self, x: Tensor) -> Tensor:
-        """The same of normalised frames, with frozen norms inside convolutions; for training under autocast.
+        """Compute features of normalized frames with folded frozen norms, for training under autocast.
 
-        In fp32 the other order of rounding would move the steps away from the original's; inference has a
-        graph of its own (`inference_graph`).
+        In fp32 the different rounding order would make training steps deviate from ClipBERT's; inference has
+        its own graph (`clipbug.models.inference`).
+
+        Returns:
+            Features, of the shape in `forward`.
         """
         x = self.maxpool(self.relu(conv_and_norm(self.conv1, self.bn1, x)))
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
@@ -79,22 +88,22 @@ class ResNetTrunk(VisualBackbone):
         return x
 
     def normalise(self, frames: Tensor) -> Tensor:
-        """Pixels as the weights expect them. Shape: (F, 3, H, W), both."""
+        """Normalize pixels as the weights expect them. Shape: (F, 3, H, W), both."""
         raise NotImplementedError
 
 
 class ResNetBackbone(ResNetTrunk):
-    """A torchvision ResNet: RGB over ImageNet's mean and deviation.
+    """A torchvision ResNet on RGB, normalized by ImageNet's mean and standard deviation.
 
     Args:
-        architecture: torchvision name, "resnet18" ... "resnet152".
-        weights: file of weights (torchvision state dict), or a torchvision weights name such as
-            "IMAGENET1K_V2", which torchvision downloads once; None: random.
-        frozen_stages: stages without gradient, from the input.
-        frozen_batch_norm: keep batch-norm statistics and scales fixed.
+        architecture: Torchvision name, "resnet18" ... "resnet152".
+        weights: File with a torchvision state dict, or a torchvision weights name such as "IMAGENET1K_V2",
+            which torchvision downloads once; None for random weights.
+        frozen_stages: Stages without gradient, from the input.
+        frozen_batch_norm: Keep batch-norm statistics and scales fixed.
 
     Raises:
-        CheckpointError: weights that do not exist, cannot be fetched or do not fit.
+        CheckpointError: The weights do not exist, cannot be downloaded or do not fit.
     """
 
     std: Tensor
@@ -109,33 +118,35 @@ class ResNetBackbone(ResNetTrunk):
     ) -> None:
         norm: Callable[[int], nn.Module] = FrozenBatchNorm2d if frozen_batch_norm else nn.BatchNorm2d
         if not architecture.startswith("resnet"):
-            raise ValueError(f"{architecture} is not a ResNet")
+            raise ValueError(f"{architecture!r} is not a ResNet")
         net = get_model(architecture, norm_layer=norm)
         super().__init__(net, frozen_stages=frozen_stages)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
         if weights is not None:
             tensors = _torchvision_tensors(architecture, weights)
-            load_tensors(self, tensors, source=weights, allow_missing=NOT_OURS, allow_unexpected=NOT_OURS)
+            load_tensors(
+                self, tensors, source=weights, allow_missing=UNUSED_TENSORS, allow_unexpected=UNUSED_TENSORS
+            )
         elif frozen_batch_norm:
-            _calm_branches(self)
+            _scale_down_branches(self)
 
     def normalise(self, frames: Tensor) -> Tensor:
-        """RGB with ImageNet's mean and deviation. Shape: (F, 3, H, W), both."""
+        """Apply ImageNet's mean and standard deviation to RGB. Shape: (F, 3, H, W), both."""
         return (frames - self.mean) / self.std
 
 
 class ClipBertResNet(ResNetTrunk):
     """The ResNet-50 of the published ClipBERT.
 
-    Caffe's layout: stride in the 1x1 convolution of a stage's first block, BGR, mean subtracted without
+    Caffe layout: stride in the 1x1 convolution of a stage's first block, BGR, mean subtracted without
     scaling, all batch norms frozen. Stride 2 and dilation 1 in the last stage.
 
     Args:
-        weights: detectron2, grid-feature or ClipBERT checkpoint file; None: random.
-        frozen_stages: stages without gradient, from the input; the original freezes stem and res2.
+        weights: Checkpoint file of detectron2, grid features or ClipBERT; None for random weights.
+        frozen_stages: Stages without gradient, from the input; ClipBERT freezes stem and res2.
 
     Raises:
-        CheckpointError: weights that do not exist or do not fit.
+        CheckpointError: The weights do not exist or do not fit.
     """
 
     def __init__(self, *, weights: str | None = None, frozen_stages: int = 2) -> None:
@@ -145,19 +156,19 @@ class ClipBertResNet(ResNetTrunk):
         super().__init__(net, frozen_stages=frozen_stages)
         if weights is not None:
             tensors = backbone_tensors(read_tensors(Path(weights).expanduser()))
-            load_tensors(self, tensors, source=weights, allow_unexpected=NOT_OURS)
+            load_tensors(self, tensors, source=weights, allow_unexpected=UNUSED_TENSORS)
         else:
-            _calm_branches(self)
-            # Pixels come in without division by their deviation.
+            _scale_down_branches(self)
+            # Compensate for pixels that are not divided by their standard deviation.
             self.conv1.weight.data.div_(max(IMAGENET_STD))
 
     def normalise(self, frames: Tensor) -> Tensor:
-        """BGR without the mean. Shape: (F, 3, H, W), both."""
+        """Convert to BGR and subtract the mean. Shape: (F, 3, H, W), both."""
         return (frames - self.mean).flip(1)
 
 
-def _calm_branches(trunk: ResNetTrunk) -> None:
-    """Start residual branches small: frozen norms do not rescale, so features would grow with every block."""
+def _scale_down_branches(trunk: ResNetTrunk) -> None:
+    """Start residual branches small, because frozen norms would let features grow with every block."""
     blocks = [module for module in trunk.modules() if isinstance(module, BasicBlock | Bottleneck)]
     for block in blocks:
         last = block.conv3 if isinstance(block, Bottleneck) else block.conv2
@@ -172,13 +183,13 @@ def _torchvision_tensors(architecture: str, weights: str) -> dict[str, Tensor]:
     names = [member.name for member in published]
     if weights not in names:
         raise CheckpointError(
-            f"no weights {weights!r} for {architecture}: neither a file nor a torchvision name",
-            hint=f"torchvision has {', '.join(names)}; or give the path of a state dict",
+            f"{weights!r} is neither a weights file nor a torchvision weights name for {architecture}",
+            hint=f"choose from {', '.join(names)}; or give the path of a state dict",
         )
     try:
         return dict(published[weights].get_state_dict(progress=False, check_hash=True))
     except (OSError, RuntimeError) as error:
         raise CheckpointError(
-            f"torchvision cannot fetch {weights} of {architecture}: {error}",
-            hint=f"download {published[weights].url} elsewhere and set model.backbone.weights to the file",
+            f"torchvision cannot download {weights} for {architecture}: {error}",
+            hint=f"download {published[weights].url} manually and set model.backbone.weights to the file",
         ) from error

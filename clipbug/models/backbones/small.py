@@ -8,24 +8,24 @@ from torch import Tensor, nn
 from clipbug.models.backbones.base import VisualBackbone
 
 STEM_FACTOR = 2
-"""Side of the pixel squares that the stem turns into channels."""
+"""Side of the pixel squares that the stem folds into channels."""
 
 
 class SmallConv(VisualBackbone):
-    """Residual network made for screens with text and few CPU cores.
+    """Residual network designed for screens with text and few CPU cores.
 
-    The stem folds each 2x2 square of pixels into channels instead of convolving at full size: nothing is
-    lost (strokes of small letters are one pixel wide) and its convolution runs on a quarter of the
-    positions. Later stages halve the picture and end in residual blocks.
+    The stem folds each 2x2 square of pixels into channels instead of convolving at full resolution: nothing
+    is lost (strokes of small letters are one pixel wide), and its convolution runs on a quarter of the
+    positions. Later stages halve the resolution and end in residual blocks.
 
-    Norms are per frame and channel (group norm with groups of one): they need no large batch and no
-    statistics that differ in evaluation. They also take out what is the same everywhere in a frame, the
-    last one from the output: without it, training from scratch soon finds that features make a good bias,
-    grows that constant, and the transformer can no longer tell one picture from another.
+    Norms are per frame and channel (group norm with groups of one): they need no large batch, and have no
+    statistics that differ in evaluation. They also remove what is constant over a frame, the last one from
+    the output: without it, training from scratch soon uses the features as a bias, which grows until the
+    transformer cannot tell one frame from another.
 
     Args:
-        widths: channels of each stage; each stage halves the picture.
-        blocks: residual blocks per stage after the stem.
+        widths: Channels of each stage; each stage halves the resolution.
+        blocks: Residual blocks per stage after the stem.
     """
 
     def __init__(self, widths: tuple[int, ...] = (24, 48, 96, 160), *, blocks: int = 1) -> None:
@@ -37,7 +37,13 @@ class SmallConv(VisualBackbone):
         self.norm = frame_norm(widths[-1])
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Features of the last stage, each channel with mean 0 over a frame before scale and shift.
+        """Compute features of the last stage; before scale and shift, each channel has mean 0 over a frame.
+
+        Args:
+            frames: RGB frames.
+
+        Returns:
+            Features.
 
         Shape:
             frames: (F, 3, H, W) float, RGB in [0, 255].
@@ -59,12 +65,12 @@ class ConvNorm(nn.Module):
         self.norm = frame_norm(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shape: (F, in_channels, H, W) -> (F, out_channels, ceil(H / stride), ceil(W / stride))."""
+        """Compute the block. Shape: (F, in, H, W) -> (F, out, ceil(H / stride), ceil(W / stride))."""
         return F.relu(self.norm(self.conv(x)))
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions around a shortcut; starts as the identity: depth costs nothing at first."""
+    """Two 3x3 convolutions around a shortcut, initialized to the identity so that depth does no harm."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -74,15 +80,18 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.norm.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shape: (F, channels, H, W), both."""
+        """Compute the block. Shape: (F, channels, H, W), both."""
         return F.relu(x + self.norm(self.conv(self.first(x))))
 
 
 def frame_norm(channels: int) -> nn.GroupNorm:
-    """Zero mean and unit variance of each channel over each frame, then a learnt scale and shift.
+    """Return a norm of each channel over each frame, with learned scale and shift.
 
-    On a CPU its backward pass is seven times slower on channels-last tensors, so this network keeps to
-    plain ones.
+    On a CPU its backward pass is seven times slower on channels-last tensors, so this network does not use
+    those.
+
+    Returns:
+        The norm layer.
     """
     return nn.GroupNorm(channels, channels)
 

@@ -1,1 +1,1 @@
-"""Read, map and write weights of models."""
+"""Read, map and write model weights."""

@@ -1,7 +1,7 @@
-"""Tensor names of published ClipBERT and detectron2 checkpoints, and what they are called here.
+"""Map tensor names of published ClipBERT and detectron2 checkpoints to those of clipbug, and back.
 
-Most parts of the transformer keep their name behind another prefix. The detection heads that the published
-files carry along are never used in a forward pass and have no counterpart.
+Most modules of the transformer keep their names after another prefix. The detection heads in the published
+files are never used in a forward pass and have no counterpart.
 """
 
 import re
@@ -14,7 +14,7 @@ UNUSED = (
     "cnn.feature.roi_heads.",
     "transformer.bert.visual_embeddings.position_embeddings.",
 )
-"""Prefixes of tensors that the original stores but never computes with."""
+"""Prefixes of tensors that ClipBERT stores but never uses."""
 
 PREFIXES = {
     "cnn.feature.backbone.": "visual.backbone.",
@@ -33,10 +33,16 @@ _BACKBONE_PART = re.compile(r"(?:^|\.)((?:stem|res[2-5])\..+)$")
 
 
 def rename_clipbert_key(key: str) -> str | None:
-    """Our name of a tensor of a published ClipBERT checkpoint; None if it takes no part in a forward pass.
+    """Map a tensor name of a published ClipBERT checkpoint to clipbug's.
+
+    Args:
+        key: Name in the checkpoint.
+
+    Returns:
+        Name in clipbug; None if the tensor is not used in a forward pass.
 
     Raises:
-        ValueError: not a name of the original.
+        ValueError: The name does not occur in ClipBERT checkpoints.
     """
     if key.startswith(UNUSED):
         return None
@@ -48,7 +54,7 @@ def rename_clipbert_key(key: str) -> str | None:
 
 
 def clipbert_key(name: str) -> str | None:
-    """The original's name of one of our tensors, or None: the inverse of `rename_clipbert_key`."""
+    """Map one of clipbug's tensor names to ClipBERT's, or None: the inverse of `rename_clipbert_key`."""
     if name.startswith("visual.backbone."):
         key = _detectron2_key(name.removeprefix("visual.backbone."))
         return None if key is None else f"cnn.feature.backbone.{key}"
@@ -59,7 +65,7 @@ def clipbert_key(name: str) -> str | None:
 
 
 def _detectron2_key(name: str) -> str | None:
-    """detectron2's name of a torchvision ResNet tensor: layer2.0.bn1.bias -> res3.0.conv1.norm.bias."""
+    """Map a torchvision ResNet name to detectron2's: layer2.0.bn1.bias -> res3.0.conv1.norm.bias."""
     if match := _TORCH_STEM.fullmatch(name):
         return f"stem.conv1.norm.{match[2]}" if match[1] == "bn" else f"stem.conv1.{match[2]}"
     if match := _TORCH_BLOCK.fullmatch(name):
@@ -71,10 +77,16 @@ def _detectron2_key(name: str) -> str | None:
 
 
 def rename_detectron2_key(key: str) -> str:
-    """Torchvision's name of a detectron2 ResNet tensor: res3.0.conv1.norm.bias -> layer2.0.bn1.bias.
+    """Map a detectron2 ResNet name to torchvision's: res3.0.conv1.norm.bias -> layer2.0.bn1.bias.
+
+    Args:
+        key: Name in the checkpoint.
+
+    Returns:
+        Torchvision's name.
 
     Raises:
-        ValueError: not a name of that network.
+        ValueError: The name does not occur in that network.
     """
     if match := _STEM.fullmatch(key):
         norm, leaf = match.groups()
@@ -90,6 +102,6 @@ def rename_detectron2_key(key: str) -> str:
 
 
 def backbone_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The ResNet of a detectron2, grid-feature or ClipBERT checkpoint, under our names."""
+    """Return the ResNet of a detectron2, grid-feature or ClipBERT checkpoint, with clipbug's names."""
     found = {match.group(1): tensors[key] for key in tensors if (match := _BACKBONE_PART.search(key))}
     return {rename_detectron2_key(key): tensor for key, tensor in found.items()}

@@ -1,4 +1,4 @@
-"""Tensors out of weight files of any origin, and nothing but tensors: no code runs from a file."""
+"""Read tensors from weight files of any origin, and nothing else: no code from a file is ever run."""
 
 import argparse
 import json
@@ -33,25 +33,25 @@ FOLDER_FILES = (
     "pytorch_model.bin.index.json",
 )
 _HINT = "clipbug reads .safetensors files, and PyTorch files of tensors only: save the state dict"
-_WANTED_GLOBAL = re.compile(r"(?:GLOBAL (\S+)|global (\S+?\.\S+))")
+_REQUESTED_GLOBAL = re.compile(r"(?:GLOBAL (\S+)|global (\S+?\.\S+))")
 _TRUSTED = (
-    "open it where you trust its origin, and save the state dict alone:"
+    "if you trust its origin, open it and save only the state dict:"
     " torch.save(torch.load(FILE, weights_only=False)['state_dict'], NEW)"
 )
 _KEYS_SHOWN = 6
-_OWN_PARTS = ("visual.", "bert.")
+_CLIPBUG_PREFIXES = ("visual.", "bert.")
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class WeightFile:
-    """The tensors of a file, and what training programs had put around them.
+    """Tensors of a file, without the wrappers of training frameworks.
 
     Attributes:
-        tensors: by name, without wrappers' names.
-        removed: what was taken off: outer keys ("state_dict") and parts of names ("module._orig_mod.").
-        not_used: keys or prefixes under which the file holds further state dicts, such as averages.
+        tensors: By name, without wrapper prefixes.
+        removed: What was removed: outer keys ("state_dict") and prefixes ("module._orig_mod.").
+        not_used: Keys or prefixes of further state dicts in the file, such as averages.
     """
 
     tensors: dict[str, Tensor]
@@ -60,47 +60,54 @@ class WeightFile:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """As `read_weight_file`, the tensors alone; what was taken off their names is logged."""
+    """Read the tensors of a weights file like `read_weight_file`; log what was removed from their names."""
     file = read_weight_file(path)
     if file.removed:
-        logger.info("%s: taken off the names of its tensors: %s", path, ", ".join(file.removed))
+        logger.info("%s: removed from tensor names: %s", path, ", ".join(file.removed))
     if file.not_used:
-        logger.warning("%s also holds other weights, which are not used: %s", path, ", ".join(file.not_used))
+        logger.warning(
+            "%s also contains other weights, which are not used: %s", path, ", ".join(file.not_used)
+        )
     return file.tensors
 
 
 def read_weight_file(path: Path) -> WeightFile:
-    """All tensors of a weights file, by name.
+    """Read all tensors of a weights file, by name.
 
     Args:
-        path: a .safetensors file; a PyTorch file (of any age) that holds a state dict, also under a key that
-            training scripts use (`wrappers.KEYS`); a plain pickle of numpy arrays, as detectron2's model zoo
-            has them; the index of a checkpoint in several files; or a folder with one of `FOLDER_FILES`.
-            Wrappers' names (`module.`, `_orig_mod.`) are taken off where all tensors of the model have them.
+        path: A .safetensors file; a PyTorch file (of any version) with a state dict, possibly under a key
+            that training scripts use (`wrappers.KEYS`); a plain pickle of numpy arrays, as in detectron2's
+            model zoo; the index of a sharded checkpoint; or a folder with one of `FOLDER_FILES`. Wrapper
+            prefixes (`module.`, `_orig_mod.`) are removed where all tensors of the model have them.
+
+    Returns:
+        The tensors.
 
     Raises:
-        CheckpointError: no such file, a damaged one, or one that holds more than tensors.
+        CheckpointError: The file does not exist, is damaged, or contains more than tensors.
     """
     if path.is_dir():
         path = _file_of_folder(path)
     if not path.exists():
-        raise CheckpointError(f"no weights file {path}", hint="name a .safetensors, .pt or .pth file")
+        raise CheckpointError(
+            f"there is no weights file {path}", hint="give a .safetensors, .pt or .pth file"
+        )
     if not path.is_file():
-        raise CheckpointError(f"{path} is no regular file", hint="name a .safetensors, .pt or .pth file")
+        raise CheckpointError(f"{path} is not a regular file", hint="give a .safetensors, .pt or .pth file")
     content, keys, others = _content(path)
     found = unwrapped(content, is_model=_is_model, source=str(path))
     return WeightFile(found.tensors, (*keys, *found.removed), (*others, *found.other_copies))
 
 
 def _is_model(names: Collection[str]) -> bool:
-    return any(name.startswith(_OWN_PARTS) for name in names) or kind_of(names) is not None
+    return any(name.startswith(_CLIPBUG_PREFIXES) for name in names) or kind_of(names) is not None
 
 
 def _content(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...], tuple[str, ...]]:
-    """(tensors by the names in the file, outer keys, keys of further state dicts)."""
+    """Return (tensors by their names in the file, outer keys, keys of further state dicts)."""
     if path.name.endswith(".index.json"):
         return _read_shards(path), (), ()
-    refuse_mistaken(path)  # whether other text is a pickle is found by reading it
+    refuse_mistaken(path)  # any other text may be a pickle, which only reading it can tell
     if path.suffix == ".safetensors":
         return load_safetensors(path), (), ()
     content = _load(path)
@@ -112,7 +119,7 @@ def _content(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...], tuple[str,
         content = content[key]
     if not isinstance(content, Mapping):
         raise CheckpointError(
-            f"{path} holds {type(content).__name__}, not a state dict", hint="save the state dict alone"
+            f"{path} contains {type(content).__name__}, not a state dict", hint="save only the state dict"
         )
     return _tensors_of(content, path), tuple(keys), tuple(others)
 
@@ -121,7 +128,7 @@ def _file_of_folder(folder: Path) -> Path:
     found = next((folder / name for name in FOLDER_FILES if (folder / name).is_file()), None)
     if found is None:
         raise CheckpointError(
-            f"folder {folder} holds no weights", hint=f"expected one of {', '.join(FOLDER_FILES)}"
+            f"folder {folder} contains no weights", hint=f"expected one of {', '.join(FOLDER_FILES)}"
         )
     return found
 
@@ -132,42 +139,44 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
         names = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         files = sorted(set(names.values()))
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise CheckpointError(f"{index} is no index of weight files: {error}", hint=_HINT) from error
+        raise CheckpointError(f"{index} is not a valid index of weight files: {error}", hint=_HINT) from error
     outside = [name for name in files if Path(name).name != name]
     if outside:
-        raise CheckpointError(f"{index} names {outside[0]!r}, which is no file beside it", hint=_HINT)
-    lacking = [name for name in files if not index.with_name(name).is_file()]
-    if lacking:
         raise CheckpointError(
-            f"{len(lacking)} of the {len(files)} files that {index} names are not there: {lacking[0]} ...",
+            f"{index} lists {outside[0]!r}, which is not a file in the same folder", hint=_HINT
+        )
+    absent = [name for name in files if not index.with_name(name).is_file()]
+    if absent:
+        raise CheckpointError(
+            f"{len(absent)} of the {len(files)} files listed in {index} are missing: {absent[0]} ...",
             hint="download all files of the checkpoint into one folder",
         )
     tensors = {name: tensor for file in files for name, tensor in _content(index.with_name(file))[0].items()}
     missing = [name for name in names if name not in tensors]
     if missing:
         raise CheckpointError(
-            f"{index} names {missing[0]}, which {names[missing[0]]} does not hold ({len(missing)} in all)",
-            hint="download all files of the checkpoint again, from one version of it",
+            f"{index} lists {missing[0]}, which {names[missing[0]]} does not contain ({len(missing)} in all)",
+            hint="download all files of the checkpoint again, from a single version",
         )
     return tensors
 
 
 def _load(path: Path) -> Any:
-    """The content of a PyTorch file or of a pickle of numpy arrays."""
+    """Load a PyTorch file or a pickle of numpy arrays."""
     try:
         if _is_torch(path):
             with torch.serialization.safe_globals(_NUMPY_GLOBALS), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about formats that torch will drop some day
+                warnings.simplefilter("ignore")  # deprecation warnings about old formats
                 return torch.load(path, map_location="cpu", weights_only=True)
         with path.open("rb") as file:
             return _ArrayUnpickler(file).load()
-    # A damaged pickle may fail in any way that its opcodes and numpy's constructors can.
+    # A damaged pickle may raise any error that its opcodes and numpy's constructors can.
     except Exception as error:
         raise _unreadable(path, error) from error
 
 
 def _unreadable(path: Path, error: Exception) -> CheckpointError:
-    """What is wrong with a file: cut off, a program instead of weights, or whatever its reader says."""
+    """Return an error that explains why a file is unreadable: cut off, a program, or the reader's reason."""
     missing = cut_off(path)
     if missing is not None:
         return CheckpointError(f"{path} is {missing}", hint="download or copy the file again")
@@ -183,9 +192,9 @@ def _unreadable(path: Path, error: Exception) -> CheckpointError:
             some = ", ".join(names[:3])
             return CheckpointError(
                 f"{path} is a zip archive of other files ({some}), not a PyTorch file",
-                hint="unpack it, and name the file with the weights in it",
+                hint="unpack it and give the file with the weights",
             )
-    wants_code = _WANTED_GLOBAL.search(str(error)) is not None
+    wants_code = _REQUESTED_GLOBAL.search(str(error)) is not None
     mistake = None if wants_code else find_mistake(path, is_text=False)
     if mistake is not None:
         return CheckpointError(f"{path} cannot be read as weights: it is {mistake.what}", hint=mistake.hint)
@@ -202,17 +211,17 @@ def _is_torch(path: Path) -> bool:
 
 def _reason(error: Exception) -> str:
     text = str(error)
-    if wanted := _WANTED_GLOBAL.search(text):
+    if wanted := _REQUESTED_GLOBAL.search(text):
         name = (wanted[1] or wanted[2]).rstrip(".,'\"")
-        return f"it asks for {name}, which is no tensor, and code from a file is never run"
+        return f"it requires {name}, which is not a tensor, and code from a file is never run"
     return text.strip().splitlines()[0] if text.strip() else type(error).__name__
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Builds numpy arrays, plain containers and nothing else: every other name is refused."""
+    """Builds numpy arrays and plain containers; every other name is rejected."""
 
     def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file, encoding="latin1")  # arrays that Python 2 pickled hold their bytes as text
+        super().__init__(file, encoding="latin1")  # Python 2 pickled the bytes of arrays as text
 
     def find_class(self, module: str, name: str) -> Any:
         allowed = _ALLOWED.get(f"{module}.{name}")
@@ -225,7 +234,7 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def _encoded(text: str, encoding: str = "latin1") -> bytes:
-    """How older numpy pickles write bytes; any codec but this one is refused."""
+    """Decode bytes from old numpy pickles; any codec but this one is rejected."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"codec {encoding}")
     return text.encode(encoding)
@@ -245,7 +254,7 @@ _DTYPES = {type(np.dtype(name)) for name in ("f2", "f4", "f8", "i1", "i2", "i4",
 _NUMPY_GLOBALS: list[Any] = [
     *((function, name) for name, function in _ALLOWED.items() if name.startswith(("numpy", "_codecs"))),
     *_DTYPES,
-    # What training scripts keep beside the weights: settings and paths, of inert types.
+    # Training scripts store settings and paths with the weights; these types are inert.
     argparse.Namespace,
     *(defaultdict, datetime, date, timedelta, int, float, str, list, dict, tuple, set),
     *(
@@ -260,7 +269,7 @@ def _tensors_of(content: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
     tensors = dict(_named_tensors(content))
     if not tensors:
         keys = ", ".join(map(str, list(content)[:_KEYS_SHOWN])) or "none"
-        raise CheckpointError(f"{path} holds no tensor under its keys: {keys}", hint=_HINT)
+        raise CheckpointError(f"{path} contains no tensors; its keys are: {keys}", hint=_HINT)
     return tensors
 
 

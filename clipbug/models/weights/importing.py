@@ -1,4 +1,4 @@
-"""Weights of other projects under our names: what kind a file is of, and what its tensors are called here."""
+"""Import weights of other projects: detect the kind of a file and map its tensor names to clipbug's."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -22,17 +22,17 @@ _OLD_NORM_NAMES = {"gamma": "weight", "beta": "bias"}
 
 @dataclass(frozen=True, slots=True)
 class ForeignWeights:
-    """Tensors of one or several files under our names.
+    """Tensors of one or several files, with clipbug's names.
 
     Attributes:
-        tensors: our name -> tensor.
-        origins: our name -> its name in the file.
-        unused: name in the file -> tensor that has no counterpart here.
-        unknown: those of the unused that no program is known to write.
-        names: all names, in the order of the files.
-        kinds: of the files.
-        removed: outer keys and parts of names that were taken off, wrappers' of training programs.
-        not_used: keys and prefixes of further weights in the files, such as averages.
+        tensors: clipbug's name -> tensor.
+        origins: clipbug's name -> name in the file.
+        unused: Name in the file -> tensor without a counterpart in clipbug.
+        unknown: Unused names that no known program writes.
+        names: All names, in the order of the files.
+        kinds: Kinds of the files.
+        removed: Outer keys and prefixes of training frameworks that were removed.
+        not_used: Keys and prefixes of further weights in the files, such as averages.
     """
 
     tensors: dict[str, Tensor] = field(default_factory=dict)
@@ -45,16 +45,19 @@ class ForeignWeights:
     not_used: tuple[str, ...] = ()
 
     def joined_with(self, other: "ForeignWeights") -> "ForeignWeights":
-        """Both together.
+        """Return the union of two sets of weights.
+
+        Returns:
+            The union.
 
         Raises:
-            CheckpointError: both hold the same part of the model.
+            CheckpointError: Both contain the same tensor.
         """
         twice = sorted(self.tensors.keys() & other.tensors.keys())
         if twice:
             raise CheckpointError(
-                f"two of the files hold {twice[0]} ({len(twice)} tensors in all)",
-                hint="give one file for each part: a backbone and a BERT, or one ClipBERT checkpoint alone",
+                f"two of the files contain {twice[0]} ({len(twice)} tensors in all)",
+                hint="give a backbone and a BERT, or a single ClipBERT checkpoint",
             )
         return ForeignWeights(
             tensors={**self.tensors, **other.tensors},
@@ -69,21 +72,24 @@ class ForeignWeights:
 
 
 def foreign_weights(tensors: Mapping[str, Tensor], *, source: str) -> ForeignWeights:
-    """The tensors of one file under our names.
+    """Map the tensors of one file to clipbug's names.
 
     Args:
-        tensors: as `read_tensors` gives them.
-        source: named in errors.
+        tensors: Tensors from `read_tensors`.
+        source: Name of the file, for errors.
+
+    Returns:
+        The mapped tensors.
 
     Raises:
-        CheckpointError: the names are those of no kind of file that is known.
+        CheckpointError: The names match no known kind of file.
     """
     kind = kind_of(tensors)
     if kind is None:
         some = ", ".join(list(tensors)[:3])
         raise CheckpointError(
-            f"{source} is no checkpoint of a known kind: its tensors are called {some} ...",
-            hint="known: ClipBERT (cnn.*, transformer.*), detectron2 ResNet (backbone.res2.* ...), BERT"
+            f"{source} is not a checkpoint of a known kind: its tensors are named {some} ...",
+            hint="known kinds: ClipBERT (cnn.*, transformer.*), detectron2 ResNet (backbone.res2.* ...), BERT"
             " (bert.embeddings.* ...), torchvision ResNet (conv1.weight, layer1.* ...)",
         )
     kept: dict[str, Tensor] = {}
@@ -97,8 +103,8 @@ def foreign_weights(tensors: Mapping[str, Tensor], *, source: str) -> ForeignWei
             continue
         if ours in kept:
             raise CheckpointError(
-                f"{source} holds {ours} twice, as {origins[ours]} and as {name}",
-                hint="keep one of the two in the file",
+                f"{source} contains {ours} twice, as {origins[ours]} and as {name}",
+                hint="keep only one of the two in the file",
             )
         if ours is not None:
             kept[ours], origins[ours] = tensors[name], name
@@ -114,7 +120,7 @@ def foreign_weights(tensors: Mapping[str, Tensor], *, source: str) -> ForeignWei
 
 
 def kind_of(names: Iterable[str]) -> Kind | None:
-    """What a file holds, by the names of its tensors."""
+    """Return the kind of a file by its tensor names."""
     names = list(names)
     if any(name.startswith(("cnn.", "transformer.")) for name in names):
         return "clipbert"
@@ -127,7 +133,7 @@ def kind_of(names: Iterable[str]) -> Kind | None:
     return None
 
 
-# Each gives our name, or None for a tensor that is known to be of no use here.
+# Each returns clipbug's name, or None for a tensor that is known to be unused here.
 
 
 def _from_detectron2(name: str) -> str | None:
@@ -148,7 +154,7 @@ def _from_torchvision(name: str) -> str | None:
 
 
 def _from_bert(name: str) -> str | None:
-    # BERT's first release in TensorFlow called the norms' weights gamma and beta, and old files still do.
+    # BERT's TensorFlow release named the norms' parameters gamma and beta, and old files still do.
     stem, _, leaf = name.rpartition(".")
     name = f"{stem}.{_OLD_NORM_NAMES.get(leaf, leaf)}"
     if match := _BERT.match(name):

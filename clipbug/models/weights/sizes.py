@@ -1,4 +1,4 @@
-"""The sizes of a model, read off the shapes of its tensors."""
+"""Infer the sizes of a model from the shapes of its tensors."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -22,10 +22,13 @@ _ARCHITECTURES: dict[tuple[bool, tuple[int, ...]], str] = {
 
 
 def encoder_sizes(tensors: Mapping[str, Tensor]) -> dict[str, int]:
-    """Values of `model.encoder` that the shapes tell; `num_heads` by BERT's 64 per head; none without BERT.
+    """Infer `model.encoder` values from shapes, with `num_heads` from BERT's 64 per head.
 
     Args:
-        tensors: under our names.
+        tensors: Tensors with clipbug's names.
+
+    Returns:
+        Values by key; empty without a BERT.
     """
     words = tensors.get("bert.embeddings.word_embeddings.weight")
     if words is None:
@@ -49,22 +52,28 @@ def encoder_sizes(tensors: Mapping[str, Tensor]) -> dict[str, int]:
 
 
 def max_grid_size(tensors: Mapping[str, Tensor]) -> int | None:
-    """Rows that have a position embedding, or None."""
+    """Return the number of rows with a position embedding, or None."""
     rows = tensors.get("bert.visual_embeddings.row_position_embeddings.weight")
     return None if rows is None else len(rows)
 
 
 def num_classes(tensors: Mapping[str, Tensor]) -> int | None:
-    """Classes of the classification head, or None without one."""
+    """Return the number of classes of the classification head, or None without one."""
     bias = tensors.get("head.classifier.2.bias")
     return None if bias is None else len(bias)
 
 
 def resnet_architecture(names: Iterable[str]) -> str:
-    """Torchvision's name of the ResNet whose tensors have these names.
+    """Return torchvision's name of the ResNet with these tensor names.
+
+    Args:
+        names: Tensor names.
+
+    Returns:
+        The architecture.
 
     Raises:
-        CheckpointError: it is none of torchvision's five.
+        CheckpointError: It is none of torchvision's five.
     """
     found = [tuple(map(int, match.groups())) for name in names if (match := _BLOCK.fullmatch(name))]
     blocks = tuple(
@@ -74,22 +83,22 @@ def resnet_architecture(names: Iterable[str]) -> str:
     architecture = _ARCHITECTURES.get((is_bottleneck, blocks))
     if architecture is None:
         raise CheckpointError(
-            f"a ResNet with {', '.join(map(str, blocks))} blocks is none of torchvision's",
-            hint=f"known: {', '.join(_ARCHITECTURES.values())}",
+            f"a ResNet with {', '.join(map(str, blocks))} blocks is not one of torchvision's",
+            hint=f"supported: {', '.join(_ARCHITECTURES.values())}",
         )
     return architecture
 
 
 def check_computation(config: Mapping[str, Any], *, source: str) -> None:
-    """Refuse a BERT that computes otherwise than our encoder, by its config.json.
+    """Reject a BERT whose config.json differs from the computation of clipbug's encoder.
 
     Raises:
-        CheckpointError: another activation, or another epsilon of the norms.
+        CheckpointError: It has another activation, or another epsilon of the norms.
     """
     activation, epsilon = config.get("hidden_act", "gelu"), config.get("layer_norm_eps", 1e-12)
     if activation != "gelu" or float(epsilon) != 1e-12:
         raise CheckpointError(
-            f"{source} says hidden_act {activation} and layer_norm_eps {epsilon}; clipbug's encoder computes"
-            " with gelu and 1e-12",
-            hint="take a BERT in the original layout, such as bert-base-uncased",
+            f"{source} uses {activation} and layer_norm_eps {epsilon}, but clipbug's encoder uses"
+            " gelu and 1e-12",
+            hint="use a BERT in the original layout, such as bert-base-uncased",
         )

@@ -1,4 +1,4 @@
-"""Weights of a model to and from files: strict unless told otherwise, and every load says what it loaded."""
+"""Load weights into a model: strictly unless told otherwise, and with a report of what was loaded."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from torch import Tensor, nn
 
 from clipbug.errors import CheckpointError
 from clipbug.models.weights.files import read_tensors
-from clipbug.runtime.tensors import names_by_place, refuse_values
+from clipbug.runtime.tensors import group_shared_names, refuse_values
 
 NAMES_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What a load did, by tensor name.
+    """Result of a load, by tensor name.
 
     Attributes:
-        loaded: copied into the model.
-        missing: of the model, not in the file.
-        unexpected: in the file, not of the model.
-        mismatched: of both, with different shapes (shown behind the name); not copied.
+        loaded: Copied into the model.
+        missing: In the model, not in the file.
+        unexpected: In the file, not in the model.
+        mismatched: In both, with different shapes (shown after the name); not copied.
     """
 
     loaded: tuple[str, ...]
@@ -37,14 +37,17 @@ def load_weights(
     """Copy a file's tensors into the model by name.
 
     Args:
-        model: changed in place; untouched if this raises.
-        path: .safetensors, or a PyTorch state dict.
-        allow_missing: patterns (`head.*`) of names that may keep their value, also where shapes differ.
-        allow_unexpected: patterns of names in the file that may go unused.
+        model: Modified in place; unchanged if this raises.
+        path: .safetensors file or PyTorch state dict.
+        allow_missing: Patterns (`head.*`) of names that may keep their value, also on different shapes.
+        allow_unexpected: Patterns of names in the file that may remain unused.
+
+    Returns:
+        What was loaded.
 
     Raises:
-        CheckpointError: no such file, not a weights file, names or shapes beyond what is allowed, or values
-            that are not finite.
+        CheckpointError: The file does not exist or is not a weights file, names or shapes differ more than
+            allowed, or values are not finite.
     """
     return load_tensors(
         model,
@@ -63,17 +66,17 @@ def load_tensors(
     allow_missing: Sequence[str] = (),
     allow_unexpected: Sequence[str] = (),
 ) -> LoadReport:
-    """As `load_weights`, from tensors in memory; `source` is named in errors."""
+    """Load tensors like `load_weights`, but from memory; errors name `source`."""
     report = _compare(model.state_dict(), tensors)
     problems = {
         "missing": _not_matching(report.missing, allow_missing),
         "unexpected": _not_matching(report.unexpected, allow_unexpected),
-        "of another shape": _not_matching(report.mismatched, allow_missing),
+        "with a different shape": _not_matching(report.mismatched, allow_missing),
     }
     if any(problems.values()) or not report.loaded:
         raise CheckpointError(
             f"the weights in {source} do not fit ({len(report.loaded)} tensors do): {_summary(problems)}",
-            hint="use the config that the weights were made with, or another weights file",
+            hint="use the config that the weights were trained with, or another weights file",
         )
     state = model.state_dict()
     found = {name: tensors[name] for name in report.loaded}
@@ -84,7 +87,9 @@ def load_tensors(
 
 def _compare(state: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> LoadReport:
     loaded = [name for name in state if name in tensors and state[name].shape == tensors[name].shape]
-    covered = {name for names in names_by_place(state) if not set(names).isdisjoint(loaded) for name in names}
+    covered = {
+        name for names in group_shared_names(state) if not set(names).isdisjoint(loaded) for name in names
+    }
     return LoadReport(
         loaded=tuple(loaded),
         missing=tuple(name for name in state if name not in tensors and name not in covered),

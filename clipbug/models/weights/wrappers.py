@@ -1,4 +1,4 @@
-"""Names that training programs put around a model: in front of all names, between them, and as outer keys."""
+"""Remove the names that training frameworks add to a state dict: prefixes, inner names and outer keys."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from torch import Tensor
 from clipbug.errors import CheckpointError
 
 KEYS = ("model", "state_dict", "model_state_dict", "module", "net", "network", "weights")
-"""Keys under which training scripts put a state dict beside other things, the usual first."""
+"""Keys under which training scripts store a state dict among other things, most common first."""
 
 AVERAGED_KEYS = (
     *("ema", "model_ema", "ema_model", "state_dict_ema", "ema_state_dict", "model_ema_state_dict"),
     *("averaged_model", "swa_model", "shadow_params"),
 )
-"""Keys of averages over training steps; taken where the file holds no other state dict."""
+"""Keys of averages over training steps; used if the file contains no other state dict."""
 
 _INNER = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module")
-"""Attributes of DDP, torch.compile, FSDP, activation checkpoints and DeepSpeed, around any part."""
+"""Attributes of DDP, torch.compile, FSDP, activation checkpointing and DeepSpeed, around any module."""
 
 _AVERAGES = ("ema", "ema_model", "model_ema", "averaged_model", "swa_model")
 _LEADING = {*KEYS, *_INNER, *_AVERAGES, *AVERAGED_KEYS, "online_model", "_model", "_module"}
@@ -31,9 +31,9 @@ class Unwrapped:
     """A state dict without its wrappers.
 
     Attributes:
-        tensors: those of the model by their own names; others by the names in the file.
-        removed: what was taken off the model's names, such as "module._orig_mod.".
-        other_copies: prefixes under which the file holds the model again (averages); not used.
+        tensors: The model's tensors by their own names; others by their names in the file.
+        removed: What was removed from the model's names, such as "module._orig_mod.".
+        other_copies: Prefixes of further copies of the model (averages); not used.
     """
 
     tensors: dict[str, Tensor]
@@ -42,7 +42,7 @@ class Unwrapped:
 
 
 def outer_key(content: Mapping[Any, Any]) -> str | None:
-    """The key under which a file's content holds its state dict; None if it is the state dict itself."""
+    """Return the key under which a file's content has its state dict; None if it is the state dict itself."""
     if any(isinstance(value, Tensor) and "." in str(key) for key, value in content.items()):
         return None
     found = (key for key in (*KEYS, *AVERAGED_KEYS) if isinstance(content.get(key), Mapping) and content[key])
@@ -50,7 +50,7 @@ def outer_key(content: Mapping[Any, Any]) -> str | None:
 
 
 def other_state_dicts(content: Mapping[Any, Any], key: str) -> tuple[str, ...]:
-    """Further keys that hold a state dict."""
+    """Return further keys that contain a state dict."""
     return tuple(
         name
         for name in (*KEYS, *AVERAGED_KEYS)
@@ -59,15 +59,18 @@ def other_state_dicts(content: Mapping[Any, Any], key: str) -> tuple[str, ...]:
 
 
 def unwrapped(tensors: Mapping[str, Tensor], *, is_model: IsModel, source: str) -> Unwrapped:
-    """The tensors without wrappers' names; as they are where no wrapper is known by its name or place.
+    """Remove wrapper names from tensors; names without a known wrapper are unchanged.
 
     Args:
-        tensors: of one file.
-        is_model: whether names are those of a model that clipbug reads.
-        source: named in errors.
+        tensors: Tensors of one file.
+        is_model: Whether names are those of a model that clipbug can read.
+        source: Name of the file, for errors.
+
+    Returns:
+        The state dict without wrappers.
 
     Raises:
-        CheckpointError: two tensors get the same name, or parts of the model lie under different wrappers.
+        CheckpointError: Two tensors get the same name, or the model is split over different wrappers.
     """
     groups: dict[str, dict[str, str]] = {}
     for name in tensors:
@@ -75,19 +78,19 @@ def unwrapped(tensors: Mapping[str, Tensor], *, is_model: IsModel, source: str) 
         own = groups.setdefault(prefix, {})
         if rest in own:
             raise CheckpointError(
-                f"{source} holds {rest} twice, as {own[rest]} and as {name}",
-                hint="keep one of the two in the file",
+                f"{source} contains {rest} twice, as {own[rest]} and as {name}",
+                hint="keep only one of the two in the file",
             )
         own[rest] = name
     models = [prefix for prefix, names in groups.items() if is_model(names)]
     if not models:
         return _without_unknown_prefix(tensors, groups, is_model, source)
     chosen, copies = _choose(models, groups, source)
-    return _taken_off(tensors, groups[chosen], copies, source)
+    return _without_prefixes(tensors, groups[chosen], copies, source)
 
 
 def _split(name: str) -> tuple[str, str]:
-    """(leading wrappers, the rest without inner wrappers)."""
+    """Return (leading wrappers, the rest without inner wrappers)."""
     parts = name.split(".")
     num_leading = 0
     while num_leading < len(parts) - 1 and parts[num_leading] in _LEADING:
@@ -100,18 +103,18 @@ def _split(name: str) -> tuple[str, str]:
 def _choose(
     models: Sequence[str], groups: Mapping[str, Mapping[str, str]], source: str
 ) -> tuple[str, tuple[str, ...]]:
-    """The prefix of the model, and those of its further copies."""
+    """Return the prefix of the model, and those of its further copies."""
     plain = [prefix for prefix in models if not set(prefix.split(".")) & set(_AVERAGES)] or list(models)
     if len(plain) > 1:
         first, second = (next(iter(groups[prefix].values())) for prefix in plain[:2])
         raise CheckpointError(
-            f"{source} holds tensors of a model under different names: {first} and {second}",
-            hint="save one model alone, all its tensors under one name",
+            f"{source} contains tensors of a model under different prefixes: {first} and {second}",
+            hint="save a single model, with all its tensors under one prefix",
         )
     return plain[0], tuple(prefix for prefix in models if prefix != plain[0])
 
 
-def _taken_off(
+def _without_prefixes(
     tensors: Mapping[str, Tensor], own: Mapping[str, str], copies: tuple[str, ...], source: str
 ) -> Unwrapped:
     new_names = {old: new for new, old in own.items()}
@@ -119,14 +122,15 @@ def _taken_off(
     if len(renamed) < len(tensors):
         twice = next(new for old, new in new_names.items() if old != new and new in tensors)
         raise CheckpointError(
-            f"{source} holds {twice} twice, once behind another name", hint="keep one of the two in the file"
+            f"{source} contains {twice} twice, once with a prefix",
+            hint="keep only one of the two in the file",
         )
     removed = dict.fromkeys(_difference(old, new) for old, new in new_names.items() if old != new)
     return Unwrapped(renamed, tuple(removed), copies)
 
 
 def _difference(old: str, new: str) -> str:
-    """What of the old name is not in the new one: module.bert._orig_mod.x, bert.x -> "module._orig_mod."."""
+    """Return the removed components of a name: module.bert._orig_mod.x, bert.x -> "module._orig_mod."."""
     rest = new.split(".")
     removed = []
     for part in old.split("."):
@@ -143,19 +147,19 @@ def _without_unknown_prefix(
     is_model: IsModel,
     source: str,
 ) -> Unwrapped:
-    """A wrapper's own attribute (`self.clipbert`) in front of every name: taken off if a model remains."""
+    """Remove an unknown wrapper attribute (`self.clipbert`) before every name if a model remains."""
     if len(groups) != 1:
         return Unwrapped(dict(tensors))
     known = next(iter(groups.values()))
     own = dict(known)
-    while (shared := _shared_part(own)) is not None:
+    while (shared := _shared_prefix(own)) is not None:
         own = {name.removeprefix(f"{shared}."): old for name, old in own.items()}
         if is_model(own):
-            return _taken_off(tensors, own, (), source)
-    return _taken_off(tensors, known, (), source)
+            return _without_prefixes(tensors, own, (), source)
+    return _without_prefixes(tensors, known, (), source)
 
 
-def _shared_part(names: Iterable[str]) -> str | None:
-    """The first part of all names, or None if it differs or is all of a name."""
+def _shared_prefix(names: Iterable[str]) -> str | None:
+    """Return the first component of all names, or None if it differs or is a whole name."""
     firsts = {name.partition(".")[0] if "." in name else None for name in names}
     return firsts.pop() if len(firsts) == 1 else None

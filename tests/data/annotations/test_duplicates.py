@@ -30,12 +30,12 @@ def test_recordings_in_the_order_of_the_file(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("{", "cannot be read"),
-        ([], "no object of apps"),
-        ({}, "no object of apps"),
-        ({"todo": ["v1"]}, "app 'todo' holds no object of bugs"),
-        ({"todo": {"a": "v1"}}, "bug 'a' of app 'todo' holds no list"),
-        ({"todo": {"a": [1]}}, "bug 'a' of app 'todo' holds no list"),
-        ({"todo": {"a": ["v1", "v2"], "b": ["v1"]}}, "names 1 recordings twice: v1"),
+        ([], "one key per app"),
+        ({}, "one key per app"),
+        ({"todo": ["v1"]}, "app 'todo' to be an object"),
+        ({"todo": {"a": "v1"}}, "bug 'a' of app 'todo' to be a list"),
+        ({"todo": {"a": [1]}}, "bug 'a' of app 'todo' to be a list"),
+        ({"todo": {"a": ["v1", "v2"], "b": ["v1"]}}, "lists 1 recordings more than once: v1"),
     ],
 )
 def test_what_cannot_be_used(content: object, message: str, tmp_path: Path) -> None:
@@ -51,5 +51,5 @@ def test_other_files_are_not_taken_for_it(tmp_path: Path) -> None:
 
 
 def test_two_unicode_forms_are_one_recording(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="names 1 recordings twice"):
+    with pytest.raises(DataError, match="lists 1 recordings more than once"):
         read_duplicates(file_of({"todo": {"a": ["Caf\u00e9"], "b": ["Cafe\u0301"]}}, tmp_path))

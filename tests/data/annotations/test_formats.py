@@ -173,7 +173,7 @@ def test_the_file_of_coco_names_the_files_of_its_images(tmp_path: Path) -> None:
         ("COCO_val2014_000000000007", "a dog"),
     ]
     assert file.records[1].source == f"{path}:annotations[2]"
-    assert file.problems == (f"{path}:annotations[1]: no image of the file has the id 8",)
+    assert file.problems == (f"{path}:annotations[1]: no entry of `images` has the id 8",)
 
 
 def test_objects_that_list_rows(tmp_path: Path) -> None:
@@ -218,9 +218,7 @@ def test_a_table_of_questions(tmp_path: Path) -> None:
     assert one.answer == 'click on "settings",\nthen scroll'
     assert one.answer_type == "where"
     assert (two.source, two.media_id) == (f"{path}:5", "video9")
-    assert file.problems == (
-        f"{path}:6: 5 cells where the header has 4; put a text with commas between quotes",
-    )
+    assert file.problems == (f"{path}:6: expected 4 cells as in the header, got 5; quote texts with commas",)
 
 
 def test_summaries_of_screens_may_have_commas(tmp_path: Path) -> None:
@@ -244,7 +242,7 @@ def test_a_table_that_breaks_off_names_the_place(tmp_path: Path) -> None:
     path.write_text('id\tcaption\na\tlogin\nb\t"never closed\n')
     file = scan_annotations(path)
     assert len(file.records) == 1
-    assert "no CSV" in file.problems[0]
+    assert "invalid CSV" in file.problems[0]
 
 
 def test_every_row_is_a_record_or_named(tmp_path: Path) -> None:

@@ -24,9 +24,9 @@ GOOD: dict[Family, dict[str, Any]] = {
 }
 FIELDS = [(family, name) for family, row in GOOD.items() for name in row]
 BAD = {
-    "1e999": "too large to be kept",
-    "-Infinity": "no number in JSON",
-    "NaN": "no number in JSON",
+    "1e999": "too large for a float",
+    "-Infinity": "is not valid JSON",
+    "NaN": "is not valid JSON",
     "1" * 5000: "a number of 5000 digits",
     '"\\ud83d"': "half of a character",
     '["x", "\\udc00"]': "half of a character",

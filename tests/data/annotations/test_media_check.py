@@ -54,7 +54,7 @@ def test_unknown_ids_are_named_once_with_their_first_place() -> None:
     match = match_media(rows("video70", "video7", "video7"), media)
     with pytest.raises(DataError) as caught:
         refuse_missing(match.missing, 3, media)
-    assert "2 of 3 rows name media that the store (of 3) does not have; ids: 1" in caught.value.message
+    assert "2 of 3 rows refer to 1 media items that are not in the store (of 3 items)" in caught.value.message
     assert "'video7' at train.jsonl:2 (nearest: " in caught.value.message
     assert "'video70'" in caught.value.message
     assert "'other'" not in caught.value.message

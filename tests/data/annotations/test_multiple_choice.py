@@ -54,15 +54,15 @@ def test_the_answer_is_an_index_or_the_text_of_an_option(
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"answer": 5}, "field 'answer' is 5, but the last option is number 4"),
+        ({"answer": 5}, "field 'answer' is 5, but the last option has index 4"),
         ({"answer": -1}, "field 'answer' is -1"),
         ({"answer": True}, "field 'answer' is true, expected the index of an option or its text"),
         ({"answer": "swim"}, "field 'answer' is \"swim\""),
         ({"options": "tap"}, "field 'options' is \"tap\", expected a list of strings"),
         ({"options": ["tap", 3]}, "expected a list of strings"),
-        ({"options": ["tap"]}, "field 'options' has 1 answers to choose from"),
-        ({"options": ["tap", " "]}, "field 'options' has an empty answer"),
-        ({"gif_name": None}, "no field 'video_id' or 'gif_name'"),
+        ({"options": ["tap"]}, "field 'options' has 1 options, expected at least 2"),
+        ({"options": ["tap", " "]}, "field 'options' has an empty option"),
+        ({"gif_name": None}, "field 'video_id' or 'gif_name'"),
     ],
 )
 def test_bad_rows_are_named(tmp_path: Path, change: dict[str, Any], expected: str) -> None:

@@ -32,5 +32,5 @@ def test_rows_without_answer_have_no_target() -> None:
 
 @pytest.mark.parametrize("answer", ["many", "3.5", "-1", "two or three"])
 def test_other_answers_are_named_with_their_place(answer: str) -> None:
-    with pytest.raises(DataError, match=r"at train\.jsonl:3 is no whole number"):
+    with pytest.raises(DataError, match=r"at train\.jsonl:3 is not an integer"):
         with_number(row(answer))

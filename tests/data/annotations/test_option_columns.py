@@ -39,7 +39,9 @@ def test_columns_of_options(tmp_path: Path, names: list[str]) -> None:
     assert [record.options for record in records if isinstance(record, ChoiceRecord)] == [TEXTS] * 5
     assert [getattr(record, "answer", 0) for record in records] == [2, 0, 1, 1, None]
     for family in ("video_qa", "vqa"):
-        with pytest.raises(DataError, match=f"columns {names[0]} to {names[-1]} make it multiple choice"):
+        with pytest.raises(
+            DataError, match=f"columns {names[0]} to {names[-1]} make this a multiple-choice row"
+        ):
             read_annotations(path, family=family)  # type: ignore[arg-type]
 
 
@@ -61,11 +63,11 @@ def test_numbered_answers_are_options_where_the_answer_is_a_number_of_one(tmp_pa
 @pytest.mark.parametrize(
     ("texts", "answer", "expected"),
     [
-        (("a", "b", "c"), "3", "field 'answer' is 3, but the last option is number 2"),
+        (("a", "b", "c"), "3", "field 'answer' is 3, but the last option has index 2"),
         (("a", "b", "c"), "d", "the index of an option or its text"),
-        (("2", "0", "1"), "2", "the text of option number 0 and the number of another"),
-        (("a", "", "c"), "1", "the option 'a2' is missing between 'a1' and 'a3'"),
-        (("", "b", "c"), "1", "the option 'a1' is missing"),
+        (("2", "0", "1"), "2", "the text of option 0 and the index of another"),
+        (("a", "", "c"), "1", "option 'a2' is missing between 'a1' and 'a3'"),
+        (("", "b", "c"), "1", "option 'a1' is missing"),
     ],
 )
 def test_rows_that_say_two_things_or_too_little_are_named(
@@ -104,5 +106,5 @@ def test_lists_of_options_under_other_names(tmp_path: Path, name: str) -> None:
     (record,) = read_annotations(path)
     assert isinstance(record, ChoiceRecord)
     assert record.labels == {"swipe": 1.0}
-    with pytest.raises(DataError, match=f"field '{name}' makes it multiple choice"):
+    with pytest.raises(DataError, match=f"field '{name}' makes this a multiple-choice row"):
         read_annotations(path, family="video_qa")

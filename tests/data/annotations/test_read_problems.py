@@ -13,16 +13,19 @@ from tests.helpers.annotation_rows import VIDEO_ROW, write_lines
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ('{"video_id": "v", ', "no JSON: "),
-        ("[1, 2]", "a JSON array where an object"),
-        ('"text"', "a JSON string where an object"),
-        ("null", "a JSON null where an object"),
+        ('{"video_id": "v", ', "invalid JSON: "),
+        ("[1, 2]", "expected a JSON object, got array"),
+        ('"text"', "expected a JSON object, got string"),
+        ("null", "expected a JSON object, got null"),
         (
             '{"video_id": "v", "qestion": "q?"}',
-            "no field 'question'; fields of the row: video_id, qestion; nearest: qestion",
+            "field 'question' is missing; fields of the row: video_id, qestion; nearest: qestion",
         ),
         ('{"vidio_id": "v", "question": "q?"}', "nearest: vidio_id"),
-        ('{"video_id": null, "question": "q?"}', "no field 'video_id' or 'gif_name' or 'clip_name' (null)"),
+        (
+            '{"video_id": null, "question": "q?"}',
+            "field 'video_id' or 'gif_name' or 'clip_name' is missing (null)",
+        ),
         (
             '{"video_id": true, "question": "q?"}',
             "field 'video_id' is true, expected a string or a whole number",
@@ -52,11 +55,14 @@ from tests.helpers.annotation_rows import VIDEO_ROW, write_lines
         ),
         (
             '{"video_id": "v", "question": "q?", "labels": {"a": NaN}}',
-            "field 'labels.a': NaN is no number in JSON",
+            "field 'labels.a': NaN is not valid JSON",
         ),
-        ('{"video_id": "v", "question": "q?", "labels": {"a": 2}}', "labels['a'] is 2, not in [0, 1]"),
+        (
+            '{"video_id": "v", "question": "q?", "labels": {"a": 2}}',
+            "labels['a'] is 2, expected a number in [0, 1]",
+        ),
         ('{"video_id": "v", "question": "q?", "labels": {" ": 1}}', "'labels' has an empty answer"),
-        ('{"video_id": "v", "question": "q?", "options": ["a", "b"], "answer": 1}', "multiple choice"),
+        ('{"video_id": "v", "question": "q?", "options": ["a", "b"], "answer": 1}', "multiple-choice"),
     ],
 )
 def test_every_bad_line_is_named_with_file_and_line(tmp_path: Path, line: str, expected: str) -> None:
@@ -72,7 +78,7 @@ def test_every_bad_line_is_named_with_file_and_line(tmp_path: Path, line: str, e
 def test_a_line_that_is_no_utf8(tmp_path: Path) -> None:
     path = tmp_path / "qa.jsonl"
     path.write_bytes(json.dumps(VIDEO_ROW).encode() + b'\n{"video_id": "\xff"}\n')
-    with pytest.raises(DataError, match=r"qa\.jsonl:2: no UTF-8 text at byte 15"):
+    with pytest.raises(DataError, match=r"qa\.jsonl:2: invalid UTF-8 at byte 15"):
         read_annotations(path)
 
 
@@ -90,14 +96,14 @@ def test_all_bad_lines_are_counted_and_the_first_ten_shown(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "place", "expected"),
     [
-        ('[\n {"video_id": "v",\n]', 3, "no JSON"),
-        ('[\n {"video_id": "v", "question": "q?"}\n', 3, "',' or ']' expected"),
+        ('[\n {"video_id": "v",\n]', 3, "invalid JSON"),
+        ('[\n {"video_id": "v", "question": "q?"}\n', 3, "expected ',' or ']'"),
         (
             '[\n {"video_id": "v", "question": "q?"}\n {"video_id": "v", "question": "q?"}]',
             3,
-            "',' or ']' expected",
+            "expected ',' or ']'",
         ),
-        ('[\n {"video_id": "v", "question": "q?"},\n\n 5]', 4, "a JSON number where an object"),
+        ('[\n {"video_id": "v", "question": "q?"},\n\n 5]', 4, "expected a JSON object, got number"),
     ],
 )
 def test_a_damaged_array_names_its_line(tmp_path: Path, text: str, place: int, expected: str) -> None:
@@ -127,7 +133,7 @@ def test_a_missing_file_and_a_folder_are_errors(tmp_path: Path) -> None:
 def test_rows_of_no_family_list_what_families_need(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "rows.jsonl", [{"file": "3.jpg", "screen": "Home"}])
     assert detect_family(path) is None
-    with pytest.raises(DataError, match="fields: file, screen") as caught:
+    with pytest.raises(DataError, match="fields of the first row: file, screen") as caught:
         read_annotations(path)
     assert "video_id | gif_name" in caught.value.hint
 
@@ -135,7 +141,7 @@ def test_rows_of_no_family_list_what_families_need(tmp_path: Path) -> None:
 def test_the_index_of_an_option_is_never_read_as_an_answer(tmp_path: Path) -> None:
     row = {"gif_name": "v", "question": "what?", "options": ["a", "b"], "answer": 0}
     path = write_lines(tmp_path / "mc.jsonl", [row])
-    with pytest.raises(DataError, match="multiple choice"):
+    with pytest.raises(DataError, match="multiple-choice"):
         read_annotations(path, family="video_qa")
 
 

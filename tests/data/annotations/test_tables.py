@@ -46,7 +46,7 @@ def test_the_line_that_tells_excel_the_separator(tmp_path: Path, line: str) -> N
     file = scan_annotations(path)
     assert said(file.records) == [tuple(row) for row in ROWS[1:]]
     assert file.records[0].source == f"{path}:3"
-    assert file.problems[0].startswith(f"{path}:6: 4 cells where the header has 3")
+    assert file.problems[0].startswith(f"{path}:6: expected 3 cells as in the header, got 4")
 
 
 def test_ends_of_lines_of_an_old_mac(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_decimal_commas_stay_texts(tmp_path: Path) -> None:
     path.write_text("video_id;question;answer\n3,0;q;2,5\n")
     assert said(scan_annotations(path).records) == [("3,0", "q", "2,5")]
     path.write_text("video_id,question,answer\n3,q,2,5\n")
-    assert "4 cells where the header has 3" in scan_annotations(path, family="video_qa").problems[0]
+    assert "expected 3 cells as in the header, got 4" in scan_annotations(path, family="video_qa").problems[0]
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "cp1251"])
@@ -70,7 +70,7 @@ def test_rows_in_another_encoding_are_named_and_the_others_are_read(tmp_path: Pa
     path.write_bytes(text.encode(encoding))
     file = scan_annotations(path)
     assert said(file.records) == [("a", "q", "red")]
-    assert file.problems[0].startswith(f"{path}:3: no UTF-8 text at byte ")
+    assert file.problems[0].startswith(f"{path}:3: invalid UTF-8 at byte ")
     assert "CSV UTF-8" in file.problems[0]
 
 
@@ -127,7 +127,7 @@ def test_json_lines_of_powershell(tmp_path: Path) -> None:
     path.write_bytes(rows.encode("utf-16"))
     file = scan_annotations(path)
     assert said(file.records) == [("a", "q", "é")]
-    assert file.problems[0].startswith(f"{path}:2: no JSON")
+    assert file.problems[0].startswith(f"{path}:2: invalid JSON")
     assert detect_family(path) == "video_qa"
     path.write_bytes(rows.encode("utf-16")[:-1])
     assert "damaged utf-16" in scan_annotations(path).problems[-1]
@@ -152,4 +152,4 @@ def test_a_quote_that_is_never_closed_is_named_where_its_row_begins(tmp_path: Pa
     path.write_text('video_id,question,answer\na,q,x\nb,"q,y\nc,q,z\n')
     file = scan_annotations(path)
     assert len(file.records) == 1
-    assert file.problems == (f"{path}:3: no CSV: unexpected end of data; the rest is not read",)
+    assert file.problems == (f"{path}:3: invalid CSV: unexpected end of data; the rest is not read",)

@@ -274,7 +274,7 @@ def test_damaged_part_is_named_by_its_time() -> None:
     data = bytearray(gif(size, parts))
     last = data.rindex(b",\0\0\0\0")
     data[last + 10] = 31  # more bits in a code than there can be
-    with pytest.raises(DecodeError, match=r"^login: the picture at 0\.200 s"):
+    with pytest.raises(DecodeError, match=r"^login: the frame at 0\.200 s"):
         probe(bytes(data), media_id="login", file_name="login.gif")
 
 
@@ -283,7 +283,7 @@ def test_missing_pictures_of_a_png() -> None:
     data = apng(size, parts).replace(
         png_chunk(b"acTL", struct.pack(">II", 3, 0)), png_chunk(b"acTL", struct.pack(">II", 4, 0))
     )
-    with pytest.raises(DecodeError, match="announces 4 pictures and has 3"):
+    with pytest.raises(DecodeError, match="declares 4 frames and has 3"):
         probe(data, media_id="login", file_name="login.png")
 
 

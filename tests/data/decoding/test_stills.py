@@ -367,7 +367,7 @@ def test_jpeg_with_odd_metadata_is_whole() -> None:
 def test_png_with_a_wrong_checksum_is_refused() -> None:
     data = bytearray(saved(corners("RGB"), "PNG"))
     data[data.index(b"IDAT") + 10] ^= 1
-    with pytest.raises(DecodeError, match="checksum of its IDAT"):
+    with pytest.raises(DecodeError, match="its IDAT chunk has a wrong checksum"):
         probe(bytes(data), media_id="login", file_name="login.png")
 
 

@@ -120,7 +120,7 @@ def test_sizes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("indices", [[18], [-1]])
 def test_index_outside(indices: list[int], tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="18 pictures"):
+    with pytest.raises(ValueError, match="18 frames"):
         prepared(held_recording(tmp_path))[2].frames_at(indices)
 
 

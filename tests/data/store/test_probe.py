@@ -136,7 +136,7 @@ def test_picture_scaled_and_repeated() -> None:
         assert batch.pts_seconds.tolist() == [0, 0]
         assert decoder.frames_at([0], size=(128, 320)).data.shape == (1, 128, 320, 3)
         assert decoder.frames_at([]).data.shape == (0, 64, 160, 3)
-        with pytest.raises(ValueError, match="one picture"):
+        with pytest.raises(ValueError, match="one frame"):
             decoder.frames_at([1])
 
 

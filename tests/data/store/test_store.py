@@ -391,7 +391,7 @@ def test_places_that_cannot_become_a_store(tmp_path: Path) -> None:
     (tmp_path / "videos" / "a.mp4").write_text("x")
     with pytest.raises(DataError, match="is a file"):
         StoreWriter(tmp_path / "file")
-    with pytest.raises(DataError, match=r"not a store, it holds 'a\.mp4'"):
+    with pytest.raises(DataError, match=r"not a store: it contains 'a\.mp4'"):
         StoreWriter(tmp_path / "videos")
     with pytest.raises(DataError, match="cannot be opened for writing"):
         fill(tmp_path / "file" / "below", {"a": b"1"})
@@ -420,7 +420,7 @@ def test_several_stores(tmp_path: Path) -> None:
     assert str(one) in caught.value.message
     assert str(two) in caught.value.message
     assert isinstance(open_stores([one]), MediaStore)
-    with pytest.raises(ValueError, match="no store"):
+    with pytest.raises(ValueError, match="at least one store"):
         open_stores([])
 
 
@@ -480,7 +480,7 @@ def test_an_lmdb_in_one_file_is_a_store_under_any_name(name: str, tmp_path: Path
             assert list(store.ids()) == ["a"]
             assert store.read("a") == b"bytes"
     if path.name != "data.mdb":
-        with pytest.raises(DataError, match="can be read but not changed"):
+        with pytest.raises(DataError, match="is read-only for clipbug"):
             StoreWriter(path)
 
 
@@ -490,7 +490,7 @@ def test_what_is_no_store_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes" / "todo.txt").write_text("no LMDB")
     for path, found in (
         (tmp_path / "empty", "the folder is empty"),
-        (tmp_path / "notes", "the folder holds todo.txt"),
+        (tmp_path / "notes", "the folder contains todo.txt"),
         (tmp_path / "notes" / "todo.txt", "not an LMDB file"),
         (tmp_path / "none", "there is no store at"),
     ):

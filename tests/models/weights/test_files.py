@@ -100,7 +100,7 @@ def test_files_in_parts(tmp_path: Path) -> None:
     for place in (index, tmp_path):
         assert {name: tensor.item() for name, tensor in read_tensors(place).items()} == {"a": 0.0, "b": 1.0}
     index.write_text(json.dumps({"weight_map": {"a": "../../somewhere.safetensors"}}))
-    with pytest.raises(CheckpointError, match="no file beside it"):
+    with pytest.raises(CheckpointError, match="not a file in the same folder"):
         read_tensors(index)
 
 
@@ -113,7 +113,7 @@ def test_no_code_runs_from_a_file(tmp_path: Path, how: str) -> None:
     else:
         torch.save(content, path, _use_new_zipfile_serialization=how == "torch")
     with pytest.raises(
-        CheckpointError, match=r"asks for \w+\.mkdir, .* code from a file is never run"
+        CheckpointError, match=r"requires \w+\.mkdir, .* code from a file is never run"
     ) as caught:
         read_tensors(path)
     assert caught.value.hint
@@ -147,6 +147,6 @@ def test_what_holds_no_tensors_is_named(tmp_path: Path, content: bytes) -> None:
 
 
 def test_an_empty_folder_says_what_is_expected(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="holds no weights") as caught:
+    with pytest.raises(CheckpointError, match="contains no weights") as caught:
         read_tensors(tmp_path)
     assert "model.safetensors" in caught.value.hint

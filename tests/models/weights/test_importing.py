@@ -60,14 +60,14 @@ def test_names_that_nobody_writes_are_told_apart_from_those_of_no_use() -> None:
 
 def test_one_tensor_under_two_names_is_refused() -> None:
     names = ["bert.embeddings.LayerNorm.gamma", "bert.embeddings.LayerNorm.weight"]
-    with pytest.raises(CheckpointError, match=r"holds bert\.embeddings\.LayerNorm\.weight twice"):
+    with pytest.raises(CheckpointError, match=r"contains bert\.embeddings\.LayerNorm\.weight twice"):
         foreign_weights(dict.fromkeys(names, NUMBER), source="a test")
 
 
 def test_an_unknown_kind_shows_its_names() -> None:
     with pytest.raises(CheckpointError, match=r"blocks\.0\.attn") as caught:
         foreign_weights({"blocks.0.attn": NUMBER}, source="vit.pth")
-    assert "known: ClipBERT" in caught.value.hint
+    assert "known kinds: ClipBERT" in caught.value.hint
 
 
 def test_sizes_are_read_off_the_tensors() -> None:

@@ -1,1 +1,1 @@
-"""Still and animated pictures as viewers and browsers show them."""
+"""Decode still and animated images as viewers and browsers show them."""

@@ -1,4 +1,4 @@
-"""Animated pictures (GIF, PNG, WebP, AVIF), drawn part by part on a canvas as browsers do."""
+"""Decode animated images (GIF, PNG, WebP, AVIF) by drawing their parts on a canvas, as browsers do."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
@@ -8,32 +8,32 @@ from numpy.typing import NDArray
 
 from clipbug.data.decoding.base import DeclaredTiming, FrameBatch, InMemory, VideoMetadata
 from clipbug.data.decoding.changes import changes_by_size
-from clipbug.data.decoding.pictures.containers import Part, take_apart
+from clipbug.data.decoding.pictures.containers import Part, split_animation
 from clipbug.data.decoding.pictures.decoder import resize
 from clipbug.data.decoding.pixels import apply_exif_orientation, blend_on_white
 from clipbug.data.media import PacketTable
 from clipbug.errors import DecodeError
 
-_TICKS_PER_SECOND = 100_000  # milliseconds and most fractions of APNG are whole numbers of them
+_TICKS_PER_SECOND = 100_000  # represents milliseconds and most APNG fractions exactly
 _GIF_TICKS_PER_SECOND = 100
 _VARIABLE_SHARE = 0.05
 
 
 class AnimationDecoder(InMemory):
-    """An animated picture in memory. At most three canvases are held, whatever its length.
+    """Decoder of an animated image in memory. Holds at most three canvases, whatever the length.
 
     Args:
-        data: the whole file.
-        name: its format, by `image_format`.
-        media_id: for messages.
+        data: The whole file.
+        name: Format name from `image_format`.
+        media_id: For messages.
 
     Raises:
-        DecodeError: it is damaged or has no picture.
+        DecodeError: The file is damaged or has no frames.
     """
 
     def __init__(self, data: bytes, name: str, *, media_id: str) -> None:
         self._media_id = media_id
-        self._animation = take_apart(data, name, media_id=media_id)
+        self._animation = split_animation(data, name, media_id=media_id)
         parts = self._animation.parts
         rate = _GIF_TICKS_PER_SECOND if name == "gif" else _TICKS_PER_SECOND
         ticks = [0, *accumulate(round(part.seconds * rate) for part in parts)]
@@ -65,23 +65,21 @@ class AnimationDecoder(InMemory):
             rotation_degrees=0,
             is_variable_rate=len(steps) > 1
             and bool(np.ptp(steps) > 2 + _VARIABLE_SHARE * float(np.median(steps))),
-            # ClipBERT takes what FFmpeg counts of a GIF for its header's word
+            # For a GIF, FFmpeg counts the frames and ClipBERT treats the result as the header's.
             declared=DeclaredTiming((1, rate), len(parts), ticks[-1]) if name == "gif" else None,
         )
 
     @property
     def changes(self) -> NDArray[np.uint8]:
-        """See `VideoDecoder.changes`."""
+        """Return `VideoDecoder.changes`."""
         return np.array(self.packets.changes, np.uint8)
 
     def frames_at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> FrameBatch:
-        """The pictures at `indices`; see `VideoDecoder.frames_at`."""
+        """Decode the frames at `indices`; see `VideoDecoder.frames_at`."""
         num_frames = self.metadata.num_frames
         outside = [index for index in indices if not 0 <= index < num_frames]
         if outside:
-            raise ValueError(
-                f"indices {outside} are outside {self._media_id}, which has {num_frames} pictures"
-            )
+            raise ValueError(f"indices {outside} are out of range: {self._media_id} has {num_frames} frames")
         size = size or (self.metadata.height, self.metadata.width)
         data = np.empty((len(indices), *size, 3), np.uint8)
         rows = np.array(indices)
@@ -92,21 +90,24 @@ class AnimationDecoder(InMemory):
     def pictures(
         self, indices: Iterable[int], *, size: tuple[int, int]
     ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Index and picture of many pictures, one after the other in the order of showing; holds none.
+        """Yield index and image of many frames in display order, holding only one in memory.
+
+        Yields:
+            Index and RGB image (H, W, 3).
 
         Raises:
-            DecodeError: one of them cannot be decoded.
+            DecodeError: A frame cannot be decoded.
         """
         for index, canvas in self._canvases(sorted(set(indices))):
             upright = apply_exif_orientation(blend_on_white(canvas), self._animation.orientation)
             yield index, resize(np.ascontiguousarray(upright), size)
 
     def _canvases(self, wanted: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Index and RGBA of the wanted pictures; the canvas is drawn on after the caller has seen it."""
+        """Yield index and RGBA canvas of the wanted frames; the canvas is reused after the caller resumes."""
         parts = self._animation.parts
         canvas = np.zeros((self._animation.height, self._animation.width, 4), np.uint8)
         before = canvas
-        drawn = -1  # the last part on the canvas, not disposed of yet; -1 for none
+        drawn = -1  # the last part drawn and not yet disposed of; -1 for none
         for index in wanted:
             first = drawn + 1
             if self._starts[index] > drawn:
@@ -121,7 +122,7 @@ class AnimationDecoder(InMemory):
             yield index, canvas
 
     def _find_starts(self) -> list[int]:
-        """For each picture the last part up to it that needs nothing of what is drawn before."""
+        """Return for each frame the last part up to it that does not depend on what was drawn before."""
         parts = self._animation.parts
         starts = [0]
         for number in range(1, len(parts)):
@@ -141,19 +142,19 @@ class AnimationDecoder(InMemory):
         region = canvas[top : top + height, left : left + width]
         if not region.size:
             return
-        time = f"the picture at {self.pts_seconds[number]:.3f} s"
+        time = f"the frame at {self.pts_seconds[number]:.3f} s"
         try:
             pixels = part.read()
         except DecodeError as error:
             reason = error.message.removeprefix(f"{self._media_id}: ")
             raise DecodeError(f"{self._media_id}: {time}: {reason}", error.hint) from error
         if pixels.shape[:2] != (height, width):
-            raise DecodeError(f"{self._media_id}: {time} has another size than the file says")
+            raise DecodeError(f"{self._media_id}: {time} differs in size from what the file declares")
         _paint(region, pixels[: region.shape[0], : region.shape[1]], is_blended=part.is_blended)
 
     @staticmethod
     def _dispose(canvas: NDArray[np.uint8], before: NDArray[np.uint8], part: Part) -> NDArray[np.uint8]:
-        """The canvas when a part's time is over."""
+        """Return the canvas after a part has been shown."""
         if part.disposal == "restore":
             return before
         if part.disposal == "clear":
@@ -163,7 +164,7 @@ class AnimationDecoder(InMemory):
 
 
 def _paint(region: NDArray[np.uint8], pixels: NDArray[np.uint8], *, is_blended: bool) -> None:
-    """Put pixels (H, W, 3 or 4) on a part of the canvas (H, W, 4)."""
+    """Draw pixels (H, W, 3 or 4) on a region of the canvas (H, W, 4)."""
     if pixels.shape[2] == 3:
         region[..., :3], region[..., 3] = pixels, 255
         return

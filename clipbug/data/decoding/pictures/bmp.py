@@ -1,4 +1,4 @@
-"""BMP pictures with bit fields: Pillow knows only some masks, and OpenCV takes filling bytes for alpha."""
+"""Read BMP images with bit fields: Pillow supports few masks, and OpenCV reads padding bytes as alpha."""
 
 import struct
 
@@ -7,22 +7,29 @@ from numpy.typing import NDArray
 
 from clipbug.errors import DecodeError
 
-_HEADER_END = 14 + 40  # the masks follow, within a longer header or behind this one
+_HEADER_END = 14 + 40  # the masks follow, inside a longer header or after this one
 _FIRST_HEADER_WITH_ALPHA = 56
 _BIT_FIELDS, _ALPHA_BIT_FIELDS = 3, 6
 _MAX_SIDE = 1 << 20
 
 
 def read_bit_fields(data: bytes, *, media_id: str) -> NDArray[np.uint8] | None:
-    """RGB, or RGBA if the header declares a mask for alpha; None for a BMP without bit fields.
+    """Read a BMP with bit fields.
 
-    As in browsers, alpha that is 0 everywhere counts as none.
+    As in browsers, an alpha channel that is 0 everywhere is ignored.
+
+    Args:
+        data: The file.
+        media_id: For messages.
+
+    Returns:
+        RGB, or RGBA if the header declares an alpha mask; None for a BMP without bit fields.
 
     Shape:
-        returns (H, W, 3) or (H, W, 4).
+        The result is (H, W, 3) or (H, W, 4).
 
     Raises:
-        DecodeError: the pixels are cut off, or the size is none.
+        DecodeError: The pixel data is cut off, or the size is invalid.
     """
     if len(data) < _HEADER_END + 16:
         return None
@@ -31,13 +38,11 @@ def read_bit_fields(data: bytes, *, media_id: str) -> NDArray[np.uint8] | None:
     if header_size < 40 or compression not in (_BIT_FIELDS, _ALPHA_BIT_FIELDS) or bits not in (16, 32):
         return None
     if not (0 < width <= _MAX_SIDE and 0 < abs(height) <= _MAX_SIDE):
-        raise DecodeError(f"{media_id}: the picture has {width} x {height} pixels", "Leave it out.")
+        raise DecodeError(f"{media_id}: invalid image size {width} x {height}", "Exclude the file.")
     stride = (width * bits + 31) // 32 * 4
     pixels = data[start : start + stride * abs(height)]
     if len(pixels) < stride * abs(height):
-        raise DecodeError(
-            f"{media_id}: the picture is cut off, its end is missing", "Copy or record it again."
-        )
+        raise DecodeError(f"{media_id}: the image is cut off, its end is missing", "Copy or record it again.")
     rows = np.frombuffer(pixels, f"<u{bits // 8}").reshape(abs(height), -1)[:, :width]
     has_alpha = header_size >= _FIRST_HEADER_WITH_ALPHA or compression == _ALPHA_BIT_FIELDS
     masks = struct.unpack_from("<4I" if has_alpha else "<3I", data, _HEADER_END)
@@ -48,7 +53,7 @@ def read_bit_fields(data: bytes, *, media_id: str) -> NDArray[np.uint8] | None:
 
 
 def _channel(rows: NDArray[np.unsignedinteger], mask: int) -> NDArray[np.uint8]:
-    """The bits of a mask, scaled to 0 to 255."""
+    """Return the bits of a mask, scaled to 0 to 255."""
     if mask == 0:
         return np.zeros(rows.shape, np.uint8)
     lowest = mask & -mask

@@ -1,4 +1,4 @@
-"""Colours of still pictures as an sRGB screen shows them: embedded ICC profiles and code points (CICP)."""
+"""Convert the colours of still images to sRGB, by embedded ICC profiles and code points (CICP)."""
 
 import io
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from PIL import Image, ImageCms
 
 from clipbug.data.decoding.tone_mapping import Primaries, Transfer, to_srgb
 
-# ITU-T H.273; what is not listed is shown as sRGB. The curves of BT.709, BT.601 and BT.2020 count as sRGB's,
-# as image viewers treat them.
+# ITU-T H.273; values not listed are treated as sRGB, including the curves of BT.709, BT.601 and BT.2020, as
+# in image viewers.
 _TRANSFERS: dict[int, Transfer] = {4: "gamma22", 5: "gamma28", 8: "linear", 16: "pq", 18: "hlg"}
 _PRIMARIES: dict[int, Primaries] = {
     5: "bt470bg",
@@ -28,20 +28,22 @@ _MODES_OF_SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}
 
 @dataclass(frozen=True, slots=True)
 class CodePoints:
-    """How the values of a picture are encoded."""
+    """How the values of an image are encoded."""
 
     transfer: Transfer
     primaries: Primaries
 
     @property
     def is_srgb(self) -> bool:
-        """Whether there is nothing to convert."""
+        """Return whether no conversion is needed."""
         return self.transfer == "srgb" and self.primaries == "bt709"
 
     def convert(self, picture: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
-        """sRGB of a picture (H, W, 3 or 4); an alpha channel stays."""
+        """Convert an image (H, W, 3 or 4) to sRGB; an alpha channel is kept."""
         converted = np.empty(picture.shape, np.uint8)
-        for start in range(0, len(picture), _ROWS_AT_ONCE):  # a large picture's light takes much memory
+        for start in range(
+            0, len(picture), _ROWS_AT_ONCE
+        ):  # in strips, because linear light of a large image takes much memory
             rows = picture[start : start + _ROWS_AT_ONCE]
             alpha = rows[..., 3:] if rows.dtype == np.uint8 else rows[..., 3:] >> 8
             colours = to_srgb(rows[..., :3], transfer=self.transfer, primaries=self.primaries)
@@ -50,7 +52,7 @@ class CodePoints:
 
 
 def png_code_points(chunks: Iterator[tuple[bytes, memoryview]]) -> CodePoints | None:
-    """Those of a PNG's cICP chunk."""
+    """Return the code points in a PNG's cICP chunk, or None."""
     for name, body in chunks:
         if name == b"cICP" and len(body) == 4:
             return _code_points(body[0], body[1])
@@ -60,7 +62,7 @@ def png_code_points(chunks: Iterator[tuple[bytes, memoryview]]) -> CodePoints | 
 
 
 def avif_code_points(data: bytes) -> CodePoints | None:
-    """Those of an AVIF file's first colour box."""
+    """Return the code points in an AVIF file's first colour box, or None."""
     start = data.find(b"\0\0\0\x13colrnclx") + 12
     if start < 12 or start + 4 > len(data):
         return None
@@ -68,13 +70,16 @@ def avif_code_points(data: bytes) -> CodePoints | None:
 
 
 def convert_profile(image: Image.Image, profile: bytes) -> Image.Image:
-    """sRGB of a picture by its ICC profile.
+    """Convert an image to sRGB by its ICC profile.
 
-    As in browsers, a profile that is damaged or made for another kind of picture does not count.
+    As in browsers, a profile that is damaged or made for another colour model is ignored.
 
     Args:
-        image: of mode L, LA, RGB, RGBA, CMYK or LAB.
-        profile: the bytes of the profile.
+        image: Image of mode L, LA, RGB, RGBA, CMYK or LAB.
+        profile: Bytes of the profile.
+
+    Returns:
+        The converted image, or `image` if the profile is ignored.
     """
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -96,7 +101,7 @@ def convert_profile(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def lab_to_srgb(image: Image.Image) -> Image.Image:
-    """sRGB of a picture of mode LAB, which Pillow does not convert by itself."""
+    """Convert an image of mode LAB to sRGB, which Pillow does not do by itself."""
     converted = ImageCms.profileToProfile(
         image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
     )

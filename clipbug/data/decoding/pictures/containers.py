@@ -1,4 +1,4 @@
-"""Taking animated pictures (GIF, PNG, WebP, AVIF) apart into parts that are still pictures by themselves."""
+"""Split animated images (GIF, PNG, WebP, AVIF) into parts that are still images by themselves."""
 
 import struct
 import zlib
@@ -23,25 +23,25 @@ from clipbug.errors import DecodeError
 Disposal = Literal["keep", "clear", "restore"]
 Box = tuple[int, int, int, int]
 
-_SHORTEST_SECONDS = 0.01  # browsers show what is not longer for a tenth of a second
+_SHORTEST_SECONDS = 0.01  # browsers replace delays up to this by a tenth of a second
 _SECONDS_INSTEAD = 0.1
 _GIF_DISPOSALS: dict[int, Disposal] = {2: "clear", 3: "restore"}
 _WEBP_PICTURE = (b"ALPH", b"VP8 ", b"VP8L")
-_MAX_PIXELS = 1 << 26  # of a canvas, which takes 4 bytes for each, and is held three times
-_HINT = "If it plays, convert it to mp4: ffmpeg -i FILE NEW.mp4. If it does not play, leave it out."
+_MAX_PIXELS = 1 << 26  # of a canvas, which takes 4 bytes per pixel and is held three times
+_HINT = "If it plays, convert it to mp4: ffmpeg -i FILE NEW.mp4. If it does not play, exclude it."
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One picture of an animation: what it changes on the canvas.
+    """One frame of an animation: what it changes on the canvas.
 
     Attributes:
-        box: left, top, width, height; may reach beyond the canvas.
-        seconds: how long it is shown.
-        disposal: what becomes of its box before the next picture.
-        is_blended: whether its transparent pixels let the canvas through; if not, they replace it.
-        num_bytes: of its data.
-        read: gives its pixels (H, W, 3 or 4), in sRGB.
+        box: Left, top, width, height; may extend beyond the canvas.
+        seconds: How long it is shown.
+        disposal: What happens to its box before the next frame.
+        is_blended: Whether the canvas shows through its transparent pixels; if not, they replace it.
+        num_bytes: Size of its data.
+        read: Decodes its pixels (H, W, 3 or 4), in sRGB.
     """
 
     box: Box
@@ -54,7 +54,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Animation:
-    """The parts of an animated picture, in order, the size of their canvas, and its EXIF orientation."""
+    """The parts of an animated image in order, its canvas size and its EXIF orientation."""
 
     width: int
     height: int
@@ -62,28 +62,31 @@ class Animation:
     orientation: int = 1
 
 
-def take_apart(data: bytes, name: str, *, media_id: str) -> Animation:
-    """The animation in a file.
+def split_animation(data: bytes, name: str, *, media_id: str) -> Animation:
+    """Split an animated image into its parts.
 
     Args:
-        data: the whole file.
-        name: its format, by `image_format`.
-        media_id: for messages.
+        data: The whole file.
+        name: Format name from `image_format`.
+        media_id: For messages.
+
+    Returns:
+        The animation.
 
     Raises:
-        DecodeError: it has no pictures, or is damaged.
+        DecodeError: The file has no frames, or is damaged.
     """
-    take = {"gif": _take_gif, "png": _take_png, "webp": _take_webp, "avif": _take_avif}[name]
+    parse = {"gif": _parse_gif, "png": _parse_png, "webp": _parse_webp, "avif": _parse_avif}[name]
     try:
-        animation = take(data, media_id)
+        animation = parse(data, media_id)
     except (struct.error, IndexError) as error:
         raise DecodeError(f"{media_id}: the animation (format {name}) is damaged", _HINT) from error
     if not animation.parts:
-        raise DecodeError(f"{media_id}: the animation (format {name}) has no picture", _HINT)
+        raise DecodeError(f"{media_id}: the animation (format {name}) has no frames", _HINT)
     if not 0 < animation.width * animation.height <= _MAX_PIXELS:
         raise DecodeError(
-            f"{media_id}: the canvas has {animation.width} x {animation.height} pixels;"
-            f" from 1 to {_MAX_PIXELS} can be read",
+            f"{media_id}: the canvas has {animation.width} x {animation.height} pixels,"
+            f" expected 1 to {_MAX_PIXELS} in total",
             _HINT,
         )
     return animation
@@ -93,7 +96,7 @@ def _shown_seconds(seconds: float) -> float:
     return seconds if seconds > _SHORTEST_SECONDS else _SECONDS_INSTEAD
 
 
-def _take_gif(data: bytes, media_id: str) -> Animation:
+def _parse_gif(data: bytes, media_id: str) -> Animation:
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     position = 13 + colour_table_size(flags)
     common_table = data[13:position]
@@ -132,7 +135,7 @@ def _take_gif(data: bytes, media_id: str) -> Animation:
             )
         )
         delay, disposal, transparent = 0, 0, -1
-    if parts:  # some writers leave the size of the canvas out
+    if parts:  # some encoders omit the size of the canvas
         left, top, part_width, part_height = parts[0].box
         width, height = max(width, left + part_width), max(height, top + part_height)
     return Animation(width, height, tuple(parts))
@@ -141,9 +144,9 @@ def _take_gif(data: bytes, media_id: str) -> Animation:
 def _read_gif_part(
     body: bytes, box: Box, table: bytes, transparent: int, interlacing: int, media_id: str
 ) -> NDArray[np.uint8]:
-    """RGBA of one picture, decoded as a GIF of its own whose colours do not matter."""
+    """Return the RGBA pixels of one frame, decoded as a separate GIF with a placeholder palette."""
     if not table:
-        raise DecodeError(f"{media_id}: a picture of the GIF has no colour table", _HINT)
+        raise DecodeError(f"{media_id}: a frame of the GIF has no colour table", _HINT)
     head = struct.pack("<6sHHBBB", b"GIF89a", *box[2:], 0xF7, 0, 0) + bytes(reversed(range(256))) * 3
     picture = struct.pack("<c4HB", b",", 0, 0, *box[2:], interlacing)
     with open_still(head + picture + body + b";", "gif", media_id=media_id) as image:
@@ -157,9 +160,9 @@ def _read_gif_part(
     return pixels
 
 
-def _take_png(data: bytes, media_id: str) -> Animation:
+def _parse_png(data: bytes, media_id: str) -> Animation:
     if chunk := damaged_png_chunk(data):
-        raise DecodeError(f"{media_id}: the checksum of a chunk {chunk} of the PNG is wrong", _HINT)
+        raise DecodeError(f"{media_id}: a {chunk} chunk of the PNG has a wrong checksum", _HINT)
     shared: list[tuple[bytes, bytes]] = []
     controls: list[bytes] = []
     bodies: list[list[memoryview]] = []
@@ -174,7 +177,7 @@ def _take_png(data: bytes, media_id: str) -> Animation:
                 controls.append(bytes(body))
                 bodies.append([])
             case b"IDAT" | b"fdAT":
-                if bodies:  # else it is the picture for programs that show no animations
+                if bodies:  # else it is the fallback for programs that show no animations
                     bodies[-1].append(body[4:] if name == b"fdAT" else body)
             case b"eXIf":
                 orientation = orientation_in(bytes(body))
@@ -182,7 +185,7 @@ def _take_png(data: bytes, media_id: str) -> Animation:
                 shared.append((name, bytes(body)))
     if num_announced != len(controls):
         raise DecodeError(
-            f"{media_id}: the animated PNG announces {num_announced} pictures and has {len(controls)}", _HINT
+            f"{media_id}: the animated PNG declares {num_announced} frames and has {len(controls)}", _HINT
         )
     parts = []
     for control, pieces in zip(controls, bodies, strict=True):
@@ -219,7 +222,7 @@ def _read_png_part(
     return read_still(b"\x89PNG\r\n\x1a\n" + b"".join(packed), "png", media_id=media_id)
 
 
-def _take_webp(data: bytes, media_id: str) -> Animation:
+def _parse_webp(data: bytes, media_id: str) -> Animation:
     width = height = 0
     profile, orientation = b"", 1
     parts = []
@@ -263,12 +266,12 @@ def _read_webp_part(body: memoryview, box: Box, profile: bytes, media_id: str) -
     return read_still(b"RIFF" + struct.pack("<I", len(packed)) + packed, "webp", media_id=media_id)
 
 
-def _take_avif(data: bytes, media_id: str) -> Animation:
+def _parse_avif(data: bytes, media_id: str) -> Animation:
     durations = avif_durations(data)
     sequence = AvifSequence(data, media_id=media_id)
     if sequence.num_pictures != len(durations):
         raise DecodeError(
-            f"{media_id}: the AVIF sequence has {sequence.num_pictures} pictures and {len(durations)} times",
+            f"{media_id}: the AVIF sequence has {sequence.num_pictures} frames, but {len(durations)} times",
             _HINT,
         )
     width, height = sequence.size

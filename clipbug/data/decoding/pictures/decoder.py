@@ -1,4 +1,4 @@
-"""Still pictures, and the decoder that serves any picture already in memory."""
+"""Decode still images, and serve an image that is already in memory through the decoder interface."""
 
 from collections.abc import Sequence
 
@@ -13,33 +13,41 @@ from clipbug.data.decoding.pixels import blend_on_white
 
 
 def decode_image(data: bytes, *, media_id: str) -> NDArray[np.uint8]:
-    """RGB of a picture file as viewers show it: upright, in sRGB, transparency blended on white.
+    """Decode an image file as viewers show it: upright, in sRGB, transparency blended on white.
+
+    Args:
+        data: The file.
+        media_id: For messages.
+
+    Returns:
+        RGB image.
 
     Shape:
-        returns (H, W, 3).
+        The result is (H, W, 3).
 
     Raises:
-        DecodeError: the file is cut off, damaged, too large or of a format that cannot be read.
+        DecodeError: The file is cut off, damaged, too large or of an unsupported format.
     """
     picture = read_still(data, image_format(data), media_id=media_id)
     return blend_on_white(picture) if picture.shape[2] == 4 else np.ascontiguousarray(picture)
 
 
 def resize(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """The picture (H, W, 3) at `size` (height, width): averaging areas when it becomes smaller."""
+    """Resize an image (H, W, 3) to `size` (height, width), averaging areas when it becomes smaller."""
     if size == picture.shape[:2]:
         return picture
     is_smaller = size[0] < picture.shape[0] or size[1] < picture.shape[1]
-    how = cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR
-    return cv2.resize(picture, size[::-1], interpolation=how).astype(np.uint8, copy=False)
+    interpolation = cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR
+    return cv2.resize(picture, size[::-1], interpolation=interpolation).astype(np.uint8, copy=False)
 
 
 class ImageDecoder(InMemory):
-    """One decoded picture as a recording of one picture at time 0.
+    """A decoded image as a recording of one frame at time 0.
 
     Args:
         picture: (H, W, 3) RGB.
-        codec: name of the file's format.
+        media_id: For messages.
+        codec: Name of the file format.
     """
 
     def __init__(self, picture: NDArray[np.uint8], *, media_id: str, codec: str) -> None:
@@ -59,9 +67,9 @@ class ImageDecoder(InMemory):
         )
 
     def frames_at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> FrameBatch:
-        """The picture, once per index (all must be 0); scaled by averaging areas when it becomes smaller."""
+        """Return the image once per index (all must be 0), averaging areas when it becomes smaller."""
         outside = [index for index in indices if index != 0]
         if outside:
-            raise ValueError(f"indices {outside} are outside {self._media_id}, which is one picture")
+            raise ValueError(f"indices {outside} are out of range: {self._media_id} has one frame")
         picture = self._picture if size is None else resize(self._picture, size)
         return FrameBatch(np.repeat(picture[None], len(indices), axis=0), np.zeros(len(indices)))

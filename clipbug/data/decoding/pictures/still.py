@@ -1,4 +1,4 @@
-"""Reading one still picture: Pillow for most, with what viewers do about orientation, colours and keys."""
+"""Decode one still image: mostly with Pillow, plus what viewers do about orientation and colours."""
 
 import io
 import struct
@@ -32,7 +32,7 @@ from clipbug.data.decoding.pictures.tiff import read_grey_with_alpha
 from clipbug.data.decoding.pixels import apply_exif_orientation, to_8_bits
 from clipbug.errors import DecodeError
 
-_HINT = "Open the picture to check it; if it shows, save it again as PNG or JPEG. If not, leave it out."
+_HINT = "Open the image in a viewer; if it displays, save it again as PNG or JPEG. If not, exclude it."
 _CONVERT_HINT = "Save it as PNG or JPEG: open it in a viewer and export it, or run: magick FILE NEW.png"
 _PLUGINS = {
     "png": "PNG",
@@ -47,29 +47,28 @@ _BITS, _PHOTOMETRIC, _ORIENTATION = 258, 262, 274
 
 
 def read_still(data: bytes, name: str | None, *, media_id: str) -> NDArray[np.uint8]:
-    """RGB or RGBA of a picture file, upright and in sRGB.
+    """Decode an image file, upright and in sRGB.
 
     Args:
-        data: the file.
-        name: its format, by `image_format`.
-        media_id: for messages.
+        data: The file.
+        name: Format name from `image_format`.
+        media_id: For messages.
+
+    Returns:
+        RGB, or RGBA if the image has transparency.
 
     Shape:
-        returns (H, W, 3), or (H, W, 4) where there is transparency.
+        The result is (H, W, 3) or (H, W, 4).
 
     Raises:
-        DecodeError: the file is cut off, damaged, too large or of a format that cannot be read.
+        DecodeError: The file is cut off, damaged, too large or of an unsupported format.
     """
     if name not in _PLUGINS:
-        raise DecodeError(
-            f"{media_id}: pictures in the format {name or 'unknown'} cannot be read", _CONVERT_HINT
-        )
-    if count_missing_bytes(data):  # some decoders fill up with grey
-        raise DecodeError(
-            f"{media_id}: the picture is cut off, its end is missing", "Copy or record it again."
-        )
+        raise DecodeError(f"{media_id}: unsupported image (format {name or 'unknown'})", _CONVERT_HINT)
+    if count_missing_bytes(data):  # some decoders would fill the rest with grey
+        raise DecodeError(f"{media_id}: the image is cut off, its end is missing", "Copy or record it again.")
     if name == "png" and (chunk := damaged_png_chunk(data)):
-        raise DecodeError(f"{media_id}: the picture is damaged: the checksum of its {chunk} is wrong", _HINT)
+        raise DecodeError(f"{media_id}: the image is damaged: its {chunk} chunk has a wrong checksum", _HINT)
     if name == "bmp" and (fields := read_bit_fields(data, media_id=media_id)) is not None:
         return fields
     if name == "tiff" and (parts := read_grey_with_alpha(data, media_id=media_id)) is not None:
@@ -79,15 +78,15 @@ def read_still(data: bytes, name: str | None, *, media_id: str) -> NDArray[np.ui
 
 
 def check_still(data: bytes, name: str | None, *, media_id: str) -> None:
-    """Look for parts of a picture that are missing: Pillow fills some of them with grey or black.
+    """Check for missing parts of an image, some of which Pillow fills with grey or black.
 
     Args:
-        data: the file.
-        name: its format, by `image_format`; there is more to look for in JPEG and PNG only.
-        media_id: for messages.
+        data: The file.
+        name: Format name from `image_format`; only JPEG and PNG need the check.
+        media_id: For messages.
 
     Raises:
-        DecodeError: a part of the picture is damaged or missing.
+        DecodeError: A part of the image is damaged or missing.
     """
     if name == "jpeg":
         _check_jpeg(data, media_id)
@@ -96,7 +95,7 @@ def check_still(data: bytes, name: str | None, *, media_id: str) -> None:
     except (struct.error, KeyError, IndexError, zlib.error):
         is_whole = False
     if not is_whole:
-        raise DecodeError(f"{media_id}: a part of the picture is damaged or missing", _HINT)
+        raise DecodeError(f"{media_id}: a part of the image is damaged or missing", _HINT)
 
 
 def _check_jpeg(data: bytes, media_id: str) -> None:
@@ -105,14 +104,14 @@ def _check_jpeg(data: bytes, media_id: str) -> None:
     try:
         decoder.decode(av.Packet(jpeg_without_metadata(data)))
     except av.InvalidDataError as error:
-        raise DecodeError(f"{media_id}: a part of the picture is damaged or missing", _HINT) from error
-    except av.FFmpegError:  # a kind of JPEG that only Pillow reads
+        raise DecodeError(f"{media_id}: a part of the image is damaged or missing", _HINT) from error
+    except av.FFmpegError:  # a kind of JPEG that only Pillow can read
         return
 
 
 @contextmanager
 def open_still(data: bytes, name: str, *, media_id: str) -> Iterator[Image.Image]:
-    """Open a picture with Pillow; whatever goes wrong in the block becomes a DecodeError."""
+    """Open an image with Pillow; any error inside the block becomes a DecodeError."""
     with _picture_errors(name, media_id), Image.open(io.BytesIO(data), formats=[_PLUGINS[name]]) as image:
         yield image
 
@@ -121,28 +120,28 @@ def open_still(data: bytes, name: str, *, media_id: str) -> Iterator[Image.Image
 def _picture_errors(name: str, media_id: str) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about tags, and sizes below Pillow's limit
+            warnings.simplefilter("ignore")  # warnings about tags and about sizes below Pillow's limit
             yield
     except (DecodeError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
         raise DecodeError(
-            f"{media_id}: the picture is too large: {error}", "Scale it down, or cut it into parts."
+            f"{media_id}: the image is too large: {error}", "Scale it down, or crop it into parts."
         ) from error
     except UnidentifiedImageError as error:
         raise DecodeError(
-            f"{media_id}: the picture (format {name}) has a damaged or unknown header",
+            f"{media_id}: the image (format {name}) has a damaged or unknown header",
             _HINT,
         ) from error
     except Exception as error:  # Pillow's readers raise errors of any type on damaged files
         raise DecodeError(
-            f"{media_id}: the picture (format {name}) is damaged or of a kind that cannot be read: {error}",
+            f"{media_id}: the image (format {name}) is damaged or of an unsupported kind: {error}",
             _HINT,
         ) from error
 
 
 def _read(image: Image.Image, data: bytes, name: str, media_id: str) -> NDArray[np.uint8]:
-    orientation = 1 if name == "tiff" else _orientation(image)  # Pillow turns TIFF itself
+    orientation = 1 if name == "tiff" else _orientation(image)  # Pillow rotates TIFF itself
     space = _colour_space(image, data, name)
     deep = _deep_samples(data, name, is_needed=isinstance(space, CodePoints))
     if deep is not None and isinstance(space, CodePoints):
@@ -152,9 +151,12 @@ def _read(image: Image.Image, data: bytes, name: str, media_id: str) -> NDArray[
 
 
 def _colour_space(image: Image.Image, data: bytes, name: str) -> bytes | CodePoints | None:
-    """What a picture's colours have to be converted by; None for sRGB.
+    """Return what defines an image's colours; None for sRGB.
 
-    In PNG code points count before a profile, in AVIF behind it.
+    Code points take precedence over a profile in PNG, and vice versa in AVIF.
+
+    Returns:
+        An ICC profile, code points, or None.
     """
     profile: bytes | None = image.info.get("icc_profile")
     code_points = None
@@ -168,7 +170,7 @@ def _colour_space(image: Image.Image, data: bytes, name: str) -> bytes | CodePoi
 
 
 def _finish(image: Image.Image, space: bytes | CodePoints | None, orientation: int) -> NDArray[np.uint8]:
-    """RGB or RGBA of a picture in a simple mode, in sRGB and upright."""
+    """Convert an image in a simple mode to upright sRGB, as RGB or RGBA."""
     if isinstance(space, bytes):
         image = convert_profile(image, space)
     if image.mode == "LAB":
@@ -180,7 +182,7 @@ def _finish(image: Image.Image, space: bytes | CodePoints | None, orientation: i
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation; of AVIF what irot and imir say. A damaged EXIF block counts as none."""
+    """Return the EXIF orientation; irot and imir for AVIF. A damaged EXIF block is ignored."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except Exception:
@@ -189,26 +191,30 @@ def _orientation(image: Image.Image) -> int:
 
 
 def orientation_in(exif: bytes) -> int:
-    """The orientation that a block of EXIF gives."""
+    """Return the orientation in an EXIF block; 1 if it is missing or damaged."""
     try:
         tags = Image.Exif()
         tags.load(exif)
         value = tags.get(_ORIENTATION, 1)
-    except Exception:  # damaged, which viewers ignore
+    except Exception:  # viewers ignore damaged EXIF blocks
         return 1
     return value if isinstance(value, int) else 1
 
 
 class AvifSequence:
-    """The pictures of an AVIF image sequence, decoded one at a time.
+    """The images of an AVIF image sequence, decoded one at a time.
+
+    Args:
+        data: The file.
+        media_id: For messages.
 
     Raises:
-        DecodeError: the file is damaged.
+        DecodeError: The file is damaged.
     """
 
     def __init__(self, data: bytes, *, media_id: str) -> None:
         self._media_id = media_id
-        with _picture_errors("avif", media_id):  # it stays open: pictures are made from those before
+        with _picture_errors("avif", media_id):  # stays open because images depend on earlier ones
             self._image = Image.open(io.BytesIO(data), formats=[_PLUGINS["avif"]])
             self.num_pictures: int = getattr(self._image, "n_frames", 1)
             self.orientation = _orientation(self._image)
@@ -216,7 +222,7 @@ class AvifSequence:
         self.size = self._image.size
 
     def read(self, index: int) -> NDArray[np.uint8]:
-        """RGB or RGBA of a picture, in sRGB, not turned."""
+        """Return an image as RGB or RGBA in sRGB, not rotated."""
         with _picture_errors("avif", self._media_id):
             self._image.seek(index)
             self._image.load()
@@ -224,10 +230,15 @@ class AvifSequence:
 
 
 def _deep_samples(data: bytes, name: str, *, is_needed: bool) -> NDArray[np.uint16] | None:
-    """RGB or RGBA with 16 bits, where Pillow would cut them to 8; None for other pictures.
+    """Read RGB or RGBA with 16 bits where Pillow would truncate to 8.
 
     Args:
-        is_needed: whether 8 bits lose something, as in HDR.
+        data: The file.
+        name: Format name.
+        is_needed: Whether 8 bits would lose information, as in HDR.
+
+    Returns:
+        Samples over the full 16-bit range; None for other images.
     """
     is_deep_png = name == "png" and data[24] == 16 and data[25] in (2, 6)
     if not is_deep_png and not (name == "avif" and is_needed):
@@ -235,8 +246,8 @@ def _deep_samples(data: bytes, name: str, *, is_needed: bool) -> NDArray[np.uint
     samples = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if samples is None or samples.dtype != np.uint16 or samples.ndim != 3:
         return None
-    if name == "avif":  # values of 10 or 12 bits
-        channels = data.find(b"pixi") + 8  # their number, then the bits of each
+    if name == "avif":  # OpenCV returns 10 or 12 bits unscaled
+        channels = data.find(b"pixi") + 8  # number of channels, then the bits of each
         highest = (1 << data[channels + 1]) - 1
         samples = (np.minimum(samples, highest).astype(np.uint32) * 65535 // highest).astype(np.uint16)
     order = cv2.COLOR_BGRA2RGBA if samples.shape[2] == 4 else cv2.COLOR_BGR2RGB
@@ -244,13 +255,20 @@ def _deep_samples(data: bytes, name: str, *, is_needed: bool) -> NDArray[np.uint
 
 
 def _to_simple_mode(image: Image.Image, data: bytes, media_id: str) -> Image.Image:
-    """The picture in one of the modes L, LA, RGB, RGBA, CMYK and LAB."""
+    """Convert an image to one of the modes L, LA, RGB, RGBA, CMYK and LAB.
+
+    Returns:
+        The converted image.
+
+    Raises:
+        DecodeError: The sample type is not supported.
+    """
     image.load()
     key = image.info.get("transparency")
     if image.mode.startswith("I;16"):
         return _deep_grey(image, key)
     if image.mode in ("1", "L") and isinstance(key, int):
-        # Pillow stretches values of 2 and 4 bits, but not the key; those of 1 bit it stretches both
+        # Pillow scales values of 2 and 4 bits, but not the colour key; for 1 bit it scales both.
         depth = data[24] if image.mode == "L" and image.format == "PNG" else 8
         stored = image.convert("L")
         return _with_key(stored, np.asarray(stored) == key * 255 // ((1 << depth) - 1))
@@ -260,14 +278,14 @@ def _to_simple_mode(image: Image.Image, data: bytes, media_id: str) -> Image.Ima
         case "RGB" if key is None:
             return image
         case "I" | "F":
-            raise DecodeError(f"{media_id}: pictures with samples of type {image.mode} cannot be read", _HINT)
+            raise DecodeError(f"{media_id}: unsupported samples of type {image.mode}", _HINT)
         case "La" | "PA" | "RGBa":
             return image.convert("LA" if image.mode == "La" else "RGBA")
     return image.convert("RGB" if key is None else "RGBA")
 
 
 def _deep_grey(image: Image.Image, key: object) -> Image.Image:
-    """Grey of 12 or 16 bits with 8, and alpha where the key of a PNG is met."""
+    """Convert 12- or 16-bit grey to 8 bits, with alpha where a PNG's colour key matches."""
     stored = np.asarray(image).astype(np.uint16)
     samples = stored
     if isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -280,5 +298,5 @@ def _deep_grey(image: Image.Image, key: object) -> Image.Image:
 
 
 def _with_key(grey: Image.Image, is_key: NDArray[np.bool_]) -> Image.Image:
-    """The picture with the pixels that are the transparent colour made transparent."""
+    """Make the pixels of the transparent colour transparent."""
     return Image.merge("LA", [grey, Image.fromarray(np.where(is_key, 0, 255).astype(np.uint8))])
