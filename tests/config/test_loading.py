@@ -118,7 +118,7 @@ def test_a_task_alone_takes_its_preset(task: str) -> None:
 def test_tasks_that_do_not_fit(write: Any) -> None:
     shown = message_of("gui_vqa", task="video-qa")
     assert re.search(r"gui_vqa\.yaml is for the task vqa, not video_qa", shown)
-    assert "no task is called 'vqaa'; did you mean vqa?" in message_of(None, task="vqaa")
+    assert "'vqaa' is not a valid task; did you mean vqa?" in message_of(None, task="vqaa")
     assert message_of(None) == "neither a task nor a config is given"
     assert load_config(write("seed: 1\n"), task="vqa").task.name == "vqa"
     assert load_config(write("task: {name: video-qa}\n"), task="video_qa").task.name == "video_qa"

@@ -88,7 +88,7 @@ def test_values_of_the_original_preset(name: str) -> None:
 
 
 def test_unknown_task() -> None:
-    with pytest.raises(ConfigError, match="no task is called 'chess'"):
+    with pytest.raises(ConfigError, match="'chess' is not a valid task"):
         default_preset("chess")
 
 

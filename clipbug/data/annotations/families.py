@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
 
+from clipbug.config.data import DataFormat, Family
+from clipbug.config.task import find_task
 from clipbug.data.annotations.fields import (
     Row,
     RowError,
@@ -21,16 +22,6 @@ from clipbug.data.annotations.option_columns import OPTION_LISTS, find_option_co
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
 from clipbug.errors import ConfigError
 
-Family = Literal["vqa", "video_qa", "multiple_choice", "captions"]
-DataFormat = Literal["auto"] | Family
-FAMILY_OF_TASK: dict[str, Family] = {
-    "vqa": "vqa",
-    "video_qa": "video_qa",
-    "count": "video_qa",  # whose answers are numbers
-    "multiple_choice": "multiple_choice",
-    "retrieval": "captions",
-    "pretraining": "captions",
-}
 _OPEN_QUESTIONS = ("vqa", "video_qa")  # they differ in the names of their fields only
 
 _QUESTION_ID_FIELDS = ("question_id", "qid")
@@ -166,11 +157,11 @@ def family_of(task: str, data_format: DataFormat = "auto") -> Family:
     Raises:
         ConfigError: the format that was asked for gives rows that the task cannot use.
     """
-    natural = FAMILY_OF_TASK[task]
+    natural = find_task(task).family
     if data_format in ("auto", natural) or {data_format, natural} <= set(_OPEN_QUESTIONS):
         return natural if data_format == "auto" else data_format
     fitting = _OPEN_QUESTIONS if natural in _OPEN_QUESTIONS else (natural,)
     raise ConfigError(
-        f"task {task.replace('_', '-')} cannot use annotations of format {data_format}",
+        f"task {find_task(task).option_name()} cannot use annotations of format {data_format}",
         f"formats for this task: {', '.join(fitting)}; or choose another task",
     )
