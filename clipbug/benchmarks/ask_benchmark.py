@@ -66,7 +66,7 @@ def measure_ask(config: str = "gui_video_qa", *, repeats: int = 5) -> AskBenchma
         ConfigError: no such config, or its task answers no free questions from a vocabulary.
     """
     settings = load_config(config)
-    if settings.task.name not in ("vqa", "video_qa"):
+    if not settings.task.has_vocabulary:
         raise ConfigError(
             f"a model of task {settings.task.name} answers no free questions",
             "name a config of vqa or video_qa",

@@ -1,15 +1,16 @@
-"""Batches of a run's rows: for its training, its validation and its inference."""
+"""Build the batches of a run: for training, validation and inference."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from clipbug.builders.mixtures import configs_of_sets, records_of_set
-from clipbug.builders.task_model import TextParts, build_dataset, model_of
+from clipbug.builders.task_model import TextParts, build_dataset, build_inference_dataset, model_of
 from clipbug.config import RunConfig
 from clipbug.data.loading.bad_items import BadItems
 from clipbug.data.loading.batch import Batch, Sample
 from clipbug.data.loading.collate import collate
+from clipbug.data.loading.datasets import group_records
 from clipbug.data.loading.inference_batches import InferenceBatches
 from clipbug.data.loading.loaders import EvaluationBatches, TrainBatches
 from clipbug.data.loading.mixing import ChainedBatches, MixedBatches
@@ -21,15 +22,15 @@ from clipbug.tasks.base import Task
 
 @dataclass(frozen=True, slots=True)
 class BatchBuilder:
-    """Makes this process's share of batches, of whatever rows.
+    """Builds this process's share of the batches of any rows.
 
     Attributes:
-        config: how rows are sampled and how many visuals a batch has.
-        media: where the visuals are.
+        config: decides how rows are sampled and the size of a batch.
+        media: holds the images and recordings.
         text: tokenizer and answers.
-        task: whose model the frames must fit.
-        processes: that share the rows.
-        bad_items: what cannot be decoded, and how much of it may be left out; None: nothing may.
+        task: has the model that the frames must fit.
+        processes: share the rows.
+        bad_items: records what cannot be decoded, and how much of it may be left out; None: nothing may.
     """
 
     config: RunConfig
@@ -40,7 +41,7 @@ class BatchBuilder:
     bad_items: BadItems | None = None
 
     def training(self, records: Sequence[Record]) -> TrainBatches | MixedBatches:
-        """The endless stream of training micro-batches."""
+        """Return the endless stream of training micro-batches."""
         sets = self.config.data.train_datasets
         if not sets:
             return self._training(records)
@@ -66,7 +67,7 @@ class BatchBuilder:
         )
 
     def evaluation(self, records: Sequence[Record]) -> EvaluationBatches | ChainedBatches:
-        """Each row once over all processes."""
+        """Iterate over each row once over all processes."""
         sets = self.config.data.val_datasets
         if not sets:
             return self._evaluation(records)
@@ -85,10 +86,12 @@ class BatchBuilder:
         )
 
     def inference(self, records: Sequence[Record]) -> InferenceBatches:
-        """Each row once over all processes, read ahead, bad recordings named instead of raised."""
+        """Iterate over each row once over all processes, with read-ahead; bad media are named, not raised."""
         config = self.config
         return InferenceBatches(
-            build_dataset(config, records, self.media, self.text, training=False),
+            build_inference_dataset(
+                config, group_records(records, texts_per_visual=None), self.media, self.text
+            ),
             batch_size=config.eval.batch_size,
             rank=self.processes.rank,
             world_size=self.processes.world_size,

@@ -1,4 +1,4 @@
-"""Evaluators of retrieval: all texts of a file against all its recordings, while training goes on."""
+"""Build evaluators of retrieval, which rank all recordings of a file for all its texts during training."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -20,7 +20,7 @@ def read_mixture(config: RunConfig, storage: Storage) -> tuple[MediaOfSets, list
         ConfigError: the task is not pre-training, or two sets of one id have different media.
         DataError: a file, row or media id that cannot be used.
     """
-    if config.task.name != "pretraining":
+    if config.task.command != "pretrain":
         raise ConfigError(
             f"data.train_datasets are for pre-training, not for task {config.task.name}",
             "name the files of one data set in data.train; several files are one data set",

@@ -1,4 +1,4 @@
-"""Rows of annotation files, joined with their media: what training, inference and evaluation start from."""
+"""Join the rows of annotation files with their media, for training, inference and evaluation."""
 
 import logging
 from collections.abc import Sequence
@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from clipbug.config import RunConfig
+from clipbug.config.data import DataFormat
+from clipbug.config.task import find_task
 from clipbug.data.annotations import (
     MediaMatch,
     detect_family,
@@ -14,8 +16,7 @@ from clipbug.data.annotations import (
     read_annotations,
     refuse_missing,
 )
-from clipbug.data.annotations.duplicates import is_duplicates_file
-from clipbug.data.annotations.families import DataFormat, family_of
+from clipbug.data.annotations.families import family_of
 from clipbug.data.annotations.numbers import with_number
 from clipbug.data.loading.frame_size import describe_narrow
 from clipbug.data.media import MediaSource
@@ -28,25 +29,23 @@ logger = logging.getLogger(__name__)
 
 
 def asked_task(task: str, paths: Sequence[str | Path]) -> str:
-    """The task whose rows these files hold, for a run of `task`.
+    """Return the task whose annotations these files hold, for a model of `task`.
 
-    It is the run's own, but for two things that a run can be asked without being trained for them: any run,
-    which recordings are duplicates; a retrieval run, which of several texts matches (MSRVTT multiple choice).
+    It is the model's own task, or one that the model can answer without being trained for it: a retrieval
+    model can tell which of several texts matches (MSRVTT multiple choice).
     """
-    if paths and is_duplicates_file(Path(paths[0])):
-        return "duplicates"
-    if task == "retrieval" and paths and detect_family(Path(paths[0])) == "multiple_choice":
-        return "multiple_choice"
-    return task
+    others = find_task(task).also_answers
+    family = detect_family(Path(paths[0])) if others and paths else None
+    return next((other.task_name() for other in others if other.family == family), task)
 
 
 def read_records(paths: Sequence[str | Path], task: str, *, data_format: DataFormat = "auto") -> list[Record]:
-    """All rows of the files, in order. An id that an earlier file has too gets its file in front."""
+    """Return all rows of the files, in order; an id that is in an earlier file gets its file in front."""
     records: list[Record] = []
     taken: set[str] = set()
     for number, path in enumerate(map(Path, paths)):
         rows = read_annotations(path, family=family_of(task, data_format))
-        if task == "count":
+        if find_task(task).answers_are_numbers:
             rows = [with_number(row) for row in rows]
         prefix = f"{number}:{path.stem}/"
         renamed = [
@@ -58,7 +57,7 @@ def read_records(paths: Sequence[str | Path], task: str, *, data_format: DataFor
 
 
 def open_media(paths: Sequence[str | Path], storage: Storage) -> MediaSource:
-    """The named stores, or all stores under the storage.
+    """Open the named stores, or all stores under the storage.
 
     Raises:
         DataError: there is no store.
@@ -75,7 +74,7 @@ def open_media(paths: Sequence[str | Path], storage: Storage) -> MediaSource:
 def match_records(
     paths: Sequence[str | Path], config: RunConfig, media: MediaSource, *, task: str | None = None
 ) -> MediaMatch:
-    """The rows of the files joined with the stores.
+    """Join the rows of the files with the stores.
 
     Args:
         task: whose rows they are; None: of the config's.
@@ -89,7 +88,7 @@ def match_records(
 
 
 def join_media(records: Sequence[Record], config: RunConfig, media: MediaSource) -> MediaMatch:
-    """The rows with the media of the stores that they are about.
+    """Join rows with the media in the stores that they are about.
 
     Raises:
         DataError: media is missing and `data.allow_missing` is not set.
@@ -113,7 +112,7 @@ def join_media(records: Sequence[Record], config: RunConfig, media: MediaSource)
 
 
 def _warn_of_narrow(records: Sequence[Record], config: RunConfig, media: MediaSource) -> None:
-    """Name the media of which scaling leaves nothing to read."""
+    """Warn of media that are too narrow to be read after scaling."""
     narrow = []
     for media_id in dict.fromkeys(record.media_id for record in records):
         entry = known_entry(media, media_id)
@@ -128,5 +127,5 @@ def _warn_of_narrow(records: Sequence[Record], config: RunConfig, media: MediaSo
 
 
 def records_with_media(paths: Sequence[str | Path], config: RunConfig, media: MediaSource) -> list[Record]:
-    """The rows of the files whose media is in the stores; see `match_records`."""
+    """Return the rows of the files whose media is in the stores; see `match_records`."""
     return match_records(paths, config, media).found

@@ -84,7 +84,7 @@ def import_config(
         str | None,
         typer.Option(
             "--task",
-            metavar="|".join((*options.FINETUNE_TASKS, "pretraining")),
+            metavar="MODEL_TASK",
             help="Default: as the flags tell.",
             callback=options.check_model_task,
         ),

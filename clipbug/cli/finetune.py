@@ -15,7 +15,7 @@ def finetune(
         str | None,
         typer.Option(
             "--task",
-            metavar="|".join(options.FINETUNE_TASKS),
+            metavar="FINETUNE_TASK",
             help="What to learn. Default: the task of --config.",
             callback=options.check_task,
             autocompletion=options.complete_task,

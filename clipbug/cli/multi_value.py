@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-from clipbug.cli.options import is_extension
+from clipbug.cli.options import TASK_METAVARS, is_extension
 from clipbug.errors import DataError
 from clipbug.runtime.files import existing_path, special_file
 
@@ -46,6 +46,15 @@ class MultiValueCommand(TyperCommand):
         if not ctx.resilient_parsing:
             _refuse_special_files(value for name, value in ctx.params.items() if name not in _CHECKED_LATER)
         return rest
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, with the names of tasks where a metavar stands for them."""
+        params = super().get_params(ctx)
+        for param in params:
+            names = TASK_METAVARS.get(param.metavar or "")
+            if names is not None:
+                param.metavar = "|".join(names())
+        return params
 
     def _spread(self, ctx: Any, args: list[str]) -> list[str]:
         options = {

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -9,7 +10,6 @@ import typer
 
 from clipbug.runtime.files import existing_path
 
-FINETUNE_TASKS = ("vqa", "video-qa", "multiple-choice", "retrieval", "count")
 DEFAULT_STORAGE = Path("storage")
 _EXTENSION = re.compile(r"[a-z0-9]{1,5}")
 _STEP = re.compile(r"[0-9]+|best|last")
@@ -32,8 +32,30 @@ def complete_config(incomplete: str) -> list[str]:
 
 
 def complete_task(incomplete: str) -> list[str]:
-    """Tasks that begin with what is typed."""
-    return [task for task in FINETUNE_TASKS if task.startswith(incomplete.replace("_", "-"))]
+    """Return the tasks that begin with what is typed."""
+    return [task for task in finetune_tasks() if task.startswith(incomplete.replace("_", "-"))]
+
+
+def finetune_tasks() -> list[str]:
+    """Return the tasks that `clipbug finetune` trains."""
+    from clipbug.config.task import tasks_of_command
+
+    return [task.option_name() for task in tasks_of_command("finetune")]
+
+
+def model_tasks() -> list[str]:
+    """Return the tasks that a model can be for: those of `finetune`, then those of `pretrain`."""
+    from clipbug.config.task import tasks_of_command
+
+    return [*finetune_tasks(), *(task.task_name() for task in tasks_of_command("pretrain"))]
+
+
+# Metavars that a command replaces with the names of tasks when it is used: to know them means to import the
+# configs, which would double the time that `clipbug --help` takes.
+TASK_METAVARS: Mapping[str, Callable[[], list[str]]] = {
+    "FINETUNE_TASK": finetune_tasks,
+    "MODEL_TASK": model_tasks,
+}
 
 
 def complete_run(context: typer.Context, incomplete: str) -> list[str]:
@@ -46,14 +68,19 @@ def complete_run(context: typer.Context, incomplete: str) -> list[str]:
 
 def check_task(task: str | None) -> str | None:
     """Spell the task as configs do; refuse names that `finetune` does not know."""
-    if task is not None and task.replace("_", "-") not in FINETUNE_TASKS:
-        raise typer.BadParameter(f"{task!r} is no task. Tasks: {', '.join(FINETUNE_TASKS)}.")
+    if task is not None and task.replace("_", "-") not in (names := finetune_tasks()):
+        raise typer.BadParameter(f"{task!r} is not a valid task. Choose from: {', '.join(names)}.")
     return None if task is None else task.replace("-", "_")
 
 
 def check_model_task(task: str | None) -> str | None:
-    """As `check_task`, pre-training included."""
-    return "pretraining" if task in ("pretrain", "pretraining") else check_task(task)
+    """Spell the task as configs do, as `check_task` does, and accept the tasks of `pretrain` too."""
+    from clipbug.config.task import tasks_of_command
+
+    for one in tasks_of_command("pretrain"):
+        if task in (one.command, one.task_name()):
+            return one.task_name()
+    return check_task(task)
 
 
 def parse_format(name: str) -> FormatChoice:

@@ -35,6 +35,7 @@ def pretrain(
     """
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.config.loading import load_config
+    from clipbug.config.task import tasks_of_command
 
     flags = {
         "data.train": texts(train),
@@ -48,7 +49,8 @@ def pretrain(
         "train.max_skipped_steps": max_skipped_steps,
         "seed": seed,
     }
-    resolved = load_config(config, overrides=settings or (), flags=flags, task="pretraining")
+    (task,) = tasks_of_command("pretrain")
+    resolved = load_config(config, overrides=settings or (), flags=flags, task=task.task_name())
     if print_config:
         return config_outcome(resolved)
     return run_training(

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import typer
 from typer.main import get_command
 
 from clipbug.cli.main import build_app
@@ -84,6 +85,7 @@ def _section(path: str, command: Any) -> Iterator[str]:
     yield f"{command.help}\n"
     yield f"```sh\n{example}\n```\n"
     yield "| option | meaning |\n|---|---|"
+    command.get_params(typer.Context(command))  # fills in metavars
     yield "\n".join(_row(param) for param in command.params) + "\n"
 
 

@@ -26,7 +26,7 @@ def import_weights(
         str | None,
         typer.Option(
             "--task",
-            metavar="|".join((*options.FINETUNE_TASKS, "pretraining")),
+            metavar="MODEL_TASK",
             help="What the model is for. Default: as the run folder says.",
             callback=options.check_model_task,
         ),

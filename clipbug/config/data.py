@@ -42,7 +42,8 @@ SamplingConfig = Annotated[
 ]
 
 
-DataFormat = Literal["auto", "vqa", "video_qa", "multiple_choice", "captions"]
+Family = Literal["vqa", "video_qa", "multiple_choice", "captions"]  # of annotation files
+DataFormat = Literal["auto", Family]
 
 
 class ValDataset(StrictModel):

@@ -9,10 +9,11 @@ from pydantic_core import ErrorDetails
 
 from clipbug.config.base import StrictModel
 from clipbug.config.overrides import apply_flags, apply_overrides
-from clipbug.config.presets import default_preset, preset_names, preset_path, task_key
+from clipbug.config.presets import default_preset, preset_names, preset_path
 from clipbug.config.problems import Problem, nearest, raise_problems, reason_for, shown
 from clipbug.config.run import RunConfig
 from clipbug.config.schema import config_keys, resolve, tag_of, tags_at
+from clipbug.config.task import find_task
 from clipbug.config.yaml_text import Document, dump_values, read_document
 from clipbug.errors import ConfigError
 from clipbug.runtime.files import existing_path
@@ -39,7 +40,7 @@ def load_config(
     Raises:
         ConfigError: The config has mistakes; the message lists all of them.
     """
-    wanted = task_key(task) if task else None
+    wanted = find_task(task).task_name() if task else None
     if source is None and wanted is None:
         raise ConfigError(
             "neither a task nor a config is given", "give --task vqa, or --config with a preset or file"

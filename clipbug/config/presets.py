@@ -3,16 +3,8 @@
 from pathlib import Path
 
 from clipbug.config.problems import nearest
+from clipbug.config.task import find_task
 from clipbug.errors import ConfigError
-
-_DEFAULTS = {
-    "vqa": "gui_vqa",
-    "video_qa": "gui_video_qa",
-    "multiple_choice": "gui_multiple_choice",
-    "count": "gui_count",
-    "retrieval": "gui_retrieval",
-    "pretraining": "gui_pretraining",
-}
 
 
 def presets_folder() -> Path:
@@ -53,23 +45,13 @@ def preset_command(name: str) -> str:
     return preset_path(name).read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
 
 
-def task_key(task: str) -> str:
-    """Return a task's name as spelled in configs: `video-qa` and `video_qa` are the same.
+def default_preset(task: str) -> str:
+    """Return the preset of a task that is used without --config.
 
     Returns:
-        The name with underscores.
+        The name of the preset.
 
     Raises:
         ConfigError: There is no task of this name.
     """
-    key = task.replace("-", "_")
-    if key not in _DEFAULTS:
-        guess = nearest(key, _DEFAULTS)
-        meant = f"; did you mean {guess}?" if guess else ""
-        raise ConfigError(f"{task!r} is not a valid task{meant}", f"choose from {', '.join(_DEFAULTS)}")
-    return key
-
-
-def default_preset(task: str) -> str:
-    """Return the preset of a task that is used without --config."""
-    return _DEFAULTS[task_key(task)]
+    return find_task(task).preset

@@ -102,4 +102,25 @@ class ChoiceRecord:
         return {} if self.answer is None else {self.options[self.answer]: 1.0}
 
 
-Record = QuestionRecord | CaptionRecord | ChoiceRecord
+@dataclass(frozen=True, slots=True)
+class MediaRecord:
+    """One image or recording without any text, such as a recording in a file of duplicates."""
+
+    record_id: str
+    media_id: str
+    app: str | None = None
+    source: str = ""
+
+    @property
+    def text(self) -> str:
+        """Return the empty text: there is nothing to read."""
+        return ""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Return no texts."""
+        return ()
+
+
+QuestionOrChoice = QuestionRecord | ChoiceRecord
+Record = QuestionOrChoice | CaptionRecord | MediaRecord

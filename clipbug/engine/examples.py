@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from clipbug.data.loading.batch import Batch
-from clipbug.data.records import CaptionRecord, Record
+from clipbug.data.records import QuestionOrChoice, Record
 from clipbug.tasks.base import Prediction
 
 _MAX_SIDE = 224
@@ -29,7 +29,7 @@ class Example:
 
     def expected(self) -> str:
         """Return the correct answer, or "?" if the record has none."""
-        labels = {} if isinstance(self.record, CaptionRecord) else self.record.labels
+        labels = self.record.labels if isinstance(self.record, QuestionOrChoice) else {}
         return self.prediction.expected or max(labels, key=labels.__getitem__, default="?")
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from clipbug.config.task import TASKS, TaskClass, find_task
 from clipbug.data.annotations.fields import is_whole
 from clipbug.data.annotations.media_ids import fold_id, whole_number
-from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
+from clipbug.data.records import ChoiceRecord, QuestionOrChoice, Record
 from clipbug.errors import DataError
 from clipbug.metrics.answers import answer_score, ceiling, mean, out_of_vocabulary_share
 from clipbug.metrics.baselines import TrainingAnswers
@@ -14,8 +15,6 @@ from clipbug.metrics.counts import mean_squared_error
 from clipbug.metrics.groups import scores_by_group
 from clipbug.metrics.intervals import bootstrap_interval
 
-_METRICS = {"vqa": "vqa_score", "video_qa": "accuracy", "multiple_choice": "accuracy", "count": "accuracy"}
-_Row = QuestionRecord | ChoiceRecord
 _NUM_SHOWN = 5
 
 
@@ -46,7 +45,7 @@ def score_predictions(
     Raises:
         DataError: predictions without id or answer, two for an id, or all for unknown ids; no labelled row.
     """
-    task = task_name.replace("-", "_")
+    task = find_task(task_name)
     rows = labelled_rows(records, task)
     given = _answers_by_id(predictions, {record.record_id: record for record in records}, task)
     unmatched = _unmatched(given, records)
@@ -56,9 +55,9 @@ def score_predictions(
     by_type = scores_by_group(scores, [row.answer_type for row in rows])
     by_app = scores_by_group(scores, [row.app for row in rows])
     return {
-        "task": task,
+        "task": task.task_name(),
         "score": mean(scores),
-        "metric": _METRICS[task],
+        "metric": task.metric,
         "count": len(rows),
         "answered": len(rows) - len(missing),
         "missing": len(missing),
@@ -69,24 +68,25 @@ def score_predictions(
         "ceiling": ceiling(labels, answers),
         "oov_share": None if answers is None else out_of_vocabulary_share(labels, answers),
         "baselines": _baselines(rows, training_answers, training_choices),
-        **({"mse": _squared_error(given, rows)} if task == "count" else {}),
+        **({"mse": _squared_error(given, rows)} if task.answers_are_numbers else {}),
         "by_type": {name: group.to_json() for name, group in by_type.items()},
         "by_app": {name: group.to_json() for name, group in by_app.items()},
     }
 
 
-def labelled_rows(records: Sequence[Record], task: str) -> list[_Row]:
+def labelled_rows(records: Sequence[Record], task: TaskClass) -> list[QuestionOrChoice]:
     """The rows that have an answer.
 
     Raises:
         DataError: no row has one, or the task's rows have none.
     """
-    if task not in _METRICS:
+    if not task.can_score_answers():
+        scored = " or ".join(one.task_name() for one in TASKS if one.can_score_answers())
         raise DataError(
-            f"predictions of task {task} have no answers to score",
-            f"evaluate runs of {' or '.join(_METRICS)}; other runs have scores in metrics.jsonl",
+            f"predictions of task {task.task_name()} have no answers to score",
+            f"evaluate runs of {scored}; other runs have scores in metrics.jsonl",
         )
-    rows = [record for record in records if not isinstance(record, CaptionRecord) and record.labels]
+    rows = [record for record in records if isinstance(record, QuestionOrChoice) and record.labels]
     if not rows:
         where = f", the first at {records[0].source}" if records else ""
         raise DataError(
@@ -97,7 +97,7 @@ def labelled_rows(records: Sequence[Record], task: str) -> list[_Row]:
 
 
 def _answers_by_id(
-    predictions: Sequence[Mapping[str, Any]], rows: Mapping[str, Record], task: str
+    predictions: Sequence[Mapping[str, Any]], rows: Mapping[str, Record], task: TaskClass
 ) -> dict[str, str]:
     answers: dict[str, str] = {}
     bad, twice = [], []
@@ -124,7 +124,7 @@ def _answers_by_id(
     return answers
 
 
-def _answer_text(answer: object, row: Record | None, task: str) -> str | None:
+def _answer_text(answer: object, row: Record | None, task: TaskClass) -> str | None:
     """The answer as the row words it, or None where it is neither a text nor a number that stands for one."""
     is_index = isinstance(row, ChoiceRecord) and isinstance(answer, str) and answer not in row.options
     digits = whole_number(answer.strip()) if isinstance(answer, str) and is_index else ""
@@ -132,11 +132,11 @@ def _answer_text(answer: object, row: Record | None, task: str) -> str | None:
     if isinstance(number, int | float) and is_whole(number):
         if isinstance(row, ChoiceRecord):
             return row.options[int(number)] if 0 <= number < len(row.options) else None
-        return str(int(number)) if task == "count" else None
+        return str(int(number)) if task.answers_are_numbers else None
     return answer if isinstance(answer, str) else None
 
 
-def _squared_error(given: Mapping[str, str], rows: Sequence[_Row]) -> float | None:
+def _squared_error(given: Mapping[str, str], rows: Sequence[QuestionOrChoice]) -> float | None:
     """Of the rows with a number as prediction; None if there are none."""
     pairs = [
         (float(given[row.record_id]), float(answer))
@@ -177,7 +177,7 @@ def _choice_baselines(
 
 
 def _baselines(
-    rows: Sequence[_Row], training: TrainingAnswers | None, choices: TrainingChoices | None
+    rows: Sequence[QuestionOrChoice], training: TrainingAnswers | None, choices: TrainingChoices | None
 ) -> dict[str, float | None]:
     choice_rows = [row for row in rows if isinstance(row, ChoiceRecord)]
     if choice_rows:

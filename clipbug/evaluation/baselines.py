@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from clipbug.config.task import TaskClass
 from clipbug.data.annotations.retrieval_set import RetrievalSet
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
 from clipbug.metrics.answers import answer_score, ceiling, mean, out_of_vocabulary_share
@@ -17,18 +18,16 @@ from clipbug.metrics.intervals import bootstrap_interval
 from clipbug.metrics.ranking import QueryRank, chance_mrr, rank_queries, ranking_scores
 from clipbug.metrics.text import fold
 
-_METRICS = {"vqa": "vqa_score"}
-
 
 def question_baselines(
-    train: Sequence[QuestionRecord], rows: Sequence[QuestionRecord], task: str
+    train: Sequence[QuestionRecord], rows: Sequence[QuestionRecord], task: TaskClass
 ) -> dict[str, Any]:
     """Majority and question-only answers from the training rows, and what the training answers allow.
 
     Args:
         train: training rows.
         rows: rows with answers, at least one.
-        task: names the metric.
+        task: what the rows ask for.
     """
     training = TrainingAnswers.from_records(train)
     labels = [row.labels for row in rows]
@@ -37,17 +36,17 @@ def question_baselines(
         "majority": lambda row: training.majority,
         "question_only": lambda row: training.answer(row.question),
     }
-    if task == "count" and (numbers := [number for row in train for number in _numbers(row.labels)]):
+    if task.answers_are_numbers and (numbers := [number for row in train for number in _numbers(row.labels)]):
         average = str(round(mean(numbers)))
         guesses["mean"] = lambda row: average
     scores = {name: [answer_score(guess(row), row.labels) for row in rows] for name, guess in guesses.items()}
     return {
-        "task": task,
-        "metric": _METRICS.get(task, "accuracy"),
+        "task": task.task_name(),
+        "metric": task.metric,
         "count": len(rows),
         **_described(scores, rows),
         "majority_answer": training.majority,
-        **({"mse": _squared_errors(guesses, rows)} if task == "count" else {}),
+        **({"mse": _squared_errors(guesses, rows)} if task.answers_are_numbers else {}),
         "oracle": ceiling(labels),
         "ceiling": ceiling(labels, vocabulary),
         "oov_share": out_of_vocabulary_share(labels, vocabulary),
@@ -71,7 +70,9 @@ def _squared_errors(
     return errors
 
 
-def choice_baselines(train: Sequence[ChoiceRecord], rows: Sequence[ChoiceRecord]) -> dict[str, Any]:
+def choice_baselines(
+    train: Sequence[ChoiceRecord], rows: Sequence[ChoiceRecord], task: TaskClass
+) -> dict[str, Any]:
     """A random option, the most frequent position, and the option that training rows speak for."""
     training = TrainingChoices(train)
     scores = {
@@ -80,8 +81,8 @@ def choice_baselines(train: Sequence[ChoiceRecord], rows: Sequence[ChoiceRecord]
     }
     described = _described(scores, rows)
     return {
-        "task": "multiple_choice",
-        "metric": "accuracy",
+        "task": task.task_name(),
+        "metric": task.metric,
         "count": len(rows),
         **described,
         "baselines": {"random": expected_by_chance(rows), **described["baselines"]},
@@ -89,7 +90,9 @@ def choice_baselines(train: Sequence[ChoiceRecord], rows: Sequence[ChoiceRecord]
     }
 
 
-def retrieval_baselines(rows: Sequence[CaptionRecord], documents: Sequence[Record] | None) -> dict[str, Any]:
+def retrieval_baselines(
+    rows: Sequence[CaptionRecord], documents: Sequence[Record] | None, task: TaskClass
+) -> dict[str, Any]:
     """BM25 between captions and what is written about the recordings, in both directions, beside chance.
 
     Args:
@@ -99,8 +102,8 @@ def retrieval_baselines(rows: Sequence[CaptionRecord], documents: Sequence[Recor
     search = RetrievalSet.from_records(rows)
     rights = [search.right_media[text] for text in search.text_of_row]
     report: dict[str, Any] = {
-        "task": "retrieval",
-        "metric": "mrr",
+        "task": task.task_name(),
+        "metric": task.metric,
         "count": len(rows),
         "recordings": len(search.media_ids),
         "baselines": {"random": chance_mrr([len(right) for right in rights], len(search.media_ids))},

@@ -14,6 +14,8 @@ from clipbug.metrics.ranking import QueryRank, macro_average, ranking_scores
 
 SETTINGS: tuple[Setting, ...] = ("own_app", "all_apps")
 MODEL = "model"
+DUPLICATES = "duplicates"
+"""What the scores call this evaluation, where those of a task have its name."""
 _MAIN_SETTING: Setting = "own_app"
 _MAIN_SCORE = "mrr"
 
@@ -52,7 +54,7 @@ def score_duplicates(
     }
     best = scores[_MAIN_SETTING][MODEL]
     return {
-        "task": "duplicates",
+        "task": DUPLICATES,
         "score": best[_MAIN_SCORE],
         "metric": _MAIN_SCORE,
         "count": len(main),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipbug.config.task import RetrievalConfig
 from clipbug.data.annotations.retrieval_set import RetrievalSet
 from clipbug.errors import DataError
 from clipbug.metrics.retrieval import direction_scores
@@ -45,7 +46,7 @@ def score_retrieval(found: RetrievalSet, scores: NDArray[np.floating[Any]]) -> d
         clusters=found.media_ids,
     )
     return {
-        "task": "retrieval",
+        "task": RetrievalConfig.task_name(),
         "score": forward[MAIN_SCORE],
         "metric": MAIN_SCORE,
         "count": forward["count"],

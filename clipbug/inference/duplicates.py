@@ -1,7 +1,6 @@
 """Duplicate recordings found by how alike they look to a model, and to what needs no training."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,7 +11,6 @@ from torch.nn import functional
 
 from clipbug.builders.batches import BatchBuilder
 from clipbug.config import RunConfig
-from clipbug.config.task import RetrievalConfig
 from clipbug.data.records import Record
 from clipbug.engine.embedding import Embedder, embed
 from clipbug.evaluation.duplicates import MODEL
@@ -59,8 +57,6 @@ def compare_recordings(
         "untrained": lambda frames: _pooled_features(untrained, frames),
         "thumbnail": _thumbnails,
     }
-    # Whatever the run was trained for, these rows have no texts and no targets.
-    as_search = replace(builder, config=config.model_copy(update={"task": RetrievalConfig()}))
     compute = partial(
         embed,
         embedders,
@@ -71,7 +67,7 @@ def compare_recordings(
     )
     resumed = compute_remaining(
         log,
-        as_search,
+        builder,
         records,
         key=lambda record: record.media_id,
         compute=compute,

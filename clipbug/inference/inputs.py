@@ -9,8 +9,11 @@ from typing import Any
 
 from clipbug.builders.records import asked_task, open_media
 from clipbug.config import RunConfig
+from clipbug.config.data import DataFormat
+from clipbug.config.task import find_task
 from clipbug.data.annotations import detect_family
-from clipbug.data.annotations.families import DataFormat, family_of
+from clipbug.data.annotations.duplicates import is_duplicates_file
+from clipbug.data.annotations.families import family_of
 from clipbug.data.media import MediaSource
 from clipbug.errors import DataError
 from clipbug.workspace.run_folder import RunFolder
@@ -29,7 +32,9 @@ class InferenceInputs:
         weights: of the step.
         files: annotation files.
         stores: that `media` reads from.
-        asked: what their rows ask for, a task that the run's model can do.
+        asked: the task of their rows, which the run's model can do.
+        are_duplicates: whether they say which recordings show the same bug, which any model can be evaluated
+            on; `asked` is then the run's own task.
     """
 
     folder: RunFolder
@@ -39,6 +44,12 @@ class InferenceInputs:
     media: MediaSource
     stores: tuple[str, ...]
     asked: str
+    are_duplicates: bool
+
+    @property
+    def ask_for_rankings(self) -> bool:
+        """Whether the results are rankings of recordings instead of answers."""
+        return self.are_duplicates or find_task(self.asked).ranks_recordings
 
 
 def find_inputs(
@@ -63,8 +74,9 @@ def find_inputs(
     stores = _stores(config, storage) if not media else tuple(map(str, media))
     media_source = open_media(stores, storage)
     absolute = tuple(str(Path(store).resolve()) for store in stores)
-    asked = asked_task(config.task.name, files)
-    return InferenceInputs(folder, config, weights, files, media_source, absolute, asked)
+    are_duplicates = is_duplicates_file(Path(files[0]))
+    asked = config.task.name if are_duplicates else asked_task(config.task.name, files)
+    return InferenceInputs(folder, config, weights, files, media_source, absolute, asked, are_duplicates)
 
 
 def default_data(config: RunConfig) -> tuple[Path, ...]:

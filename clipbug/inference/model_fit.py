@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from clipbug.config.task import find_task, task_for_questions
 from clipbug.data.media import MediaKind
 from clipbug.errors import CheckpointError, ClipbugError
 from clipbug.workspace.run_folder import RunFolder
@@ -17,7 +18,6 @@ logger = logging.getLogger(__name__)
 _RUNS_SHOWN = 8
 _PLURAL: Mapping[MediaKind, str] = {"image": "pictures", "video": "recordings"}
 _SINGULAR: Mapping[MediaKind, str] = {"image": "a picture", "video": "a recording"}
-_TASKS: Mapping[MediaKind, str] = {"image": "vqa", "video": "video-qa"}
 _ASKS_FOR_A_NUMBER = re.compile(r"\bhow (?:many|often|much)\b|\bnumber of\b|\bcount\b", re.IGNORECASE)
 
 
@@ -40,7 +40,11 @@ class ModelFit:
 
     def fits(self, kind: MediaKind, question: str | None) -> bool:
         """Whether it is for such files and can answer: a count is no answer to "what is ..."."""
-        can_answer = self.task != "count" or question is None or _ASKS_FOR_A_NUMBER.search(question)
+        can_answer = (
+            not find_task(self.task).answers_are_numbers
+            or question is None
+            or _ASKS_FOR_A_NUMBER.search(question)
+        )
         return kind in self.kinds and bool(can_answer)
 
     def refuse_other_task(self) -> None:
@@ -59,7 +63,7 @@ class ModelFit:
                 f"{self.folder.path} answers questions about {_listed(self.kinds)} (task {self.task}),"
                 f" and {file} is {_SINGULAR[kind]}",
                 f"name a model for {_PLURAL[kind]}, or leave --model out: then the newest run that fits is"
-                f" asked; to train one: clipbug finetune --task {_TASKS[kind]}",
+                f" asked; to train one: clipbug finetune --task {task_for_questions(kind).option_name()}",
             )
 
     @property
@@ -135,8 +139,8 @@ class ModelChoice:
         raise CheckpointError(
             f"no run under {self._storage.root} answers questions {wanted}"
             + (f" (runs there: {there})" if there else ""),
-            f"train one: clipbug finetune --task {_TASKS[kind]} --train FILE.jsonl --media STORE;"
-            " or name a run or model folder: --model DIR",
+            f"train one: clipbug {task_for_questions(kind).training_command()} --train FILE.jsonl"
+            " --media STORE; or name a run or model folder: --model DIR",
         )
 
 

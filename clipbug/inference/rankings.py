@@ -22,7 +22,7 @@ from clipbug.builders.task_model import model_of
 from clipbug.data.annotations import MediaMatch
 from clipbug.data.annotations.duplicates import BugRecording, read_duplicates
 from clipbug.data.loading.batch import UnreadVisual
-from clipbug.data.records import CaptionRecord
+from clipbug.data.records import MediaRecord
 from clipbug.engine.predictor import InferencePrecision
 from clipbug.errors import DataError
 from clipbug.evaluation.duplicates import MODEL
@@ -37,7 +37,6 @@ from clipbug.runtime.files import atomic_write
 from clipbug.runtime.json_text import json_text
 from clipbug.tasks.base import RankingTask
 
-SEARCHES = ("retrieval", "duplicates")
 SCORES_NAME = "scores.npz"
 
 
@@ -113,7 +112,7 @@ def infer_search(
         encoder = FrameEncoder(model_of(model.task))
         config = inputs.config.model_copy(update={"precision": model.precision})
         builder = BatchBuilder(config, inputs.media, model.text, model.task, processes)
-        find = _find_duplicates if inputs.asked == "duplicates" else _find_recordings
+        find = _find_duplicates if inputs.are_duplicates else _find_recordings
         found = find(inputs, rows, builder, encoder, log)
     report = SearchReport(
         run=str(inputs.folder.path.resolve()),
@@ -142,13 +141,13 @@ def infer_search(
 
 def _matched_rows(inputs: InferenceInputs) -> MediaMatch:
     """The rows of the files with their media, read before a model is loaded."""
-    if inputs.asked != "duplicates":
+    if not inputs.are_duplicates:
         return match_records(inputs.files, inputs.config, inputs.media)
     if len(inputs.files) != 1:
         raise DataError(f"{len(inputs.files)} files of duplicates are named", "name one with --data")
     source = str(inputs.files[0])
     recordings = read_duplicates(inputs.files[0])
-    records = [CaptionRecord(one.media_id, one.media_id, "", one.app, source) for one in recordings]
+    records = [MediaRecord(one.media_id, one.media_id, one.app, source) for one in recordings]
     return join_media(records, inputs.config, inputs.media)
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from clipbug.builders.records import read_records
+from clipbug.config.data import DataFormat
+from clipbug.config.task import TASKS, TaskClass, find_task, task_of_family
 from clipbug.data.annotations import detect_family
-from clipbug.data.annotations.families import FAMILY_OF_TASK, DataFormat
 from clipbug.data.annotations.media_ids import fold_id
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
 from clipbug.errors import ConfigError, DataError
 from clipbug.evaluation.baselines import choice_baselines, question_baselines, retrieval_baselines
 
-TASKS = tuple(task for task in FAMILY_OF_TASK if task != "pretraining")
 _Kind = TypeVar("_Kind", QuestionRecord, ChoiceRecord, CaptionRecord)
 
 
@@ -49,13 +49,14 @@ def baseline(
     Raises:
         DataError: a file cannot be read; no training file, or no answers; documents that are the queries.
     """
-    chosen = (task or _task_of(data[0])).replace("-", "_")
-    if chosen not in TASKS:
-        raise ConfigError(f"task {task} has no baselines", f"tasks that have some: {', '.join(TASKS)}")
-    rows = read_records(data, chosen, data_format=data_format or "auto")
-    training = read_records(train, chosen, data_format=data_format or "auto")
-    if chosen == "retrieval":
-        scores = _retrieval(rows, training, documents, data)
+    chosen = _task_of(data[0]) if task is None else find_task(task)
+    if chosen.metric is None:
+        scored = ", ".join(one.task_name() for one in TASKS if one.metric is not None)
+        raise ConfigError(f"task {task} has no baselines", f"tasks that have some: {scored}")
+    rows = read_records(data, chosen.task_name(), data_format=data_format or "auto")
+    training = read_records(train, chosen.task_name(), data_format=data_format or "auto")
+    if chosen.ranks_recordings:
+        scores = _retrieval(rows, training, documents, data, chosen)
     else:
         scores = _questions(rows, training, chosen)
     counted = {"unlabelled": len(rows) - scores["count"]}
@@ -63,21 +64,24 @@ def baseline(
     return BaselineReport({**scores, **counted, **files})
 
 
-def _questions(rows: Sequence[Record], training: Sequence[Record], task: str) -> dict[str, Any]:
+def _questions(rows: Sequence[Record], training: Sequence[Record], task: TaskClass) -> dict[str, Any]:
     if not training:
         raise DataError("there are no training rows to learn guesses from", "name them: --train FILE")
-    if task == "multiple_choice":
-        choices = _of(ChoiceRecord, rows)
+    if choices := _of(ChoiceRecord, rows):
         answered = [row for row in choices if row.answer is not None]
         _refuse_none(answered, rows)
-        return choice_baselines(_of(ChoiceRecord, training), answered)
+        return choice_baselines(_of(ChoiceRecord, training), answered, task)
     questions = [row for row in _of(QuestionRecord, rows) if row.labels]
     _refuse_none(questions, rows)
     return question_baselines(_of(QuestionRecord, training), questions, task)
 
 
 def _retrieval(
-    rows: Sequence[Record], training: Sequence[Record], documents: Sequence[Path], data: Sequence[Path]
+    rows: Sequence[Record],
+    training: Sequence[Record],
+    documents: Sequence[Path],
+    data: Sequence[Path],
+    task: TaskClass,
 ) -> dict[str, Any]:
     same = {path.resolve() for path in documents} & {path.resolve() for path in data}
     if same:
@@ -86,7 +90,7 @@ def _retrieval(
             "give other texts about the recordings with --documents, such as recognized text",
         )
     candidates = {fold_id(row.media_id): row.media_id for row in rows}
-    texts = read_records(documents, "retrieval") if documents else list(training)
+    texts = read_records(documents, task.task_name()) if documents else list(training)
     known = [
         replace(row, media_id=candidates[fold_id(row.media_id)])
         for row in texts
@@ -97,14 +101,14 @@ def _retrieval(
             f"none of the {len(texts)} documents is about one of the {len(candidates)} recordings",
             "documents are joined with the recordings by clip_name; ids must be equal",
         )
-    return retrieval_baselines(_of(CaptionRecord, rows), known or None)
+    return retrieval_baselines(_of(CaptionRecord, rows), known or None, task)
 
 
-def _task_of(path: Path) -> str:
+def _task_of(path: Path) -> TaskClass:
     family = detect_family(path)
     if family is None:
         raise DataError(f"{path} is of no known family", "formats: docs/your-own-data.md")
-    return next(task for task, name in FAMILY_OF_TASK.items() if name == family)
+    return task_of_family(family)
 
 
 def _of(kind: type[_Kind], rows: Sequence[Record]) -> list[_Kind]:

@@ -35,8 +35,7 @@ class ImportedConfig:
 
     def to_yaml(self) -> str:
         """A config file whose first lines say what became of every flag."""
-        task = self.config.task.name.replace("_", "-")
-        command = "pretrain" if task == "pretraining" else f"finetune --task {task}"
+        command = self.config.task.training_command()
         lines = [
             f"# clipbug {command} --config {self.source.stem}.yaml",
             f"# From {self.source.name} of ClipBERT: every flag, and what takes it over here.",

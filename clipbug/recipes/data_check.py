@@ -10,9 +10,9 @@ from clipbug.checks.dataset.findings import Finding, Part
 from clipbug.checks.dataset.media import check_media
 from clipbug.checks.dataset.records import check_rows
 from clipbug.checks.dataset.splits import check_splits
+from clipbug.config.data import DataFormat
 from clipbug.data.annotations import load_aliases, scan_annotations
 from clipbug.data.annotations.answers import AnswerVocabulary
-from clipbug.data.annotations.families import DataFormat
 from clipbug.data.store.store import open_stores
 from clipbug.errors import DataError
 from clipbug.workspace.storage import Split, split_of

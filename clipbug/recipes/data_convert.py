@@ -6,19 +6,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from clipbug.data.annotations import Family, scan_annotations
+from clipbug.config.data import DataFormat, Family
+from clipbug.data.annotations import scan_annotations
 from clipbug.data.annotations.answer_forms import AnswerForm, in_form
-from clipbug.data.annotations.families import DataFormat
-from clipbug.data.records import UNKNOWN_TYPE, CaptionRecord, ChoiceRecord, QuestionRecord, Record
+from clipbug.data.annotations.families import FAMILIES
+from clipbug.data.records import (
+    UNKNOWN_TYPE,
+    CaptionRecord,
+    ChoiceRecord,
+    QuestionOrChoice,
+    QuestionRecord,
+    Record,
+)
 from clipbug.errors import DataError
 from clipbug.runtime.files import atomic_write
-
-_MEDIA_FIELD: dict[Family, str] = {
-    "vqa": "image_id",
-    "video_qa": "video_id",
-    "multiple_choice": "video_id",
-    "captions": "clip_name",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +101,10 @@ def write_rows(output: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _plain_row(record: Record, family: Family, form: AnswerForm) -> dict[str, Any]:
-    row: dict[str, Any] = {_MEDIA_FIELD[family]: record.media_id}
+    row: dict[str, Any] = {FAMILIES[family].media[0]: record.media_id}
     if isinstance(record, CaptionRecord):
         row["caption"] = record.caption
-    else:
+    elif isinstance(record, QuestionOrChoice):
         row |= {"question_id": record.question_id}
         row |= {"question": record.question} if record.question else {}
         row |= _answers(record, family, form) if isinstance(record, QuestionRecord) else _options(record)

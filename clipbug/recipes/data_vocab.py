@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from clipbug.config.data import DataFormat
 from clipbug.data.annotations import read_annotations
 from clipbug.data.annotations.answer_forms import AnswerForm, in_form
 from clipbug.data.annotations.answers import AnswerVocabulary, fold
-from clipbug.data.annotations.families import DataFormat
 from clipbug.data.records import QuestionRecord
 from clipbug.errors import DataError
 from clipbug.workspace.storage import split_of

@@ -3,21 +3,22 @@
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from clipbug.builders.records import asked_task, open_media, read_records
 from clipbug.config import RunConfig
-from clipbug.config.task import CountConfig
+from clipbug.config.data import DataFormat
+from clipbug.config.task import TASKS, find_task
 from clipbug.data.annotations.duplicates import is_duplicates_file
-from clipbug.data.annotations.families import DataFormat
 from clipbug.data.records import ChoiceRecord
 from clipbug.errors import DataError
 from clipbug.evaluation.answers import labelled_rows, score_predictions
 from clipbug.evaluation.predictions_file import read_predictions
 from clipbug.evaluation.rankings import evaluate_duplicates, evaluate_retrieval
-from clipbug.inference.rankings import SCORES_NAME, SEARCHES
+from clipbug.inference.rankings import SCORES_NAME
 from clipbug.metrics.choice_baselines import TrainingChoices
 from clipbug.recipes.infer import infer
 from clipbug.runtime.files import WriteError, atomic_write, can_write
@@ -98,11 +99,13 @@ def _keep(report: EvaluationReport, file: Path) -> None:
 
 def _refuse_without_answers(config: RunConfig, data: Path, data_format: DataFormat | None) -> None:
     """See that there is something to score against, before a model is asked for predictions."""
+    if is_duplicates_file(data):
+        return
     task = asked_task(config.task.name, [data])
-    if task in SEARCHES:
+    if find_task(task).ranks_recordings:
         return
     read_as = data_format or (config.data.format if task == config.task.name else "auto")
-    labelled_rows(read_records([data], task, data_format=read_as), task)
+    labelled_rows(read_records([data], task, data_format=read_as), find_task(task))
 
 
 def _scores(
@@ -130,7 +133,7 @@ def _scores(
     task = asked_task(trained or _task_of_rows(files), files)
     read_as = data_format or ("auto" if config is None or task != trained else config.data.format)
     records = read_records(files, task, data_format=read_as)
-    if task == "retrieval":
+    if find_task(task).ranks_recordings:
         in_stores = [replace(row, media_id=source.renamed.get(row.media_id, row.media_id)) for row in records]
         return evaluate_retrieval(in_stores, _ranking_file(file, is_named))
     return score_predictions(
@@ -139,20 +142,21 @@ def _scores(
         task_name=task,
         answers=None if config is None or run is None else _possible_answers(config, run),
         training_answers=None if run is None else run.training_answers(),
-        training_choices=_training_choices(config) if task == trained == "multiple_choice" else None,
+        training_choices=_training_choices(config)
+        if task == trained and isinstance(records[0], ChoiceRecord)
+        else None,
     )
 
 
 def _task_of_rows(files: Sequence[Path]) -> str:
-    """What rows of unknown origin ask: open questions that are all answered by numbers are counts."""
+    """Return the task of rows of unknown origin: questions that are all answered by numbers are counts."""
     task = task_of_file(files[0])
-    if task != "video_qa":
-        return task
-    try:
-        read_records(files, "count")
-    except DataError:
-        return task
-    return "count"
+    family = find_task(task).family
+    for counting in (one for one in TASKS if one.family == family and one.answers_are_numbers):
+        with suppress(DataError):
+            read_records(files, counting.task_name())
+            return counting.task_name()
+    return task
 
 
 def _ranking_file(file: Path, is_named: bool) -> Path:
@@ -161,20 +165,17 @@ def _ranking_file(file: Path, is_named: bool) -> Path:
 
 
 def _training_choices(config: RunConfig | None) -> TrainingChoices | None:
-    """Which options were right in training, if the training files are still there."""
-    files = () if config is None else config.data.train
-    if not files or not all(Path(file).exists() for file in files):
+    """Return which options were right in training, if the run has such files and they still exist."""
+    if config is None or not config.data.train or not all(Path(file).exists() for file in config.data.train):
         return None
-    rows = read_records(files, "multiple_choice")
+    rows = read_records(config.data.train, config.task.name)
     return TrainingChoices(row for row in rows if isinstance(row, ChoiceRecord))
 
 
 def _possible_answers(config: RunConfig, run: RunFolder) -> Sequence[str] | None:
-    """What the run's model can answer; None: anything."""
-    if isinstance(config.task, CountConfig):
-        return [str(number) for number in range(config.task.minimum, config.task.maximum + 1)]
+    """Return what the run's model can answer; None: anything."""
     answers = run.answers()
-    return None if answers is None else answers.answers
+    return config.task.possible_answers() if answers is None else answers.answers
 
 
 def predictions_of_run(

@@ -13,13 +13,13 @@ from clipbug.builders.batches import BatchBuilder
 from clipbug.builders.cut_texts import warn_of_cut_texts
 from clipbug.builders.records import match_records
 from clipbug.builders.task_model import model_of
-from clipbug.data.annotations.families import DataFormat
+from clipbug.config.data import DataFormat
 from clipbug.data.records import Record
 from clipbug.engine.predictor import InferencePrecision, predict
 from clipbug.errors import ConfigError, DataError
 from clipbug.inference.inputs import PATIENCE, find_inputs, result_settings
 from clipbug.inference.load import load_inference_model
-from clipbug.inference.rankings import SEARCHES, SearchReport, infer_search
+from clipbug.inference.rankings import SearchReport, infer_search
 from clipbug.inference.result_log import Result, ResultLog, compute_remaining
 from clipbug.inference.scores_file import write_scores
 from clipbug.models.inference.frame_encoder import FrameEncoder
@@ -134,7 +134,7 @@ def infer(
     _refuse_other_targets(target, scores)
     if not can_write(target):  # before the model is loaded
         raise WriteError(f"cannot write predictions to {target}", "Name another folder: --output DIR.")
-    if inputs.asked in SEARCHES:
+    if inputs.ask_for_rankings:
         return infer_search(
             inputs,
             step=step,

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from clipbug.builders.records import asked_task, open_media, read_records
+from clipbug.config.task import find_task
 from clipbug.data.annotations.duplicates import is_duplicates_file
 from clipbug.data.media import MediaSource
 from clipbug.errors import ClipbugError, DataError
+from clipbug.evaluation.duplicates import DUPLICATES
 from clipbug.evaluation.predictions_file import read_predictions
 from clipbug.recipes.data_check import check_data
 from clipbug.recipes.evaluate import evaluate, predictions_of_run
@@ -71,8 +73,7 @@ def make_report(
             f"nothing says which questions {found.predictions} answers", "name the file with --data"
         )
     run = None if found.run is None else RunFolder.open(Path(found.run))
-    task = asked_task(run.config().task.name if run is not None else _task_of(files[0]), files)
-    subject = _Subject(found, files, run, task, Storage(storage), _stores(run, media))
+    subject = _Subject(found, files, run, _task_of(run, files), Storage(storage), _stores(run, media))
     contents = _contents(subject, data, num_evidence)
     return _write(contents, output or Path(found.predictions).with_name("report.html"))
 
@@ -84,13 +85,14 @@ class _Subject:
     Attributes:
         files: that were answered.
         run: that answered, where it is known.
+        task: of the questions; None: the files say which recordings are duplicates.
         stores: of the recordings; none: all under the storage.
     """
 
     found: PredictionSource
     files: tuple[Path, ...]
     run: RunFolder | None
-    task: str
+    task: str | None
     storage: Storage
     stores: tuple[str, ...]
 
@@ -107,14 +109,16 @@ def _contents(subject: _Subject, data: Path | None, num_evidence: int) -> Report
     scores = _scores(subject, data) if is_scored else None
     return ReportContents(
         title=run.path.resolve().name if run is not None else Path(found.predictions).parent.resolve().name,
-        facts=facts.head_facts(subject.task, found, files, len(cards) + len(rankings), len(frames)),
+        facts=facts.head_facts(
+            subject.task or DUPLICATES, found, files, len(cards) + len(rankings), len(frames)
+        ),
         scores=scores,
         cards=_with_evidence(cards, subject, num_evidence if strips else 0),
         rankings=rankings,
         groups=_groups(cards),
         curves=[] if run is None else facts.training_curves(run.path / "metrics.jsonl"),
         filmstrips=strips,
-        findings=[] if subject.task == "duplicates" else data_findings(run, files, subject.stores),
+        findings=[] if subject.task is None else data_findings(run, files, subject.stores),
         commands=facts.commands_again(run, found, files),
         files=facts.folded_files(run, scores),
         notes=[*facts.counted(scores), *notes],
@@ -139,12 +143,14 @@ def _write(contents: ReportContents, target: Path) -> PageReport:
 def _answers(subject: _Subject) -> tuple[list[Card], list[Ranking]]:
     """Questions with their answers; or, of a search, queries with what was found."""
     rows, task = read_predictions(Path(subject.found.predictions)), subject.task
-    if task == "duplicates":
+    if task is None:
         return [], duplicate_rankings(rows, subject.files[0])
     config = None if subject.run is None else subject.run.config()
     read_as = "auto" if config is None or config.task.name != task else config.data.format
     records = read_records(subject.files, task, data_format=read_as)
-    return ([], text_rankings(rows, records)) if task == "retrieval" else (make_cards(rows, records), [])
+    if find_task(task).ranks_recordings:
+        return [], text_rankings(rows, records)
+    return make_cards(rows, records), []
 
 
 def _with_evidence(cards: Sequence[Card], subject: _Subject, count: int) -> Sequence[Card]:
@@ -156,8 +162,10 @@ def _with_evidence(cards: Sequence[Card], subject: _Subject, count: int) -> Sequ
     return with_evidence(cards, subject.run, predictions, subject.open_media(), count=count)
 
 
-def _task_of(file: Path) -> str:
-    return "duplicates" if is_duplicates_file(file) else task_of_file(file)
+def _task_of(run: RunFolder | None, files: Sequence[Path]) -> str | None:
+    if is_duplicates_file(files[0]):
+        return None
+    return asked_task(task_of_file(files[0]) if run is None else run.config().task.name, files)
 
 
 def _find(source: Path | None, storage: Storage, data: Path | None) -> PredictionSource:

@@ -60,7 +60,7 @@ def commands_again(run: RunFolder | None, found: PredictionSource, files: Sequen
     if run is None:
         return [f"clipbug evaluate --predictions {shlex.quote(found.predictions)} --data {data}"]
     folder = shlex.quote(str(run.path))
-    command = "pretrain" if run.config().task.name == "pretraining" else "finetune"
+    command = run.config().task.command
     return [
         f"clipbug {command} --config {shlex.quote(str(run.path / 'config.yaml'))} --output NEW_FOLDER",
         f"clipbug infer --run {folder} --data {data}",

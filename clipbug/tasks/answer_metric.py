@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from clipbug.data.records import CaptionRecord, Record
+from clipbug.data.records import QuestionOrChoice, Record
 from clipbug.errors import DataError
 from clipbug.metrics.answers import answer_score, mean
 from clipbug.metrics.groups import scores_by_group
@@ -25,7 +25,7 @@ class AnswerMetric:
         Raises:
             DataError: no row has a label.
         """
-        rows = [record for record in records if not isinstance(record, CaptionRecord) and record.labels]
+        rows = [record for record in records if isinstance(record, QuestionOrChoice) and record.labels]
         if not rows:
             raise DataError(
                 f"none of {len(records)} rows has an answer to score against",

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clipbug.data.loading.batch import Batch
-from clipbug.data.records import CaptionRecord, Record
+from clipbug.data.records import QuestionOrChoice, Record
 from clipbug.tasks.base import ClipPrediction, Prediction
 
 
@@ -72,7 +72,7 @@ def build_predictions(
         predictions.append(
             Prediction(
                 record_id=record.record_id,
-                question_id=record.record_id if isinstance(record, CaptionRecord) else record.question_id,
+                question_id=record.question_id if isinstance(record, QuestionOrChoice) else record.record_id,
                 media_id=record.media_id,
                 question=record.text,
                 answer=top[0][0],

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clipbug.config.task import task_of_family
 from clipbug.data.annotations import detect_family
-from clipbug.data.annotations.families import FAMILY_OF_TASK
 from clipbug.errors import DataError
 from clipbug.runtime.json_reading import read_note
 
@@ -47,8 +47,12 @@ def noted(inferred: Mapping[str, Any], predictions: Path, run: str | None) -> Pr
 
 
 def task_of_file(path: Path) -> str:
-    """The task whose annotation files look like this one. Raises DataError if it is of no known family."""
+    """Return the task whose annotation files look like this one.
+
+    Raises:
+        DataError: it is of no known family.
+    """
     family = detect_family(path)
     if family is None:
         raise DataError(f"{path} is of no known family", "formats: docs/your-own-data.md")
-    return next(task for task, name in FAMILY_OF_TASK.items() if name == family)
+    return task_of_family(family).task_name()

@@ -46,10 +46,6 @@ WITHOUT_EFFECT = {
 """Settings that a run may go on with in another value: weights and metrics stay the same."""
 
 
-_MEDIA_OF_TASK: Mapping[str, MediaKind] = {"vqa": "image", "video_qa": "video", "count": "video"}
-"""Tasks that answer free questions."""
-
-
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """Paths and contents of a run or model folder."""
@@ -131,7 +127,7 @@ class RunFolder:
 
         By the media of its training; of a folder that does not tell (imported weights), by its task.
         """
-        usual = _MEDIA_OF_TASK.get(self.config().task.name)
+        usual = self.config().task.question_medium
         if usual is None:
             return ()
         trained = self.data_fingerprint().get("kinds") or ()
@@ -174,9 +170,7 @@ class RunFolder:
     def _how_to_make(self, step: str) -> str:
         if not step.isdecimal():
             return "--step takes a number, best or last"
-        task = self.config().task.name.replace("_", "-")
-        command = "pretrain" if task == "pretraining" else f"finetune --task {task}"
-        return f"to make it: clipbug {command} --max-steps {int(step)}"
+        return f"to make it: clipbug {self.config().task.training_command()} --max-steps {int(step)}"
 
     def data_fingerprint(self) -> dict[str, Any]:
         """What data.json holds; empty for a folder without it."""

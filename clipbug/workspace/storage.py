@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from clipbug.data.annotations import Family, detect_family
-from clipbug.data.annotations.families import FAMILY_OF_TASK
+from clipbug.config.data import Family
+from clipbug.config.task import find_task
+from clipbug.data.annotations import detect_family
 from clipbug.errors import DataError
 
 Split = Literal["train", "val", "test"]
@@ -68,8 +69,8 @@ class Storage:
         return self.root / "txt_db"
 
     def runs_folder(self, task: str) -> Path:
-        """Where runs of a task go."""
-        return self.root / ("pretrained" if task == "pretraining" else "finetune")
+        """Return the folder of the runs of a task."""
+        return self.root / ("pretrained" if find_task(task).command == "pretrain" else "finetune")
 
     def stores(self) -> list[Path]:
         """All stores, sorted."""
@@ -90,7 +91,7 @@ class Storage:
         Raises:
             DataError: there is none, or there are several.
         """
-        found = self._data_sets(family or FAMILY_OF_TASK[task])
+        found = self._data_sets(family or find_task(task).family)
         if not found:
             raise DataError(
                 f"no training file for task {task} under {self.text}", self._how_to_add_data(task)
@@ -117,10 +118,10 @@ class Storage:
             if there
             else "there are no annotation files\n"
         )
-        command = "pretrain" if task == "pretraining" else f"finetune --task {task.replace('_', '-')}"
         return (
             f"{listed}put a file such as {self.text}/mydata/train.jsonl there, or name one:"
-            f" clipbug {command} --train FILE.jsonl (formats: docs/your-own-data.md;"
+            f" clipbug {find_task(task).training_command()} --train FILE.jsonl"
+            " (formats: docs/your-own-data.md;"
             " `clipbug demo --keep storage` makes an example)"
         )
 

@@ -10,9 +10,8 @@ import pytest
 from typer.main import get_command
 
 from clipbug.cli.main import build_app
-from clipbug.cli.options import FINETUNE_TASKS
+from clipbug.cli.options import finetune_tasks, model_tasks
 from clipbug.cli.reference import cli_page
-from clipbug.config.presets import task_key
 from clipbug.config.schema import tags_at
 from tests.helpers.fake_recipes import FakeRecipes, exit_code_of
 
@@ -115,7 +114,8 @@ def _words(param: Any) -> list[str]:
 
 
 def test_tasks_of_finetune_are_those_of_the_config() -> None:
-    assert {task_key(task) for task in FINETUNE_TASKS} == set(tags_at("task")) - {"pretraining"}
+    assert {task.replace("-", "_") for task in finetune_tasks()} == set(tags_at("task")) - {"pretraining"}
+    assert {task.replace("-", "_") for task in model_tasks()} == set(tags_at("task"))
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from clipbug.checks.dataset.findings import Finding, Part, by_family
+from clipbug.config.task import task_of_family
 from clipbug.data.annotations.answers import AnswerVocabulary
-from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
+from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionOrChoice, QuestionRecord, Record
 from clipbug.evaluation.baselines import choice_baselines, question_baselines
 from clipbug.metrics.answers import best_score, ceiling
 from clipbug.metrics.text import fold
@@ -37,7 +38,7 @@ def _answers(parts: Sequence[Part], vocabulary: AnswerVocabulary | None) -> Iter
 def answer_statistics(part: Part) -> dict[str, Any]:
     """Counts of one file: rows, visuals, answers and their types."""
     records = part.records
-    types = Counter(row.answer_type for row in records if not isinstance(row, CaptionRecord))
+    types = Counter(row.answer_type for row in records if isinstance(row, QuestionOrChoice))
     answers = Counter(
         answer for row in records if isinstance(row, QuestionRecord) for answer in map(fold, row.labels)
     )
@@ -69,11 +70,13 @@ def _scores(parts: Sequence[Part], split: Split) -> dict[str, Any]:
     questions = [row for row in rows if isinstance(row, QuestionRecord) and row.labels]
     choices = [row for row in rows if isinstance(row, ChoiceRecord) and row.answer is not None]
     found: dict[str, Any] = {}
+    task = task_of_family(parts[0].file.family)
     if questions:
         learnt = [row for row in train if isinstance(row, QuestionRecord)]
-        found = question_baselines(learnt, questions, parts[0].file.family)
+        found = question_baselines(learnt, questions, task)
     elif choices:
-        found = choice_baselines([row for row in train if isinstance(row, ChoiceRecord)], choices)
+        learnt_choices = [row for row in train if isinstance(row, ChoiceRecord)]
+        found = choice_baselines(learnt_choices, choices, task)
     if not found:
         return {}
     kept = ("metric", "count", "oracle", "ceiling", "oov_share") if train else ("metric", "count", "oracle")
@@ -125,7 +128,7 @@ def _vocabulary(train: Sequence[QuestionRecord], vocabulary: AnswerVocabulary) -
 
 
 def _unanswered(part: Part) -> Iterator[Finding]:
-    rows = [row for row in part.records if not isinstance(row, CaptionRecord)]
+    rows = [row for row in part.records if isinstance(row, QuestionOrChoice)]
     empty = [row.record_id for row in rows if not _is_answered(row)]
     if empty and part.split != "test":
         text = f"{part.name}: {len(empty)} of {len(rows)} rows have no answer; they are out of loss and score"

@@ -7,7 +7,7 @@ from clipbug.checks.dataset.findings import Finding, Part, place
 from clipbug.data.annotations.fields import ID_FIELDS, is_used
 from clipbug.data.annotations.media_ids import fold_id
 from clipbug.data.annotations.option_columns import find_option_columns
-from clipbug.data.records import UNKNOWN_TYPE, CaptionRecord, ChoiceRecord, QuestionRecord, Record
+from clipbug.data.records import UNKNOWN_TYPE, ChoiceRecord, QuestionOrChoice, QuestionRecord, Record
 from clipbug.metrics.text import fold
 
 _SPREADSHEET_ERRORS = ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#ERROR!")
@@ -40,14 +40,14 @@ def same_row(record: Record) -> Hashable:
         return media, fold(record.question), labels
     if isinstance(record, ChoiceRecord):
         return media, fold(record.question), tuple(map(fold, record.options)), record.answer
-    return media, fold(record.caption)
+    return media, fold(record.text)
 
 
 def _answer_types(part: Part) -> Iterator[Finding]:
     types: Counter[tuple[str, str]] = Counter()
     for fields, record in part.file.rows:
         given = fields.get("answer_type")
-        if not isinstance(record, CaptionRecord) and given is not None and given != record.answer_type:
+        if isinstance(record, QuestionOrChoice) and given is not None and given != record.answer_type:
             types[given, record.answer_type] += 1
     if types:
         text = f"{part.name}: {types.total()} answer types were normalized"
@@ -124,7 +124,7 @@ def _repetitions(part: Part) -> Iterator[Finding]:
         if key in first:
             doubled.append(f"{place(record)} = {place(first[key])}")
         first.setdefault(key, record)
-        if not isinstance(record, CaptionRecord):
+        if isinstance(record, QuestionOrChoice):
             question_ids[record.question_id] += 1
         if isinstance(record, QuestionRecord) and record.labels:
             answers.setdefault((fold_id(record.media_id), fold(record.question)), {}).setdefault(key, record)

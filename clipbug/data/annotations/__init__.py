@@ -1,6 +1,5 @@
 """Read annotation files of every family into typed records."""
 
-from clipbug.data.annotations.families import Family
 from clipbug.data.annotations.media_check import MediaMatch, load_aliases, match_media, refuse_missing
 from clipbug.data.annotations.read import (
     AnnotationFile,
@@ -11,7 +10,6 @@ from clipbug.data.annotations.read import (
 
 __all__ = [
     "AnnotationFile",
-    "Family",
     "MediaMatch",
     "detect_family",
     "load_aliases",

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
 
+from clipbug.config.data import DataFormat, Family
+from clipbug.config.task import find_task
 from clipbug.data.annotations.fields import (
     Row,
     RowError,
@@ -21,16 +22,6 @@ from clipbug.data.annotations.option_columns import OPTION_LISTS, find_option_co
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
 from clipbug.errors import ConfigError
 
-Family = Literal["vqa", "video_qa", "multiple_choice", "captions"]
-DataFormat = Literal["auto"] | Family
-FAMILY_OF_TASK: dict[str, Family] = {
-    "vqa": "vqa",
-    "video_qa": "video_qa",
-    "count": "video_qa",  # with numbers as answers
-    "multiple_choice": "multiple_choice",
-    "retrieval": "captions",
-    "pretraining": "captions",
-}
 _OPEN_QUESTIONS = ("vqa", "video_qa")  # these differ in field names only
 
 _QUESTION_ID_FIELDS = ("question_id", "qid")
@@ -181,11 +172,11 @@ def family_of(task: str, data_format: DataFormat = "auto") -> Family:
     Raises:
         ConfigError: Rows of the requested format do not fit the task.
     """
-    default = FAMILY_OF_TASK[task]
+    default = find_task(task).family
     if data_format in ("auto", default) or {data_format, default} <= set(_OPEN_QUESTIONS):
         return default if data_format == "auto" else data_format
     valid = _OPEN_QUESTIONS if default in _OPEN_QUESTIONS else (default,)
     raise ConfigError(
-        f"task {task.replace('_', '-')} cannot use annotations of format {data_format}",
+        f"task {find_task(task).option_name()} cannot use annotations of format {data_format}",
         f"valid formats for this task: {', '.join(valid)}; or choose another task",
     )

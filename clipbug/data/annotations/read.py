@@ -8,11 +8,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from clipbug.data.annotations.families import Family, describe_families, family_of_rows, parse_row
+from clipbug.config.data import Family
+from clipbug.data.annotations.families import describe_families, family_of_rows, parse_row
 from clipbug.data.annotations.fields import Row, RowError
 from clipbug.data.annotations.lines import Line, iter_lines
 from clipbug.data.annotations.media_ids import fold_id
-from clipbug.data.records import CaptionRecord, Record
+from clipbug.data.records import QuestionOrChoice, Record
 from clipbug.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -156,7 +157,7 @@ def _listed(problems: Sequence[str]) -> str:
 
 def _with_ids(records: Sequence[Record]) -> list[Record]:
     """Give every record a unique id: the file's question id, else "<media_id>#<n>" for its n-th row."""
-    given = ["" if isinstance(record, CaptionRecord) else record.question_id for record in records]
+    given = [record.question_id if isinstance(record, QuestionOrChoice) else "" for record in records]
     uses = Counter(given)
     position: Counter[str] = Counter()
     numbered = []
@@ -171,6 +172,6 @@ def _with_ids(records: Sequence[Record]) -> list[Record]:
 
 
 def _with_id(record: Record, record_id: str) -> Record:
-    if isinstance(record, CaptionRecord):
-        return replace(record, record_id=record_id)
-    return replace(record, record_id=record_id, question_id=record.question_id or record_id)
+    if isinstance(record, QuestionOrChoice):
+        return replace(record, record_id=record_id, question_id=record.question_id or record_id)
+    return replace(record, record_id=record_id)

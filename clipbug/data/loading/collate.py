@@ -55,16 +55,24 @@ def collate(
         frame_seconds=torch.stack([sample.frame_seconds.expand(clips) for sample in samples]),
         clip_spans=torch.stack([sample.clip_spans.expand(clips[0], 2) for sample in samples]),
         clip_positions=torch.stack([sample.clip_positions.expand(clips[0]) for sample in samples]),
-        input_ids=pad_sequence(ids, batch_first=True, padding_value=pad_token_id),
-        attention_mask=pad_sequence([torch.ones_like(row) for row in ids], batch_first=True),
+        input_ids=_pad(ids, pad_token_id),
+        attention_mask=_pad([torch.ones_like(row) for row in ids], 0),
         visual_index=torch.tensor(
-            [index for index, sample in enumerate(samples) for row in sample.rows for _ in _texts_of(row)]
+            [index for index, sample in enumerate(samples) for row in sample.rows for _ in _texts_of(row)],
+            dtype=torch.int64,
         ),
         targets=_collate_targets(samples),
         texts_per_record=tuple(len(_texts_of(row)) for row in rows)
         if any(row.further_ids for row in rows)
         else (),
     )
+
+
+def _pad(texts: list[Tensor], value: int) -> Tensor:
+    """Return (Q, L); (0, 0) where the samples have no texts."""
+    if not texts:
+        return torch.empty(0, 0, dtype=torch.int64)
+    return pad_sequence(texts, batch_first=True, padding_value=value)
 
 
 def _texts_of(row: TextRow) -> tuple[list[int], ...]:

@@ -104,7 +104,7 @@ class VisualDataset(ABC):
         return len(self.groups)
 
     def sample(self, epoch: int, index: int) -> Sample:
-        """Read one group, the same for the same epoch and index.
+        """Read one group, the same for the same epoch and index; records without text are no rows of it.
 
         Raises:
             DataError: its visual is in no store.
@@ -119,7 +119,7 @@ class VisualDataset(ABC):
             frame_seconds=visual.frame_seconds,
             clip_spans=visual.clip_spans,
             clip_positions=visual.clip_positions,
-            rows=tuple(self._row(record, generator) for record in group.records),
+            rows=tuple(self._row(record, generator) for record in group.records if record.texts),
         )
 
     def frame_shape(self, index: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from clipbug.data.loading.batch import TextRow
 from clipbug.data.loading.datasets import DatasetSettings, VisualDataset, VisualGroup
 from clipbug.data.loading.masking import TokenMasker
 from clipbug.data.loading.negatives import OtherTexts
-from clipbug.data.records import CaptionRecord, Record
+from clipbug.data.records import CaptionRecord, QuestionOrChoice, Record
 
 
 class PretrainingDataset(VisualDataset):
@@ -57,4 +57,5 @@ class PretrainingDataset(VisualDataset):
 def _with_text(record: Record, text: str) -> Record:
     if isinstance(record, CaptionRecord):
         return replace(record, caption=text)
+    assert isinstance(record, QuestionOrChoice), "rows without text are not trained on"
     return replace(record, question=text)

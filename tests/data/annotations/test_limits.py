@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from clipbug.data.annotations import Family, load_aliases, read_annotations, scan_annotations
+from clipbug.config.data import Family
+from clipbug.data.annotations import load_aliases, read_annotations, scan_annotations
 from clipbug.data.annotations.answers import AnswerVocabulary
 from clipbug.data.annotations.duplicates import is_duplicates_file, read_duplicates
 from clipbug.data.annotations.github_issues import issues_in
