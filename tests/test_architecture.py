@@ -52,7 +52,7 @@ NARROW = {
     ("tasks", "data"): {"clipbug.data.loading.batch", "clipbug.data.records"},
     ("tasks", "models"): {"clipbug.models.outputs", "clipbug.models.aggregation"},
     ("engine", "tasks"): {"clipbug.tasks.base"},
-    ("engine", "data"): {"clipbug.data.loading.batch", "clipbug.data.records"},
+    ("engine", "data"): {"clipbug.data.loading.batch", "clipbug.data.loading.text", "clipbug.data.records"},
     ("cli", "workspace"): {"clipbug.workspace.storage"},
     ("cli", "data"): {"clipbug.data.ingest.load_files"},
 }

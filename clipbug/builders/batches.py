@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from clipbug.builders.mixtures import configs_of_sets, records_of_set
-from clipbug.builders.task_model import TextParts, build_dataset, model_of
+from clipbug.builders.task_model import TextParts, build_dataset, build_inference_dataset, model_of
 from clipbug.config import RunConfig
 from clipbug.data.loading.bad_items import BadItems
 from clipbug.data.loading.batch import Batch, Sample
 from clipbug.data.loading.collate import collate
+from clipbug.data.loading.datasets import group_records
 from clipbug.data.loading.inference_batches import InferenceBatches
 from clipbug.data.loading.loaders import EvaluationBatches, TrainBatches
 from clipbug.data.loading.mixing import ChainedBatches, MixedBatches
@@ -61,7 +62,7 @@ class BatchBuilder:
             rank=self.processes.rank,
             world_size=self.processes.world_size,
             num_workers=config.data.num_workers,
-            collate=self._collate(),
+            collate=collate_for(self.config, self.task, self.text),
             bad_items=self.bad_items,
         )
 
@@ -80,7 +81,7 @@ class BatchBuilder:
             rank=self.processes.rank,
             world_size=self.processes.world_size,
             num_workers=config.data.num_workers,
-            collate=self._collate(),
+            collate=collate_for(self.config, self.task, self.text),
             bad_items=self.bad_items,
         )
 
@@ -88,19 +89,23 @@ class BatchBuilder:
         """Each row once over all processes, read ahead, bad recordings named instead of raised."""
         config = self.config
         return InferenceBatches(
-            build_dataset(config, records, self.media, self.text, training=False),
+            build_inference_dataset(
+                config, group_records(records, texts_per_visual=None), self.media, self.text
+            ),
             batch_size=config.eval.batch_size,
             rank=self.processes.rank,
             world_size=self.processes.world_size,
             num_threads=max(1, config.data.num_workers),
-            collate=self._collate(),
+            collate=collate_for(self.config, self.task, self.text),
         )
 
-    def _collate(self) -> Callable[[Sequence[Sample]], Batch]:
-        return partial(
-            collate,
-            padding=self.config.padding,
-            max_frame_size=self.config.max_frame_size,
-            frame_multiple=model_of(self.task).frame_multiple,
-            pad_token_id=self.text.tokenizer.pad_token_id,
-        )
+
+def collate_for(config: RunConfig, task: Task, text: TextParts) -> Callable[[Sequence[Sample]], Batch]:
+    """Return the function that pads samples to a batch for the model of a task."""
+    return partial(
+        collate,
+        padding=config.padding,
+        max_frame_size=config.max_frame_size,
+        frame_multiple=model_of(task).frame_multiple,
+        pad_token_id=text.tokenizer.pad_token_id,
+    )

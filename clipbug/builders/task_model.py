@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
@@ -12,15 +12,23 @@ from clipbug.config import RunConfig
 from clipbug.config.model import WordPieceConfig
 from clipbug.config.task import CountConfig, RetrievalConfig
 from clipbug.data.annotations.answers import AnswerVocabulary
-from clipbug.data.loading.datasets import VisualDataset, VisualTextDataset, group_records
+from clipbug.data.loading.datasets import (
+    DatasetSettings,
+    VisualDataset,
+    VisualGroup,
+    VisualTextDataset,
+    group_records,
+)
 from clipbug.data.loading.pretraining_dataset import PretrainingDataset
 from clipbug.data.loading.retrieval_dataset import RetrievalDataset
 from clipbug.data.loading.targets import (
     choice_targets,
     count_targets,
+    no_targets,
     single_label_targets,
     soft_label_targets,
 )
+from clipbug.data.loading.text import TextEncoder
 from clipbug.data.loading.tokenization import load_tokenizer, train_wordpiece
 from clipbug.data.media import MediaSource
 from clipbug.data.records import QuestionRecord, Record
@@ -132,9 +140,34 @@ def build_dataset(
     *,
     training: bool,
 ) -> VisualDataset:
-    """Samples of the rows, drawn anew each epoch in training and always the same otherwise."""
-    common: dict[str, Any] = {
-        "groups": group_records(records, texts_per_visual=config.data.texts_per_visual if training else None),
+    """Return samples of the rows with targets: drawn again each epoch in training, else always the same."""
+    groups = group_records(records, texts_per_visual=config.data.texts_per_visual if training else None)
+    settings = _dataset_settings(config, media, text, training=training)
+    if config.task.name == "pretraining":
+        return PretrainingDataset(
+            groups,
+            **settings,
+            mlm_probability=config.task.mlm_probability,
+            mismatch_probability=config.task.mismatch_probability,
+            masks_special_tokens=config.task.masking == "clipbert",
+        )
+    if isinstance(config.task, RetrievalConfig) and training:
+        return RetrievalDataset(groups, **settings, negatives_per_text=config.task.negatives_per_text)
+    return VisualTextDataset(groups, **settings, encode_targets=_encode_targets(config, text.answers))
+
+
+def build_inference_dataset(
+    config: RunConfig, groups: Sequence[VisualGroup], media: MediaSource, text: TextParts
+) -> VisualTextDataset:
+    """Return samples as in validation, of whatever rows (or none): inference knows no targets."""
+    settings = _dataset_settings(config, media, text, training=False)
+    return VisualTextDataset(groups, **settings, encode_targets=no_targets)
+
+
+def _dataset_settings(
+    config: RunConfig, media: MediaSource, text: TextParts, *, training: bool
+) -> DatasetSettings:
+    return {
         "media": media,
         "clip_sampler": clip_sampler_of(
             config,
@@ -142,19 +175,8 @@ def build_dataset(
             num_clips=(config.train if training else config.eval).num_clips,
         ),
         "max_frame_size": config.max_frame_size,
-        "exact_resize": config.sampling.name == "clipbert",
-        "tokenizer": text.tokenizer,
-        "max_text_tokens": config.data.max_text_tokens,
+        "resize": config.resize,
+        "text": TextEncoder(text.tokenizer, config.data.max_text_tokens),
         "seed": config.seed,
         "augment": training and config.train.augment,
     }
-    if config.task.name == "pretraining":
-        return PretrainingDataset(
-            **common,
-            mlm_probability=config.task.mlm_probability,
-            mismatch_probability=config.task.mismatch_probability,
-            masks_special_tokens=config.task.masking == "clipbert",
-        )
-    if isinstance(config.task, RetrievalConfig) and training:
-        return RetrievalDataset(**common, negatives_per_text=config.task.negatives_per_text)
-    return VisualTextDataset(**common, encode_targets=_encode_targets(config, text.answers))

@@ -11,6 +11,7 @@ from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, rich_console, start_logging
 from clipbug.cli.startup import heavy_imports
 from clipbug.cli.views.generic import report_view
+from clipbug.config.inference import InferenceSettings
 
 Model = Annotated[
     Path | None,
@@ -42,6 +43,7 @@ def ask(
         Path | None,
         typer.Option("--report", metavar="FILE.html", help="Also write a page with frames and evidence."),
     ] = None,
+    overrides: options.RunSettings = None,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -60,9 +62,8 @@ def ask(
     done = run_ask(
         files,
         [*asked, *(questions or ())] or _typed_questions(),
+        InferenceSettings(run=model, num_clips=num_clips, overrides=tuple(overrides or ())),
         storage=storage,
-        model=model,
-        num_clips=num_clips,
         top_k=top_k,
         page=report,
         answered=None if as_json else _print_answer,
@@ -83,6 +84,7 @@ def explain(
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE.png", help="Default: NAME.evidence.png here.")
     ] = None,
+    overrides: options.RunSettings = None,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -96,9 +98,8 @@ def explain(
     with heavy_imports():
         from clipbug.recipes.explain import explain as run_explain
 
-    done = run_explain(
-        file, question, storage=storage, model=model, num_clips=num_clips, answer=answer, output=output
-    ).to_json()
+    settings = InferenceSettings(run=model, num_clips=num_clips, overrides=tuple(overrides or ()))
+    done = run_explain(file, question, settings, storage=storage, answer=answer, output=output).to_json()
     return Outcome(done, report_view("evidence", {key: done[key] for key in done if key != "grid"}))
 
 

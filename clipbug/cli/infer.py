@@ -1,7 +1,7 @@
 """`clipbug infer`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -9,8 +9,7 @@ from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, start_logging
 from clipbug.cli.startup import heavy_imports
 from clipbug.cli.views.generic import report_view
-
-PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+from clipbug.config.inference import InferencePrecision, InferenceSettings
 
 
 def infer(
@@ -54,13 +53,14 @@ def infer(
         ),
     ] = None,
     precision: Annotated[
-        PrecisionChoice | None,
+        InferencePrecision | None,
         typer.Option(
             "--precision",
             metavar="auto|fp32|bf16|fp16|int8",
             help="What to compute in. auto: bf16 where the device has it. Default: the run's.",
         ),
     ] = None,
+    overrides: options.RunSettings = None,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -75,19 +75,18 @@ def infer(
     with heavy_imports():
         from clipbug.recipes.infer import infer as run_inference
 
-    report = run_inference(
-        storage=storage,
+    settings = InferenceSettings(
         run=run,
         step=step,
         data=data,
-        media=media or (),
+        media=tuple(media or ()),
         data_format=data_format,
         aliases=aliases,
         allow_missing=allow_missing,
         num_clips=num_clips,
         batch_size=batch_size,
-        output=output,
-        scores=scores,
         precision=precision,
-    ).to_json()
+        overrides=tuple(overrides or ()),
+    )
+    report = run_inference(settings, storage=storage, output=output, scores=scores).to_json()
     return Outcome(report, report_view("inference", report), exit_code=3 if report.get("failures") else 0)

@@ -42,6 +42,7 @@ SamplingConfig = Annotated[
 ]
 
 
+Resize = Literal["antialiased", "clipbert"]
 DataFormat = Literal["auto", "vqa", "video_qa", "multiple_choice", "captions"]
 
 

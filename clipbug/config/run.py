@@ -1,11 +1,11 @@
 """The whole config of a run: what `config.yaml` in a run folder holds."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from clipbug.config.base import StrictModel
-from clipbug.config.data import DataConfig, RegularSampling, SamplingConfig
+from clipbug.config.data import DataConfig, RegularSampling, Resize, SamplingConfig
 from clipbug.config.model import ModelConfig, TokenizerConfig, WordPieceConfig
 from clipbug.config.task import TaskConfig
 from clipbug.config.train import EvalConfig, OptimConfig, TrainConfig
@@ -28,6 +28,11 @@ class RunConfig(StrictModel):
         "logsumexp", description="how clip scores become one"
     )
     max_frame_size: PositiveInt = Field(448, description="longer side in pixels that frames are scaled to")
+    resize: Resize = Field(
+        "antialiased",
+        description="antialiased: the decoder scales frames; clipbert: bilinear, without antialiasing, as"
+        " ClipBERT; where nothing is given, clipbert if sampling.name is clipbert",
+    )
     padding: Literal["batch", "square"] = Field(
         "batch", description="batch: to the batch's own aspect; square: as the original"
     )
@@ -37,3 +42,13 @@ class RunConfig(StrictModel):
     optim: OptimConfig = Field(default_factory=OptimConfig, description="optimizer and schedule")
     train: TrainConfig = Field(default_factory=TrainConfig, description="training loop")
     eval: EvalConfig = Field(default_factory=EvalConfig, description="validation and inference")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resize_of_sampling(cls, values: Any) -> Any:
+        """Configs written before `resize` existed meant ClipBERT's resize by ClipBERT's sampling."""
+        if not isinstance(values, dict) or "resize" in values:
+            return values
+        sampling = values.get("sampling")
+        name = sampling.get("name") if isinstance(sampling, dict) else getattr(sampling, "name", None)
+        return {**values, "resize": "clipbert"} if name == "clipbert" else values

@@ -1,16 +1,16 @@
 """All texts against all recordings: each recording is read and encoded once, texts go over it in portions."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from clipbug.data.loading.batch import Batch, UnreadVisual
+from clipbug.data.loading.text import EncodedTexts
 from clipbug.engine.evaluator import Evaluation
 from clipbug.engine.interruption import StopSignals
 from clipbug.engine.predictor import InferencePrecision, run_batches
@@ -20,23 +20,6 @@ from clipbug.tasks.base import RankingTask
 
 _SEQUENCES_PER_CALL = 256
 """Pairs of a text and a clip that are in memory at a time, beside the clips of one batch."""
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedTexts:
-    """Texts as token ids with [CLS] and [SEP], and the id that fills up shorter ones."""
-
-    input_ids: Sequence[Sequence[int]]
-    pad_token_id: int
-
-    def portions(self, size: int) -> Iterator[tuple[list[int], Tensor, Tensor]]:
-        """(indices, input_ids, attention_mask) of up to `size` texts each, shortest first, padded."""
-        order = sorted(range(len(self.input_ids)), key=lambda index: (len(self.input_ids[index]), index))
-        for start in range(0, len(order), size):
-            indices = order[start : start + size]
-            rows = [torch.tensor(self.input_ids[index]) for index in indices]
-            mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
-            yield indices, pad_sequence(rows, batch_first=True, padding_value=self.pad_token_id), mask
 
 
 PairLogits = tuple[NDArray[np.float32], NDArray[np.float32]]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbug.inference.loaded_model import EncodedVisual, LoadedModel
+from clipbug.inference.loaded_model import EncodedMedia, LoadedModel
 from clipbug.inference.occlusion import Evidence, find_evidence
 from clipbug.report.contents import Card, Filmstrip
 from clipbug.report.overlay import spotlight
@@ -17,21 +17,21 @@ from clipbug.tasks.base import Prediction
 Frames = NDArray[np.uint8]
 
 
-def answer_json(path: Path, visual: EncodedVisual, prediction: Prediction) -> dict[str, Any]:
+def answer_json(path: Path, visual: EncodedMedia, prediction: Prediction) -> dict[str, Any]:
     """One answer as --json prints it: as in predictions.jsonl, with the file instead of ids."""
     row = prediction.to_json()
     kept = {key: row[key] for key in ("question", "answer", "probability", "top", "clips")}
     return {"file": str(path), "kind": visual.kind, **kept, "notes": list(visual.notes)}
 
 
-def frames_of(visual: EncodedVisual) -> Frames:
+def frames_of(visual: EncodedMedia) -> Frames:
     """(N, T, H, W, 3) what the model saw, without padding."""
     height, width = visual.frame_size
     frames: Frames = visual.frames[..., :height, :width].permute(0, 1, 3, 4, 2).contiguous().numpy()
     return frames
 
 
-def filmstrip_of(visual: EncodedVisual) -> Filmstrip:
+def filmstrip_of(visual: EncodedMedia) -> Filmstrip:
     """All frames side by side, for a page."""
     frames = frames_of(visual)
     seconds = tuple(map(float, visual.frame_seconds.flatten()))
@@ -56,7 +56,7 @@ def card_of(path: Path, prediction: Prediction, evidence: str | None = None) -> 
     )
 
 
-def card_with_evidence(model: LoadedModel, path: Path, visual: EncodedVisual, prediction: Prediction) -> Card:
+def card_with_evidence(model: LoadedModel, path: Path, visual: EncodedMedia, prediction: Prediction) -> Card:
     """The card of one answer with a picture of what it rests on."""
     evidence = find_evidence(model, visual, prediction.question)
     picture = strongest_picture(evidence, visual)
@@ -64,7 +64,7 @@ def card_with_evidence(model: LoadedModel, path: Path, visual: EncodedVisual, pr
 
 
 def evidence_pictures(
-    evidence: Evidence, encoded: EncodedVisual, clips: Sequence[int] | None = None
+    evidence: Evidence, encoded: EncodedMedia, clips: Sequence[int] | None = None
 ) -> list[NDArray[np.uint8]]:
     """The middle frame of each clip (or of the named ones), lit where the answer rests; one scale for all."""
     chosen = list(range(len(evidence.cell_drop))) if clips is None else list(clips)
@@ -79,7 +79,7 @@ def evidence_pictures(
     ]
 
 
-def strongest_picture(evidence: Evidence, encoded: EncodedVisual) -> NDArray[np.uint8]:
+def strongest_picture(evidence: Evidence, encoded: EncodedMedia) -> NDArray[np.uint8]:
     """Of the clip that carries the answer."""
     return evidence_pictures(evidence, encoded, [strongest_clip(evidence)])[0]
 

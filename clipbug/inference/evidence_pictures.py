@@ -9,7 +9,7 @@ from pathlib import Path
 from clipbug.data.media import MediaSource
 from clipbug.errors import ClipbugError
 from clipbug.inference.answer_cards import strongest_picture
-from clipbug.inference.loaded_model import EncodedVisual, LoadedModel, load_model
+from clipbug.inference.loaded_model import EncodedMedia, LoadedModel, load_model
 from clipbug.inference.occlusion import find_evidence
 from clipbug.report.contents import Card
 from clipbug.report.pictures import jpeg_uri
@@ -52,7 +52,7 @@ def with_evidence(
 
 def _explained(card: Card, model: LoadedModel, media: MediaSource, num_clips: int | None) -> Card:
     try:
-        encoded: EncodedVisual = model.encode(media.read(card.media_id), num_clips=num_clips)
+        encoded: EncodedMedia = model.encode(media.read(card.media_id), num_clips=num_clips)
         evidence = find_evidence(model, encoded, card.question, answer=card.answer)
     except (ClipbugError, ValueError) as error:  # ValueError: the answer is from another vocabulary
         logger.warning("no evidence for %s: %s", card.record_id, error)

@@ -1,12 +1,12 @@
 """A trained model as inference uses it: loaded, its graph prepared, on the device to compute on."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
 from clipbug.builders.task_model import TextParts, build_task_model, model_of
 from clipbug.config import RunConfig
+from clipbug.config.inference import InferencePrecision
 from clipbug.data.loading.tokenization import load_tokenizer
 from clipbug.models.inference.prepare import prepare_for_inference
 from clipbug.models.weights.state import load_weights
@@ -16,18 +16,16 @@ from clipbug.runtime.threads import share_cores
 from clipbug.tasks.base import Task
 from clipbug.workspace.run_folder import RunFolder
 
-InferencePrecision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
-
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True, slots=True)
 class InferenceModel:
-    """A task that answers, with what it needs around it.
+    """A trained task with everything that inference needs.
 
     Attributes:
         precision: what autocast computes in.
-        folder: that it was loaded from, where it was.
+        folder: that it was loaded from, if any.
     """
 
     config: RunConfig
@@ -44,20 +42,22 @@ def load_inference_model(
     step: str,
     device: torch.device,
     precision: InferencePrecision | None = None,
+    config: RunConfig | None = None,
 ) -> InferenceModel:
-    """The weights of `step` in a graph for inference.
+    """Load the weights of `step` in a graph for inference.
 
     Args:
         folder: run or model folder.
         step: a number, "best" or "last".
         device: to compute on.
-        precision: None: the run's own; "int8": the encoder's linear layers in 8 bits, the rest as auto.
+        precision: None: the config's; "int8": the encoder's linear layers in 8 bits, the rest as auto.
+        config: default: the run's own, see `RunFolder.self_contained_config`.
 
     Raises:
         CheckpointError: no such step, or damaged weights.
         ConfigError: a precision that the device does not have.
     """
-    config = folder.self_contained_config()
+    config = config or folder.self_contained_config()
     text = TextParts(load_tokenizer(folder.tokenizer), folder.answers())
     task = build_task_model(config, text)
     load_weights(task.model, folder.weights(step))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from clipbug.inference.loaded_model import EncodedVisual, LoadedModel
+from clipbug.inference.loaded_model import EncodedMedia, LoadedModel
 from clipbug.models.aggregation import aggregate_clips
 from clipbug.tasks.base import Prediction
 from clipbug.tasks.question_answering import QuestionAnswering
@@ -53,7 +53,7 @@ class Evidence:
 
 def find_evidence(
     model: LoadedModel,
-    encoded: EncodedVisual,
+    encoded: EncodedMedia,
     question: str,
     *,
     answer: str | None = None,
@@ -130,7 +130,7 @@ def _index_of(model: LoadedModel, answer: str) -> int:
 
 
 def _ask_covered(
-    model: LoadedModel, encoded: EncodedVisual, question: str, masks: Tensor, progress: Callable[[int], None]
+    model: LoadedModel, encoded: EncodedMedia, question: str, masks: Tensor, progress: Callable[[int], None]
 ) -> Tensor:
     """(M, N, K) logits of each clip under each mask (M, h, w)."""
     grid = encoded.grid
@@ -145,7 +145,7 @@ def _ask_covered(
     return torch.cat(logits)
 
 
-def _with_clips(encoded: EncodedVisual, variants: list[Tensor]) -> EncodedVisual:
+def _with_clips(encoded: EncodedMedia, variants: list[Tensor]) -> EncodedMedia:
     count = len(variants)
     return replace(
         encoded,

@@ -12,7 +12,7 @@ from clipbug.data.media import MediaKind
 from clipbug.data.store.in_memory import kind_of_file
 from clipbug.errors import ClipbugError
 from clipbug.inference.answer_cards import card_of, card_with_evidence, filmstrip_of
-from clipbug.inference.loaded_model import EncodedVisual, LoadedModel
+from clipbug.inference.loaded_model import EncodedMedia, LoadedModel
 from clipbug.inference.model_fit import ModelChoice
 from clipbug.report.contents import Card
 from clipbug.report.page import render_answers
@@ -105,7 +105,7 @@ def build_page(gradio: Any, models: PageModels, *, num_clips: int | None, keep: 
 def _handlers(
     gradio: Any, models: PageModels, num_clips: int | None, keep: bool
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    def look(path: str) -> tuple[EncodedVisual, str]:
+    def look(path: str) -> tuple[EncodedMedia, str]:
         try:
             kind = kind_of_file(Path(path))
             visual = models.model_for(kind, file=Path(path).name).encode(path, num_clips=num_clips)
@@ -119,7 +119,7 @@ def _handlers(
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in visual.notes)
         return visual, f"<p>{html.escape(visual.name)}: what the model sees</p>{notes}{picture}"
 
-    def say(visual: EncodedVisual | None, question: str, wants_evidence: bool) -> str:
+    def say(visual: EncodedMedia | None, question: str, wants_evidence: bool) -> str:
         if visual is None:
             raise gradio.Error("Drop a recording or a screenshot first.")
         if not question.strip():
@@ -133,7 +133,7 @@ def _handlers(
     return look, say
 
 
-def _answer(model: LoadedModel, visual: EncodedVisual, question: str, wants_evidence: bool) -> str:
+def _answer(model: LoadedModel, visual: EncodedMedia, question: str, wants_evidence: bool) -> str:
     [prediction] = model.answer(visual, [question])
     path = Path(visual.name)
     card: Card = (

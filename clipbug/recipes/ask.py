@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clipbug.config.inference import InferenceSettings
 from clipbug.data.ingest.find_files import EXTENSIONS
 from clipbug.data.media import MediaKind
 from clipbug.data.store.in_memory import kind_of_file
@@ -19,7 +20,7 @@ from clipbug.inference.answer_cards import (
     filmstrip_of,
     frames_of,
 )
-from clipbug.inference.loaded_model import EncodedVisual, LoadedModel, load_model
+from clipbug.inference.loaded_model import EncodedMedia, LoadedModel, load_model
 from clipbug.inference.model_fit import ModelChoice
 from clipbug.report.contents import Card
 from clipbug.report.page import render_answers
@@ -68,10 +69,9 @@ class AskReport:
 def ask(
     files: Sequence[Path],
     questions: Iterable[str],
+    settings: InferenceSettings,
     *,
     storage: Path,
-    model: Path | None = None,
-    num_clips: int | None = None,
     top_k: int = 5,
     page: Path | None = None,
     answered: Answered | None = None,
@@ -81,9 +81,9 @@ def ask(
     Args:
         files: images, GIFs and recordings.
         questions: read one by one, so that they may be typed while the model waits.
+        settings: run, step, number of clips and overrides; default run: for each file the newest that fits it
+            and the question.
         storage: storage root, for the newest runs.
-        model: run or model folder; default: for each file the newest run that fits it and the question.
-        num_clips: clips of a recording; default: as the run validated.
         top_k: answers to list.
         page: also write an HTML page with frames and evidence.
         answered: told each answer as it comes.
@@ -92,8 +92,8 @@ def ask(
         ClipbugError: no file can be read; no run, or a named model, that fits a file.
     """
     seconds = dict.fromkeys(("loading", "encoding", "answering"), 0.0)
-    session = _Session(num_clips, seconds, questions if isinstance(questions, Sequence) else ())
-    session.check(files, Storage(storage), model)
+    session = _Session(settings, seconds, questions if isinstance(questions, Sequence) else ())
+    session.check(files, Storage(storage))
     answers: list[Mapping[str, Any]] = []
     cards: list[Card] = []
     for question in questions:
@@ -118,19 +118,21 @@ class _Session:
     """The files of one call, each with the model that fits it; models are loaded and files encoded once.
 
     Args:
-        num_clips: of a recording.
+        settings: of the call.
         seconds: phases to add to.
         questions: those that are known before the first answer.
     """
 
-    def __init__(self, num_clips: int | None, seconds: dict[str, float], questions: Sequence[str]) -> None:
-        self._num_clips, self._seconds, self._questions = num_clips, seconds, questions
+    def __init__(
+        self, settings: InferenceSettings, seconds: dict[str, float], questions: Sequence[str]
+    ) -> None:
+        self._settings, self._seconds, self._questions = settings, seconds, questions
         self._kinds: dict[Path, MediaKind] = {}
         self._errors: dict[Path, ClipbugError] = {}
         self._loaded: dict[Path, LoadedModel] = {}
-        self._encoded: dict[tuple[Path, Path], EncodedVisual] = {}
+        self._encoded: dict[tuple[Path, Path], EncodedMedia] = {}
 
-    def check(self, files: Sequence[Path], storage: Storage, named: Path | None) -> None:
+    def check(self, files: Sequence[Path], storage: Storage) -> None:
         """See what the files hold and which models fit, before any model is loaded.
 
         Raises:
@@ -142,7 +144,7 @@ class _Session:
             except DataError as error:
                 self._errors[path] = error
         self._refuse_if_none_is_left()
-        self._choice = ModelChoice(storage, named)
+        self._choice = ModelChoice(storage, self._settings.run)
         for path in list(self._kinds):
             self._folder(path, None)
         self._refuse_if_none_is_left()
@@ -154,7 +156,7 @@ class _Session:
         return tuple(dict.fromkeys(map(str, folders)))
 
     @property
-    def visuals(self) -> dict[Path, EncodedVisual]:
+    def visuals(self) -> dict[Path, EncodedMedia]:
         """The files that were read, as one of their models saw them."""
         return {path: visual for (_, path), visual in self._encoded.items()}
 
@@ -166,7 +168,7 @@ class _Session:
             for path, error in self._errors.items()
         )
 
-    def encoded(self, question: str) -> Iterator[tuple[Path, str, LoadedModel, EncodedVisual]]:
+    def encoded(self, question: str) -> Iterator[tuple[Path, str, LoadedModel, EncodedMedia]]:
         """Every file that can be asked: its path, the folder of its model, the model, and what it sees.
 
         Raises:
@@ -195,14 +197,16 @@ class _Session:
     def _model(self, folder: RunFolder) -> LoadedModel:
         if folder.path not in self._loaded:
             with _added(self._seconds, "loading"):
-                self._loaded[folder.path] = load_model(folder.path)
+                self._loaded[folder.path] = load_model(
+                    folder.path, step=self._settings.step, overrides=self._settings.overrides
+                )
             self._loaded[folder.path].warn_of_cut(self._questions)
         return self._loaded[folder.path]
 
-    def _visual(self, folder: Path, model: LoadedModel, path: Path) -> EncodedVisual:
+    def _visual(self, folder: Path, model: LoadedModel, path: Path) -> EncodedMedia:
         if (folder, path) not in self._encoded:
             with _added(self._seconds, "encoding"):
-                self._encoded[folder, path] = model.encode(path, num_clips=self._num_clips)
+                self._encoded[folder, path] = model.encode(path, num_clips=self._settings.num_clips)
             for note in self._encoded[folder, path].notes:
                 _log.warning("%s: %s", path, note)
         return self._encoded[folder, path]

@@ -9,6 +9,7 @@ from typing import Any
 
 from clipbug.builders.records import asked_task, open_media, read_records
 from clipbug.config import RunConfig
+from clipbug.config.inference import InferenceSettings
 from clipbug.config.task import CountConfig
 from clipbug.data.annotations.duplicates import is_duplicates_file
 from clipbug.data.annotations.families import DataFormat
@@ -17,7 +18,7 @@ from clipbug.errors import DataError
 from clipbug.evaluation.answers import labelled_rows, score_predictions
 from clipbug.evaluation.predictions_file import read_predictions
 from clipbug.evaluation.rankings import evaluate_duplicates, evaluate_retrieval
-from clipbug.inference.rankings import SCORES_NAME, SEARCHES
+from clipbug.inference.rankings import RANKING_TASKS, SCORES_NAME
 from clipbug.metrics.choice_baselines import TrainingChoices
 from clipbug.recipes.infer import infer
 from clipbug.runtime.files import WriteError, atomic_write, can_write
@@ -99,7 +100,7 @@ def _keep(report: EvaluationReport, file: Path) -> None:
 def _refuse_without_answers(config: RunConfig, data: Path, data_format: DataFormat | None) -> None:
     """See that there is something to score against, before a model is asked for predictions."""
     task = asked_task(config.task.name, [data])
-    if task in SEARCHES:
+    if task in RANKING_TASKS:
         return
     read_as = data_format or (config.data.format if task == config.task.name else "auto")
     labelled_rows(read_records([data], task, data_format=read_as), task)
@@ -192,7 +193,9 @@ def predictions_of_run(
     if output is None and media:  # predictions on other stores stay where they are
         named = "+".join(store.name for store in media)
         output = folder.path / "predictions" / f"{'val' if data is None else data.stem}-best-{named}"
-    made = infer(storage=storage, run=folder.path, data=data, media=media, output=output)
+    made = infer(
+        InferenceSettings(run=folder.path, data=data, media=tuple(media)), storage=storage, output=output
+    )
     return PredictionSource(made.predictions, str(folder.path), made.data, made.renamed)
 
 

@@ -9,6 +9,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from clipbug.data.loading.batch import Batch, Sample, TextRow
 from clipbug.data.loading.targets import NO_TARGET
+from clipbug.data.loading.text import pad_texts
 
 Padding = Literal["batch", "square"]
 
@@ -47,7 +48,7 @@ def collate(
     frames = torch.zeros(len(samples), *clips, 3, height, width, dtype=samples[0].frames.dtype)
     for sample, target in zip(samples, frames, strict=True):
         target[..., : sample.frames.shape[-2], : sample.frames.shape[-1]] = sample.frames
-    ids = [torch.tensor(text) for row in rows for text in _texts_of(row)]
+    input_ids, attention_mask = pad_texts([text for row in rows for text in _texts_of(row)], pad_token_id)
     return Batch(
         media_ids=tuple(sample.media_id for sample in samples),
         records=tuple(row.record for row in rows),
@@ -55,10 +56,11 @@ def collate(
         frame_seconds=torch.stack([sample.frame_seconds.expand(clips) for sample in samples]),
         clip_spans=torch.stack([sample.clip_spans.expand(clips[0], 2) for sample in samples]),
         clip_positions=torch.stack([sample.clip_positions.expand(clips[0]) for sample in samples]),
-        input_ids=pad_sequence(ids, batch_first=True, padding_value=pad_token_id),
-        attention_mask=pad_sequence([torch.ones_like(row) for row in ids], batch_first=True),
+        input_ids=input_ids,
+        attention_mask=attention_mask,
         visual_index=torch.tensor(
-            [index for index, sample in enumerate(samples) for row in sample.rows for _ in _texts_of(row)]
+            [index for index, sample in enumerate(samples) for row in sample.rows for _ in _texts_of(row)],
+            dtype=torch.int64,
         ),
         targets=_collate_targets(samples),
         texts_per_record=tuple(len(_texts_of(row)) for row in rows)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import NotRequired, TypedDict, Unpack
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
+from clipbug.config.data import Resize
 from clipbug.data.loading.batch import Sample, TextRow
 from clipbug.data.loading.sample_seeds import generator_of_sample
 from clipbug.data.loading.targets import EncodeTargets
+from clipbug.data.loading.text import TextEncoder
 from clipbug.data.loading.visuals import VisualReader
 from clipbug.data.media import MediaKind, MediaSource
 from clipbug.data.records import Record
@@ -53,9 +54,8 @@ class DatasetSettings(TypedDict):
     media: MediaSource
     clip_sampler: ClipSampler
     max_frame_size: int
-    exact_resize: bool
-    tokenizer: PreTrainedTokenizerBase
-    max_text_tokens: int
+    resize: Resize
+    text: TextEncoder
     seed: int
     augment: NotRequired[bool]
 
@@ -68,9 +68,8 @@ class VisualDataset(ABC):
         media: holds every visual of the groups.
         clip_sampler: chooses the pictures of a recording.
         max_frame_size: longer side in pixels that frames are scaled to.
-        exact_resize: scale as the original, in float and without antialiasing.
-        tokenizer: text to ids.
-        max_text_tokens: longer texts are cut, [CLS] and [SEP] included.
+        resize: how frames are scaled; see `VisualReader`.
+        text: encodes the texts of the rows.
         seed: with epoch and index decides everything random.
         augment: change pictures at random.
     """
@@ -82,21 +81,19 @@ class VisualDataset(ABC):
         media: MediaSource,
         clip_sampler: ClipSampler,
         max_frame_size: int,
-        exact_resize: bool,
-        tokenizer: PreTrainedTokenizerBase,
-        max_text_tokens: int,
+        resize: Resize,
+        text: TextEncoder,
         seed: int,
         augment: bool = False,
     ) -> None:
         self.groups = tuple(groups)
-        self.tokenizer = tokenizer
-        self.max_text_tokens = max_text_tokens
+        self.text = text
         self.seed = seed
         self._reader = VisualReader(
             media,
             clip_sampler=clip_sampler,
             max_frame_size=max_frame_size,
-            exact_resize=exact_resize,
+            resize=resize,
             augment=augment,
         )
 
@@ -132,11 +129,7 @@ class VisualDataset(ABC):
 
     @abstractmethod
     def _row(self, record: Record, generator: np.random.Generator) -> TextRow:
-        """The row as the model reads it."""
-
-    def _encode(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, truncation=True, max_length=self.max_text_tokens)["input_ids"]
-        return ids
+        """Return the row as the model reads it."""
 
 
 class VisualTextDataset(VisualDataset):
@@ -159,5 +152,5 @@ class VisualTextDataset(VisualDataset):
         self._encode_targets = encode_targets
 
     def _row(self, record: Record, generator: np.random.Generator) -> TextRow:
-        first, *others = map(self._encode, record.texts)
+        first, *others = self.text.encode(record.texts)
         return TextRow(record, first, self._encode_targets(record), tuple(others))

@@ -42,7 +42,7 @@ class PretrainingDataset(VisualDataset):
     ) -> None:
         super().__init__(groups, **settings)
         self._masker = TokenMasker.of_tokenizer(
-            self.tokenizer, probability=mlm_probability, special_tokens=masks_special_tokens
+            self.text.tokenizer, probability=mlm_probability, special_tokens=masks_special_tokens
         )
         self._negatives = OtherTexts(groups)
         self._mismatch_probability = mismatch_probability
@@ -50,7 +50,8 @@ class PretrainingDataset(VisualDataset):
     def _row(self, record: Record, generator: np.random.Generator) -> TextRow:
         matches = bool(generator.random() >= self._mismatch_probability)
         shown = record if matches else _with_text(record, self._negatives.draw(record.media_id, generator))
-        input_ids, labels = self._masker(self._encode(shown.text), generator)
+        [token_ids] = self.text.encode([shown.text])
+        input_ids, labels = self._masker(token_ids, generator)
         return TextRow(shown, input_ids, {"matching": torch.tensor(int(matches)), "mlm": labels})
 
 

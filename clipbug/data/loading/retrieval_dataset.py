@@ -45,5 +45,5 @@ class RetrievalDataset(VisualDataset):
             app=record.app,
             source=record.source,
         )
-        first, *others = map(self._encode, choice.texts)
+        first, *others = self.text.encode(choice.texts)
         return TextRow(choice, first, {"labels": torch.tensor(0)}, tuple(others))

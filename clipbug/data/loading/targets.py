@@ -38,6 +38,11 @@ def count_targets() -> EncodeTargets:
     return _number
 
 
+def no_targets(record: Record) -> Mapping[str, Tensor]:
+    """Return no target: inference does not know what is right."""
+    return {}
+
+
 def _right_option(record: Record) -> Mapping[str, Tensor]:
     if not isinstance(record, ChoiceRecord) or record.answer is None:
         return {}

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clipbug.config.data import Resize
 from clipbug.data.decoding.base import FrameBatch, VideoDecoder
 from clipbug.data.loading.frame_size import resized_size
 from clipbug.data.loading.transforms import augment, scale_as_clipbert
@@ -33,7 +34,8 @@ class VisualReader:
         media: where pictures come from.
         clip_sampler: chooses the pictures of a recording.
         max_frame_size: longer side in pixels that frames are scaled to.
-        exact_resize: scale as the original, in float; else the decoder scales, which is faster and smoother.
+        resize: "antialiased": the decoder scales, with antialiasing; "clipbert": as ClipBERT, bilinear in
+            float without antialiasing.
         augment: change pictures at random, as in training.
     """
 
@@ -43,13 +45,13 @@ class VisualReader:
         *,
         clip_sampler: ClipSampler,
         max_frame_size: int,
-        exact_resize: bool,
+        resize: Resize,
         augment: bool,
     ) -> None:
         self.media = media
         self.clip_sampler = clip_sampler
         self.max_frame_size = max_frame_size
-        self.exact_resize = exact_resize
+        self.resize = resize
         self.augment = augment
 
     def shape_of(self, media_id: str) -> tuple[MediaKind, int, int]:
@@ -69,11 +71,11 @@ class VisualReader:
             DecodeError: a wanted picture cannot be decoded.
         """
         kind, height, width = self.shape_of(media_id)
-        wanted = None if self.exact_resize else self.max_frame_size
+        wanted = None if self.resize == "clipbert" else self.max_frame_size
         with self.media.open(media_id, longer_side=wanted) as decoder:
             self._check_size(media_id, decoder)
             plan = _image_plan(decoder) if kind == "image" else self.clip_sampler(decoder, generator)
-            size = None if self.exact_resize else (height, width)
+            size = None if self.resize == "clipbert" else (height, width)
             batch = decoder.frames_at(plan.indices.ravel().tolist(), size=size)
             frames = self._frames(batch.data, (height, width), generator)
             return _visual(frames, batch, plan, decoder)
@@ -94,7 +96,7 @@ class VisualReader:
     ) -> Tensor:
         if self.augment:
             pictures = augment(pictures, generator)
-        if self.exact_resize:
+        if self.resize == "clipbert":
             return scale_as_clipbert(pictures, size)
         return torch.from_numpy(pictures).permute(0, 3, 1, 2)
 
