@@ -16,7 +16,7 @@ def infer(
     run: options.Run = None,
     step: Annotated[
         str,
-        typer.Option("--step", metavar="N|best|last", help="Which checkpoint.", callback=options.check_step),
+        typer.Option("--step", metavar="N|best|last", help="Checkpoint to use.", callback=options.check_step),
     ] = "best",
     data: Annotated[
         Path | None,
@@ -36,7 +36,7 @@ def infer(
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option("--batch-size", min=1, metavar="N", help="Recordings at a time. Default: the run's."),
+        typer.Option("--batch-size", min=1, metavar="N", help="Recordings per batch. Default: the run's."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -57,7 +57,7 @@ def infer(
         typer.Option(
             "--precision",
             metavar="auto|fp32|bf16|fp16|int8",
-            help="What to compute in. auto: bf16 where the device has it. Default: the run's.",
+            help="Number format. auto: bf16 where the device supports it. Default: the run's.",
         ),
     ] = None,
     overrides: options.RunSettings = None,
@@ -68,8 +68,8 @@ def infer(
 ) -> Outcome:
     """Answer the questions of a file with a trained run; the file needs no answers.
 
-    A retrieval run ranks recordings for captions, and chooses among the options of multiple choice. Any run
-    ranks the recordings of a duplicates file, {app: {bug: [recording, ...]}}, by how alike they are.
+    A retrieval run ranks recordings for captions, and answers multiple-choice questions. Any run ranks the
+    recordings of a duplicates file, {app: {bug: [recording, ...]}}, by similarity.
     """
     start_logging(quiet=quiet, verbose=verbose)
     with heavy_imports():

@@ -31,6 +31,7 @@ class InferenceReport:
         frames: of answers: frames of all clips, without resumed ones.
         frames_encoded: of answers: how many of `frames` passed the backbone; the others repeat one of them.
         failures: media that could not be read: media_id, reason, hint, and for answers the ids of its rows.
+        overrides: config values that replaced those of the run, if any.
     """
 
     run: str
@@ -52,6 +53,7 @@ class InferenceReport:
     frames: int | None = None
     frames_encoded: int | None = None
     failures: tuple[dict[str, Any], ...] = ()
+    overrides: tuple[str, ...] | None = None
 
     @classmethod
     def of_inputs(cls, inputs: InferenceInputs, rows: MediaMatch, folder: Path) -> "InferenceReport":
@@ -72,6 +74,7 @@ class InferenceReport:
             missing=tuple(record.record_id for record in rows.missing),
             missing_media=tuple(dict.fromkeys(record.media_id for record in rows.missing)),
             renamed=dict(rows.renamed),
+            overrides=inputs.settings.overrides or None,
         )
 
     def to_json(self) -> dict[str, Any]:

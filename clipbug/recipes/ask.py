@@ -1,4 +1,4 @@
-"""`clipbug ask`: questions about any recording, GIF or image, without store and annotation file."""
+"""`clipbug ask`: answer questions about recordings, GIFs and images, without store and annotation file."""
 
 import logging
 import time
@@ -32,20 +32,20 @@ _log = logging.getLogger(__name__)
 _MEDIA_ENDINGS = tuple(f".{name}" for name in EXTENSIONS["auto"])
 
 Answered = Callable[[Mapping[str, Any], Frames], None]
-"""Called with each answer as soon as it is there: the object that --json prints, and the frames."""
+"""Called with each answer as soon as it is known: the object that --json prints, and the frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class AskReport:
-    """Every answer about every file.
+    """All answers about all files.
 
     Attributes:
-        models: folders of the models that were asked, the first file's first.
+        models: folders of the models that were used, that of the first file first.
         answers: one object per file and question.
-        bad: files that could not be read or that no model fits, each with its reason.
+        bad: files that could not be read or that no model fits, with the reasons.
         report: the HTML page, if one was asked for.
-        seconds: of loading the model, of reading and encoding the files, and of answering; imports and the
-            page are in none.
+        seconds: of loading models, of reading and encoding files, and of answering; imports and the page are
+            not included.
     """
 
     models: tuple[str, ...]
@@ -55,7 +55,7 @@ class AskReport:
     seconds: Mapping[str, float]
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         return {
             "model": next(iter(self.models), None),
             "models": list(self.models),
@@ -80,16 +80,16 @@ def ask(
 
     Args:
         files: images, GIFs and recordings.
-        questions: read one by one, so that they may be typed while the model waits.
+        questions: read one by one, so that they can be typed interactively.
         settings: run, step, number of clips and overrides; default run: for each file the newest that fits it
             and the question.
         storage: storage root, for the newest runs.
-        top_k: answers to list.
+        top_k: number of answers to list.
         page: also write an HTML page with frames and evidence.
-        answered: told each answer as it comes.
+        answered: called with each answer.
 
     Raises:
-        ClipbugError: no file can be read; no run, or a named model, that fits a file.
+        ClipbugError: no file can be read, or no run fits any of them.
     """
     seconds = dict.fromkeys(("loading", "encoding", "answering"), 0.0)
     session = _Session(settings, seconds, questions if isinstance(questions, Sequence) else ())
@@ -115,12 +115,12 @@ def ask(
 
 
 class _Session:
-    """The files of one call, each with the model that fits it; models are loaded and files encoded once.
+    """The files of one call and the models that fit them; models are loaded and files encoded once.
 
     Args:
         settings: of the call.
         seconds: phases to add to.
-        questions: those that are known before the first answer.
+        questions: that are known before the first answer.
     """
 
     def __init__(
@@ -133,10 +133,10 @@ class _Session:
         self._encoded: dict[tuple[Path, Path], EncodedMedia] = {}
 
     def check(self, files: Sequence[Path], storage: Storage) -> None:
-        """See what the files hold and which models fit, before any model is loaded.
+        """Check what the files hold and which models fit, before any model is loaded.
 
         Raises:
-            ClipbugError: no file can be read, or none has a model: that of the first.
+            ClipbugError: no file can be read, or none has a model; the error of the first.
         """
         for path in files:
             try:
@@ -151,28 +151,28 @@ class _Session:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Folders of the models that were asked, or else would have been."""
+        """Return the folders of the models that were used, or would be for the next question."""
         folders = list(self._loaded) or [self._choice.folder(kind).path for kind in self._kinds.values()]
         return tuple(dict.fromkeys(map(str, folders)))
 
     @property
     def visuals(self) -> dict[Path, EncodedMedia]:
-        """The files that were read, as one of their models saw them."""
+        """Return the files that were read, as one of their models saw them."""
         return {path: visual for (_, path), visual in self._encoded.items()}
 
     @property
     def bad(self) -> tuple[Mapping[str, str], ...]:
-        """Files that have no answer, each with its reason."""
+        """Return the files without an answer, with the reasons."""
         return tuple(
             {"file": str(path), "message": error.message, "hint": error.hint}
             for path, error in self._errors.items()
         )
 
     def encoded(self, question: str) -> Iterator[tuple[Path, str, LoadedModel, EncodedMedia]]:
-        """Every file that can be asked: its path, the folder of its model, the model, and what it sees.
+        """Yield each file that can be answered: path, folder of the model, model, and encoded media.
 
         Raises:
-            ClipbugError: there is none.
+            ClipbugError: there is no such file.
         """
         for path in list(self._kinds):
             folder = self._folder(path, question)
@@ -222,35 +222,35 @@ class _Session:
 
 @contextmanager
 def _added(seconds: dict[str, float], phase: str) -> Iterator[None]:
-    """Add what the block takes to a phase."""
+    """Add the time of the block to a phase."""
     started = time.perf_counter()
     yield
     seconds[phase] += time.perf_counter() - started
 
 
 def files_and_questions(words: Sequence[str]) -> tuple[list[Path], list[str]]:
-    """What exists as a file is a file, everything else a question.
+    """Split words into files, which exist, and questions.
 
     Raises:
-        DataError: a word ends like a recording and does not exist; a folder; no file at all.
+        DataError: a word ends like a recording and does not exist, a word is a folder, or there is no file.
     """
     files, questions = [], []
     for word in words:
         path = existing_path(word)  # a pipe too: it is named like a file that cannot be read
         if path is not None and path.is_dir():
-            raise DataError(f"{word} is a folder", f"name files: clipbug ask {word}/*.mp4 'QUESTION'")
+            raise DataError(f"{word} is a folder", f"Name files: clipbug ask {word}/*.mp4 'QUESTION'")
         if path is not None:
             files.append(path)
         elif word.lower().endswith(_MEDIA_ENDINGS):
             raise DataError(
                 f"there is no file {word}",
-                "check the name; --question TEXT asks whatever it looks like",
+                "Check the name. If it is a question: --question TEXT",
             )
         else:
             questions.append(word)
     if not files:
         raise DataError(
-            "no file to ask about" + (f"; {questions[0]!r} is no file" if questions else ""),
+            "no file is given" + (f"; {questions[0]!r} is not a file" if questions else ""),
             "clipbug ask recording.mp4 'what is tapped first?'",
         )
     return files, questions

@@ -1,4 +1,4 @@
-"""`clipbug explain`: why this answer, as numbers and as a picture."""
+"""`clipbug explain`: the evidence for an answer, as numbers and as a picture."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -22,7 +22,7 @@ from clipbug.workspace.storage import Storage
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One explained answer; importances are falls of the answer's log-probability.
+    """One explained answer; an importance is a decrease of the log-probability of the answer.
 
     Attributes:
         without_picture: probability of the answer when the whole picture is covered.
@@ -42,7 +42,7 @@ class Explanation:
     picture: str
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         return asdict(self)
 
 
@@ -67,7 +67,8 @@ def explain(
         output: the PNG; default: FILE.evidence.png in the current folder.
 
     Raises:
-        ClipbugError: no such file, run or answer; it cannot be decoded; the model answers no free questions.
+        ClipbugError: no such file, run or answer; the file cannot be decoded; the model does not answer
+            free-form questions.
     """
     kind = kind_of_file(file)
     folder = ModelChoice(Storage(storage), settings.run).folder(kind, question, file=str(file)).path
@@ -78,7 +79,7 @@ def explain(
             evidence = find_evidence(loaded, encoded, question, answer=answer, progress=bar.update)
     except ValueError as error:
         known = ", ".join(loaded.text.answers.answers[:20]) if loaded.text.answers else ""
-        raise ConfigError(str(error), f"some that it knows: {known}") from error
+        raise ConfigError(str(error), f"Some answers of the model: {known}") from error
     target = output or Path(safe_name(f"{file.stem}.evidence.png"))
     atomic_write(target, _sheet(evidence, encoded, loaded))
     return Explanation(
@@ -130,5 +131,5 @@ def _sheet(evidence: Evidence, encoded: EncodedMedia, model: LoadedModel) -> byt
 
 
 def _signed(log_change: float) -> str:
-    """A change of a log-probability as a change of the probability's size."""
+    """Format a change of a log-probability as a factor of the probability."""
     return f"x {np.exp(log_change):.2f}"

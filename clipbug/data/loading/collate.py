@@ -1,4 +1,4 @@
-"""Samples of different sizes to one batch."""
+"""Collate samples of different sizes to one batch."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -29,7 +29,7 @@ def collate(
     Args:
         samples: at least one.
         padding: "batch": to the largest height and width, rounded up to a multiple of `frame_multiple`;
-            "square": to `max_frame_size` on both sides, as the original.
+            "square": to `max_frame_size` on both sides, as ClipBERT.
         max_frame_size: longest side of any frame.
         frame_multiple: the model's grid cell in pixels.
         pad_token_id: fills up `input_ids`.
@@ -74,7 +74,7 @@ def _texts_of(row: TextRow) -> tuple[list[int], ...]:
 
 
 def _common_clips(samples: Sequence[Sample]) -> tuple[int, int]:
-    """(N, T) that all samples have, single images apart."""
+    """Return (N, T) of all samples but single images."""
     shapes = {(sample.frames.shape[0], sample.frames.shape[1]) for sample in samples}
     recordings = shapes - {(1, 1)}
     if len(recordings) > 1:
@@ -85,7 +85,7 @@ def _common_clips(samples: Sequence[Sample]) -> tuple[int, int]:
 def canvas_size(
     sizes: Sequence[tuple[int, int]], *, padding: Padding, max_frame_size: int, frame_multiple: int
 ) -> tuple[int, int]:
-    """(height, width) that frames of these sizes are padded to; arguments and errors as of `collate`."""
+    """Return (height, width) that frames of these sizes are padded to; see `collate`."""
     height, width = (max(size[axis] for size in sizes) for axis in (0, 1))
     if max(height, width) > max_frame_size:
         raise ValueError(f"frames of {height}x{width} pixels exceed max_frame_size {max_frame_size}")
@@ -99,7 +99,7 @@ def _round_up(size: int, multiple: int) -> int:
 
 
 def _collate_targets(samples: Sequence[Sample]) -> dict[str, Tensor]:
-    """Every target that some row has. Other rows get what stands for no target: -100, or zero weights.
+    """Collate every target that some row has. Other rows get -100 or zero weights, which mean no target.
 
     Integers of one dimension are per token, so they are padded like the tokens.
     """

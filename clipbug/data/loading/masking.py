@@ -1,4 +1,4 @@
-"""Hiding tokens for masked language modelling."""
+"""Mask tokens for masked language modelling."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class TokenMasker:
     def of_tokenizer(
         cls, tokenizer: PreTrainedTokenizerBase, *, probability: float, special_tokens: bool = False
     ) -> Self:
-        """For texts of this tokenizer.
+        """Create a masker for texts of a tokenizer.
 
         Args:
             special_tokens: do as the original: [CLS] and [SEP] are hidden like words, random tokens may be
@@ -61,7 +61,7 @@ class TokenMasker:
         )
 
     def __call__(self, input_ids: Sequence[int], generator: np.random.Generator) -> tuple[list[int], Tensor]:
-        """The ids that the model sees, and what it should predict.
+        """Return the ids that the model sees, and those that it should predict.
 
         Shape:
             input_ids: L. Second result: (L,) int64, the true id of chosen tokens, -100 elsewhere (everywhere

@@ -1,4 +1,4 @@
-"""From a media id to the frames of its clips."""
+"""Read the frames of the clips of a media item."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from clipbug.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Visual:
-    """What a sample holds of its image or recording; shapes and units as in `Sample`."""
+    """The clips of an image or recording; shapes and units as in `Sample`."""
 
     frames: Tensor
     frame_seconds: Tensor
@@ -31,12 +31,12 @@ class VisualReader:
     """Reads clips of recordings, and images as one clip of one frame.
 
     Args:
-        media: where pictures come from.
-        clip_sampler: chooses the pictures of a recording.
+        media: source of the media items.
+        clip_sampler: chooses the frames of a recording.
         max_frame_size: longer side in pixels that frames are scaled to.
         resize: "antialiased": the decoder scales, with antialiasing; "clipbert": as ClipBERT, bilinear in
             float without antialiasing.
-        augment: change pictures at random, as in training.
+        augment: augment frames, as in training.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class VisualReader:
         self.augment = augment
 
     def shape_of(self, media_id: str) -> tuple[MediaKind, int, int]:
-        """(kind, height, width) of the frames that `read` gives, from the manifest alone.
+        """Return (kind, height, width) of the frames that `read` returns, from the manifest alone.
 
         Raises:
             DataError: there is no such id.
@@ -68,7 +68,7 @@ class VisualReader:
 
         Raises:
             DataError: there is no such id.
-            DecodeError: a wanted picture cannot be decoded.
+            DecodeError: a chosen frame cannot be decoded.
         """
         kind, height, width = self.shape_of(media_id)
         wanted = None if self.resize == "clipbert" else self.max_frame_size
@@ -81,13 +81,13 @@ class VisualReader:
             return _visual(frames, batch, plan, decoder)
 
     def _check_size(self, media_id: str, decoder: VideoDecoder) -> None:
-        """Refuse to enlarge what a store keeps of a recording, if the recording itself was larger."""
+        """Raise DataError if the store keeps frames that are too small, of a recording that was larger."""
         entry, kept = self.media.entry(media_id), max(decoder.metadata.height, decoder.metadata.width)
         if kept < min(self.max_frame_size, max(entry.height, entry.width)):
             raise DataError(
                 f"{media_id}: the store keeps its pictures with a longer side of {kept} pixels only,"
                 f" max_frame_size is {self.max_frame_size}",
-                f"Set max_frame_size={kept}, or prepare the originals again: "
+                f"Set max_frame_size={kept}, or prepare the original files again: "
                 "clipbug ingest FOLDER --prepare --prepare-size N",
             )
 
