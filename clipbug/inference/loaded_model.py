@@ -152,7 +152,7 @@ class LoadedModel:
     def answer_encoded(
         self, encoded: EncodedMedia, questions: Sequence[str], *, top_k: int = 5
     ) -> list[Prediction]:
-        """Do as `answer`, for any media, whatever the model was trained on.
+        """Return as `answer`, without a check that the model was trained on such media.
 
         Raises:
             ClipbugError: the model answers no questions, or its scores are not finite.

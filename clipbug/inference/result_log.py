@@ -102,7 +102,7 @@ class ResultLog:
                 f"rank {processes.rank} does not see {settings}, which rank 0 has written", _SHARED_HINT
             )
         self.refresh()
-        barrier(processes)  # nobody writes before everybody has read
+        barrier(processes)  # no process writes before all have read
         return ResultWriter(self.path / f"rank-{processes.rank:05d}.sqlite")
 
     def refresh(self) -> None:
@@ -147,7 +147,7 @@ class ResultLog:
 
 
 class ResultWriter:
-    """Adds results to a database that nobody else writes.
+    """Adds results to a database that no other process writes.
 
     Raises:
         ClipbugError: another process has it open, the disk is full, or it cannot be written.

@@ -7,7 +7,7 @@ _DEFAULT_LONGER_SIDE = 448
 def resized_size(height: int, width: int, longer_side: int) -> tuple[int, int]:
     """Return (height, width) with the longer side scaled to `longer_side`, and the aspect ratio kept.
 
-    The shorter side is truncated, and the ratio taken first, as the original does it: 61 x 112 at 224 gives
+    The shorter side is truncated, and the ratio taken first, as in ClipBERT: 61 x 112 at 224 gives
     121, not 122. It is at least 1.
 
     Raises:

@@ -96,7 +96,7 @@ def _training_keys(
 class EvaluationBatches:
     """Each group once over all ranks, in a fixed order, never repeated to fill a batch.
 
-    A batch holds frames of one shape, so that the answer to a question does not depend on what stands beside
+    A batch holds frames of one shape, so that the answer to a question does not depend on the rest of
     it; and batches are the same for any number of ranks.
 
     Args:

@@ -19,7 +19,7 @@ _SHARE_RANDOM = 0.1
 class TokenMasker:
     """Chooses tokens to predict: 80 % of them become [MASK], 10 % a random token, 10 % stay as they are.
 
-    Special tokens are not chosen, unless asked for: the original hides [CLS] and [SEP] too, by an oversight
+    Special tokens are not chosen, unless requested: ClipBERT masks [CLS] and [SEP] too, by an oversight
     of its tokenizer.
 
     Attributes:
@@ -41,7 +41,7 @@ class TokenMasker:
         """Create a masker for texts of a tokenizer.
 
         Args:
-            special_tokens: do as the original: [CLS] and [SEP] are hidden like words, random tokens may be
+            special_tokens: do as ClipBERT: [CLS] and [SEP] are masked like words, random tokens may be
                 special ones, and a text may have no hidden token at all.
 
         Raises:
