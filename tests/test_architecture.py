@@ -73,7 +73,7 @@ NARROW = {
     },
     ("tasks", "models"): {"clipbug.models.outputs", "clipbug.models.aggregation"},
     ("engine", "tasks"): {"clipbug.tasks.base"},
-    ("engine", "data"): {"clipbug.data.loading.batch", "clipbug.data.records"},
+    ("engine", "data"): {"clipbug.data.loading.batch", "clipbug.data.loading.text", "clipbug.data.records"},
     ("cli", "workspace"): {"clipbug.workspace.storage"},
     ("cli", "data"): {"clipbug.data.ingest.arguments", "clipbug.data.ingest.load_files"},
     ("cli", "perception"): {"clipbug.perception.timeline"},

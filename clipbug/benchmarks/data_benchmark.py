@@ -179,7 +179,7 @@ class _Subject:
                 store,
                 clip_sampler=sampler,
                 max_frame_size=self._longer_side,
-                exact_resize=False,
+                resize="antialiased",
                 augment=False,
             )
             for store in self._stores

@@ -16,6 +16,7 @@ from clipbug.data.decoding.prepared import PreparedDecoder
 from clipbug.data.loading.collate import collate
 from clipbug.data.loading.datasets import VisualTextDataset, group_records
 from clipbug.data.loading.inference_batches import InferenceBatches
+from clipbug.data.loading.text import TextEncoder
 from clipbug.data.loading.tokenization import train_wordpiece
 from clipbug.data.media import MediaEntry
 from clipbug.data.records import QuestionRecord
@@ -143,9 +144,8 @@ def build_dataset(
             fps=FPS,
         ),
         max_frame_size=FRAME_SIZE,
-        exact_resize=is_strict,
-        tokenizer=tokenizer,
-        max_text_tokens=100,
+        resize="clipbert" if is_strict else "antialiased",
+        text=TextEncoder(tokenizer, 100),
         seed=0,
         encode_targets=lambda record: {},
     )

@@ -62,7 +62,7 @@ class BatchBuilder:
             rank=self.processes.rank,
             world_size=self.processes.world_size,
             num_workers=config.data.num_workers,
-            collate=self._collate(),
+            collate=collate_for(self.config, self.task, self.text),
             bad_items=self.bad_items,
         )
 
@@ -81,7 +81,7 @@ class BatchBuilder:
             rank=self.processes.rank,
             world_size=self.processes.world_size,
             num_workers=config.data.num_workers,
-            collate=self._collate(),
+            collate=collate_for(self.config, self.task, self.text),
             bad_items=self.bad_items,
         )
 
@@ -96,14 +96,16 @@ class BatchBuilder:
             rank=self.processes.rank,
             world_size=self.processes.world_size,
             num_threads=max(1, config.data.num_workers),
-            collate=self._collate(),
+            collate=collate_for(self.config, self.task, self.text),
         )
 
-    def _collate(self) -> Callable[[Sequence[Sample]], Batch]:
-        return partial(
-            collate,
-            padding=self.config.padding,
-            max_frame_size=self.config.max_frame_size,
-            frame_multiple=model_of(self.task).frame_multiple,
-            pad_token_id=self.text.tokenizer.pad_token_id,
-        )
+
+def collate_for(config: RunConfig, task: Task, text: TextParts) -> Callable[[Sequence[Sample]], Batch]:
+    """Return the function that pads samples to a batch for the model of a task."""
+    return partial(
+        collate,
+        padding=config.padding,
+        max_frame_size=config.max_frame_size,
+        frame_multiple=model_of(task).frame_multiple,
+        pad_token_id=text.tokenizer.pad_token_id,
+    )

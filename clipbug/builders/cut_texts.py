@@ -7,6 +7,7 @@ from transformers import PreTrainedTokenizerBase
 
 from clipbug.checks.dataset.findings import place
 from clipbug.config import RunConfig
+from clipbug.data.loading.text import TextEncoder
 from clipbug.data.loading.tokenization import cut_texts
 from clipbug.data.records import Record
 
@@ -59,7 +60,8 @@ class CutTexts:
         )
 
     def _beginning(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer(text, truncation=True, max_length=self._limit)["input_ids"])
+        [ids] = TextEncoder(self._tokenizer, self._limit).encode([text])
+        return tuple(ids)
 
 
 def warn_of_cut_texts(

@@ -7,8 +7,9 @@ from clipbug.builders.batches import BatchBuilder
 from clipbug.builders.task_model import TextParts
 from clipbug.config import RunConfig
 from clipbug.data.annotations.retrieval_set import RetrievalSet
+from clipbug.data.loading.text import EncodedTexts, TextEncoder
 from clipbug.data.records import Record
-from clipbug.engine.retrieval import EncodedTexts, RankingEvaluator
+from clipbug.engine.retrieval import RankingEvaluator
 from clipbug.evaluation.retrieval import validation_scores
 from clipbug.tasks.base import RankingTask
 
@@ -33,8 +34,7 @@ def encoded_texts(
 ) -> tuple[RetrievalSet, EncodedTexts]:
     """Return the texts and recordings of the records, and the texts as token ids."""
     found = RetrievalSet.from_records(records)
-    longest = config.data.max_text_tokens
-    ids = text.tokenizer(list(found.texts), truncation=True, max_length=longest)["input_ids"]
+    ids = TextEncoder(text.tokenizer, config.data.max_text_tokens).encode(found.texts)
     return found, EncodedTexts(ids, text.tokenizer.pad_token_id)
 
 

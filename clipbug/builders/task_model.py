@@ -17,6 +17,7 @@ from clipbug.data.loading.datasets import (
     group_records,
 )
 from clipbug.data.loading.targets import no_targets
+from clipbug.data.loading.text import TextEncoder
 from clipbug.data.loading.tokenization import load_tokenizer, train_wordpiece
 from clipbug.data.media import MediaSource
 from clipbug.data.records import QuestionRecord, Record
@@ -131,9 +132,8 @@ def _dataset_settings(
             num_clips=(config.train if training else config.eval).num_clips,
         ),
         "max_frame_size": config.max_frame_size,
-        "exact_resize": config.sampling.name == "clipbert",
-        "tokenizer": text.tokenizer,
-        "max_text_tokens": config.data.max_text_tokens,
+        "resize": config.resize,
+        "text": TextEncoder(text.tokenizer, config.data.max_text_tokens),
         "seed": config.seed,
         "augment": training and config.train.augment,
     }

@@ -11,6 +11,7 @@ from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, rich_console, start_logging
 from clipbug.cli.startup import heavy_imports
 from clipbug.cli.views.generic import report_view
+from clipbug.config.inference import InferenceSettings
 
 Model = Annotated[
     Path | None,
@@ -30,7 +31,7 @@ NumClips = Annotated[
 def ask(
     words: Annotated[
         list[str],
-        typer.Argument(metavar="FILE... [QUESTION...]", help="Recordings, GIFs and images; then questions."),
+        typer.Argument(metavar="FILE... [QUESTION...]", help="Recordings, GIFs and images, then questions."),
     ],
     questions: Annotated[
         list[str] | None, typer.Option("--question", metavar="TEXT", help="A question. Repeatable.")
@@ -40,8 +41,11 @@ def ask(
     top_k: Annotated[int, typer.Option("--top-k", min=1, metavar="N", help="Answers to list.")] = 5,
     report: Annotated[
         Path | None,
-        typer.Option("--report", metavar="FILE.html", help="Also write a page with frames and evidence."),
+        typer.Option(
+            "--report", metavar="FILE.html", help="Also write an HTML page with frames and evidence."
+        ),
     ] = None,
+    overrides: options.RunSettings = None,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -49,7 +53,7 @@ def ask(
 ) -> Outcome:
     """Ask about recordings, GIFs and images. Without a question, questions are read from standard input.
 
-    Ends with exit code 3 if some of several files cannot be read; each is named with its reason.
+    The exit code is 3 if some of the files cannot be read; each is named with the reason.
     """
     start_logging(quiet=quiet, verbose=verbose)
     with heavy_imports():
@@ -60,9 +64,8 @@ def ask(
     done = run_ask(
         files,
         [*asked, *(questions or ())] or _typed_questions(),
+        InferenceSettings(run=model, num_clips=num_clips, overrides=tuple(overrides or ())),
         storage=storage,
-        model=model,
-        num_clips=num_clips,
         top_k=top_k,
         page=report,
         answered=None if as_json else _print_answer,
@@ -73,22 +76,28 @@ def ask(
 
 def explain(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording, GIF or image.")],
-    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to ask about it.")],
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="Question about the file.")],
     answer: Annotated[
         str | None,
-        typer.Option("--answer", metavar="TEXT", help="Answer to explain. Default: the one that is given."),
+        typer.Option("--answer", metavar="TEXT", help="Answer to explain. Default: the model's own."),
     ] = None,
     model: Model = None,
     num_clips: NumClips = None,
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE.png", help="Default: NAME.evidence.png here.")
+        Path | None,
+        typer.Option(
+            "--output",
+            metavar="FILE.png",
+            help="Picture. Default: ./NAME.evidence.png.",
+        ),
     ] = None,
+    overrides: options.RunSettings = None,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Show what an answer rests on: which clip carried it, and which part of the screen.
+    """Show the evidence for an answer: which clips and which areas of the screen it depends on.
 
     Cells of the screen are covered at random and the question is asked again; no gradients are needed.
     """
@@ -96,14 +105,13 @@ def explain(
     with heavy_imports():
         from clipbug.recipes.explain import explain as run_explain
 
-    done = run_explain(
-        file, question, storage=storage, model=model, num_clips=num_clips, answer=answer, output=output
-    ).to_json()
+    settings = InferenceSettings(run=model, num_clips=num_clips, overrides=tuple(overrides or ()))
+    done = run_explain(file, question, settings, storage=storage, answer=answer, output=output).to_json()
     return Outcome(done, report_view("evidence", {key: done[key] for key in done if key != "grid"}))
 
 
 def _typed_questions() -> Iterator[str]:
-    """Lines of standard input; a prompt where somebody sits there."""
+    """Yield lines of standard input, with a prompt on a terminal."""
     while True:
         if sys.stdin.isatty():
             print("question> ", end="", file=sys.stderr, flush=True)

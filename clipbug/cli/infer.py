@@ -1,7 +1,7 @@
 """`clipbug infer`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -9,15 +9,14 @@ from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, start_logging
 from clipbug.cli.startup import heavy_imports
 from clipbug.cli.views.generic import report_view
-
-PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]
+from clipbug.config.inference import InferencePrecision, InferenceSettings
 
 
 def infer(
     run: options.Run = None,
     step: Annotated[
         str,
-        typer.Option("--step", metavar="N|best|last", help="Which checkpoint.", callback=options.check_step),
+        typer.Option("--step", metavar="N|best|last", help="Checkpoint to use.", callback=options.check_step),
     ] = "best",
     data: Annotated[
         Path | None,
@@ -37,7 +36,7 @@ def infer(
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option("--batch-size", min=1, metavar="N", help="Recordings at a time. Default: the run's."),
+        typer.Option("--batch-size", min=1, metavar="N", help="Recordings per batch. Default: the run's."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -54,13 +53,14 @@ def infer(
         ),
     ] = None,
     precision: Annotated[
-        PrecisionChoice | None,
+        InferencePrecision | None,
         typer.Option(
             "--precision",
             metavar="auto|fp32|bf16|fp16",
-            help="What to compute in. auto: bf16 where the device has it. Default: the run's.",
+            help="Number format. auto: bf16 where the device supports it. Default: the run's.",
         ),
     ] = None,
+    overrides: options.RunSettings = None,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -68,26 +68,25 @@ def infer(
 ) -> Outcome:
     """Answer the questions of a file with a trained run; the file needs no answers.
 
-    A retrieval run ranks recordings for captions, and chooses among the options of multiple choice. Any run
-    ranks the recordings of a duplicates file, {app: {bug: [recording, ...]}}, by how alike they are.
+    A retrieval run ranks recordings for captions, and answers multiple-choice questions. Any run ranks the
+    recordings of a duplicates file, {app: {bug: [recording, ...]}}, by similarity.
     """
     start_logging(quiet=quiet, verbose=verbose)
     with heavy_imports():
         from clipbug.recipes.infer import infer as run_inference
 
-    report = run_inference(
-        storage=storage,
+    settings = InferenceSettings(
         run=run,
         step=step,
         data=data,
-        media=media or (),
+        media=tuple(media or ()),
         data_format=data_format,
         aliases=aliases,
         allow_missing=allow_missing,
         num_clips=num_clips,
         batch_size=batch_size,
-        output=output,
-        scores=scores,
         precision=precision,
-    ).to_json()
+        overrides=tuple(overrides or ()),
+    )
+    report = run_inference(settings, storage=storage, output=output, scores=scores).to_json()
     return Outcome(report, report_view("inference", report), exit_code=3 if report.get("failures") else 0)

@@ -167,6 +167,14 @@ Settings = Annotated[
         "--set", metavar="KEY=VALUE...", help="Config values, such as train.batch_size=4. Repeatable."
     ),
 ]
+RunSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE...",
+        help="Config values that replace the run's, such as sampling.name=regular. Repeatable.",
+    ),
+]
 Train = Annotated[
     list[Path] | None, typer.Option("--train", metavar="FILE...", help="Annotation files to train on.")
 ]

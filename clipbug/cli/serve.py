@@ -15,20 +15,25 @@ def serve(
     model: Model = None,
     num_clips: NumClips = None,
     host: Annotated[
-        str, typer.Option("--host", metavar="ADDRESS", help="Where to listen; 0.0.0.0 lets others in.")
+        str,
+        typer.Option("--host", metavar="ADDRESS", help="Address; 0.0.0.0 accepts other machines."),
     ] = "127.0.0.1",
     port: Annotated[
         int | None,
-        typer.Option("--port", min=1, max=65535, metavar="N", help="Default: the first free from 7860."),
+        typer.Option("--port", min=1, max=65535, metavar="N", help="Default: the first free port from 7860."),
     ] = None,
     max_megabytes: Annotated[
-        int, typer.Option("--max-megabytes", min=1, metavar="N", help="Larger uploads are refused.")
+        int, typer.Option("--max-megabytes", min=1, metavar="N", help="Largest upload that is accepted.")
     ] = 200,
     keep: Annotated[
         Path | None,
-        typer.Option("--keep", metavar="DIR", help="Keep uploads here. Default: deleted once decoded."),
+        typer.Option(
+            "--keep",
+            metavar="DIR",
+            help="Folder to keep uploads in. Default: none are kept.",
+        ),
     ] = None,
-    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    open_browser: Annotated[bool, typer.Option("--open", help="Also open the page in the browser.")] = False,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -36,7 +41,7 @@ def serve(
 ) -> Outcome:
     """Serve a web page on this machine: drop a recording, see its frames, ask, see the evidence.
 
-    Needs gradio: pip install "clipbug[serve]". Nothing is sent anywhere, and nothing is kept unless asked.
+    Needs gradio: pip install "clipbug[serve]". Nothing is sent to other machines.
     """
     start_logging(quiet=quiet, verbose=verbose)
     with heavy_imports():

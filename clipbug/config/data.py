@@ -44,6 +44,7 @@ SamplingConfig = Annotated[
 
 Family = Literal["vqa", "video_qa", "multiple_choice", "captions"]  # of annotation files
 DataFormat = Literal["auto", Family]
+Resize = Literal["antialiased", "clipbert"]
 
 
 class ValDataset(StrictModel):

@@ -1,11 +1,11 @@
 """The config of a run: the content of `config.yaml` in a run directory."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from clipbug.config.base import StrictModel
-from clipbug.config.data import DataConfig, RegularSampling, SamplingConfig
+from clipbug.config.data import DataConfig, RegularSampling, Resize, SamplingConfig
 from clipbug.config.model import ModelConfig, TokenizerConfig, WordPieceConfig
 from clipbug.config.task import TaskConfig
 from clipbug.config.train import EvalConfig, OptimConfig, TrainConfig
@@ -30,6 +30,11 @@ class RunConfig(StrictModel):
     max_frame_size: PositiveInt = Field(
         448, description="frames are scaled to this size of the longer side, in pixels"
     )
+    resize: Resize = Field(
+        "antialiased",
+        description="antialiased: the decoder scales frames; clipbert: bilinear, without antialiasing, as"
+        " ClipBERT; where nothing is given, clipbert if sampling.name is clipbert",
+    )
     padding: Literal["batch", "square"] = Field(
         "batch", description="batch: to the largest height and width in the batch; square: as in ClipBERT"
     )
@@ -39,3 +44,13 @@ class RunConfig(StrictModel):
     optim: OptimConfig = Field(default_factory=OptimConfig, description="optimizer and schedule")
     train: TrainConfig = Field(default_factory=TrainConfig, description="training loop")
     eval: EvalConfig = Field(default_factory=EvalConfig, description="validation and inference")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resize_of_sampling(cls, values: Any) -> Any:
+        """Configs written before `resize` existed meant ClipBERT's resize by ClipBERT's sampling."""
+        if not isinstance(values, dict) or "resize" in values:
+            return values
+        sampling = values.get("sampling")
+        name = sampling.get("name") if isinstance(sampling, dict) else getattr(sampling, "name", None)
+        return {**values, "resize": "clipbert"} if name == "clipbert" else values

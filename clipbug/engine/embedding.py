@@ -1,4 +1,4 @@
-"""Recordings as vectors, one per clip, of several kinds in one pass over the recordings."""
+"""Compute vectors of recordings, one per clip, by several embedders in one pass over the recordings."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -23,12 +23,12 @@ def embed(
     device: torch.device,
     description: str,
 ) -> Iterator[list[tuple[str, dict[str, NDArray[np.float32]]]] | UnreadVisual]:
-    """(recording, name -> (N, D)) of each batch, as soon as they are there; each recording is decoded once.
+    """Yield (recording, name -> (N, D)) for each batch; each recording is decoded once.
 
     Args:
         embedders: by name.
-        batches: this process's share of the recordings; what could not be read is handed on.
-        modules: what the embedders run, left in the mode in which it came.
+        batches: recordings of this process; recordings that could not be read are passed on.
+        modules: that the embedders run, left in their mode.
         description: of the progress bar.
 
     Raises:

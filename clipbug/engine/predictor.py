@@ -1,4 +1,4 @@
-"""Predictions for a stream of batches."""
+"""Compute predictions for a stream of batches."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
@@ -22,7 +22,7 @@ T = TypeVar("T")
 InferencePrecision = Literal["auto", "fp32", "bf16", "fp16"]
 
 TEXTS_PER_CALL = 256
-"""Scores of all clips are kept for so many texts at a time, however many there are about one visual."""
+"""Most texts that are scored at a time, however many there are about one media item."""
 
 
 def predict(
@@ -34,16 +34,16 @@ def predict(
     precision: InferencePrecision,
     description: str,
 ) -> Iterator[list[Prediction] | UnreadVisual]:
-    """The predictions of each batch, in its order, as soon as they are there; nothing is kept.
+    """Yield the predictions of each batch, in its order, as soon as they are computed.
 
-    Visuals are encoded once, and all questions about them share that.
+    Media items are encoded once for all questions about them.
 
     Args:
-        task: left in the mode (training or not) in which it came.
-        batches: this process's share; what could not be read is handed on, as are visuals whose scores are
+        task: left in its mode (training or not).
+        batches: of this process; media that could not be read are passed on, as are media whose scores are
             not finite.
         encode: frames (B, N, T, 3, H, W) to their grid, on `device`.
-        description: of the progress bar, which counts visuals.
+        description: of the progress bar, which counts media items.
 
     Raises:
         OutOfMemoryError: a batch does not fit.
@@ -76,12 +76,12 @@ def run_batches(
     precision: InferencePrecision,
     description: str,
 ) -> Iterator[T | UnreadVisual]:
-    """Yield what `compute` makes of each batch, in its order and as soon as it is there.
+    """Yield the result of `compute` for each batch, in its order, as soon as it is computed.
 
     Args:
-        batches: this process's share; what could not be read is handed on.
+        batches: of this process; media that could not be read are passed on.
         compute: called in inference mode, under autocast.
-        module: what it runs; left in the mode (training or not) in which it came.
+        module: that it runs; left in its mode (training or not).
         device: to compute on.
         precision: of autocast.
         description: of the progress bar, which counts media items.
@@ -104,11 +104,11 @@ def run_batches(
 
 
 NOT_FINITE = "the model's scores are not finite numbers (NaN or infinite)"
-NOT_FINITE_HINT = "compute with --precision fp32, take an earlier checkpoint with --step, or train again"
+NOT_FINITE_HINT = "Compute with --precision fp32, choose an earlier checkpoint with --step, or train again."
 
 
 def _without_scores(batch: Batch, predictions: Sequence[Prediction]) -> Iterator[UnreadVisual]:
-    """For each visual whose questions got scores that are not finite, which and why."""
+    """Yield each media item with scores that are not finite."""
     by_media: dict[str, list[Record]] = {}
     for record, prediction in zip(batch.records, predictions, strict=True):
         if not prediction.is_finite:
@@ -119,7 +119,7 @@ def _without_scores(batch: Batch, predictions: Sequence[Prediction]) -> Iterator
 
 @contextmanager
 def inference(module: nn.Module) -> Iterator[None]:
-    """No gradients, evaluation mode; afterwards the mode in which the module came."""
+    """Disable gradients and set evaluation mode; afterwards restore the mode of the module."""
     was_training = module.training
     module.eval()
     try:
@@ -132,10 +132,10 @@ def inference(module: nn.Module) -> Iterator[None]:
 def gather_pairs(
     pairs: Sequence[tuple[Record, Prediction]], processes: Distributed
 ) -> list[tuple[Record, Prediction]]:
-    """The pairs of all processes, on every process.
+    """Return the pairs of all processes, on every process.
 
     Raises:
-        DataError: a row has been answered twice.
+        DataError: a row was answered twice.
     """
     gathered = gather_objects(pairs, processes)
     counts = Counter(record.record_id for record, _ in gathered)
@@ -149,5 +149,5 @@ def gather_pairs(
 
 
 def length(batches: Iterable[object]) -> int | None:
-    """Number of batches, where the loader knows it."""
+    """Return the number of batches, or None if the loader does not know it."""
     return len(batches) if isinstance(batches, Sized) else None

@@ -1,16 +1,16 @@
-"""All texts against all recordings: each recording is read and encoded once, texts go over it in portions."""
+"""Score all texts with all recordings; each recording is read and encoded once."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from clipbug.data.loading.batch import Batch, UnreadVisual
+from clipbug.data.loading.text import EncodedTexts
 from clipbug.engine.evaluator import Evaluation
 from clipbug.engine.interruption import StopSignals
 from clipbug.engine.predictor import InferencePrecision, run_batches
@@ -19,28 +19,11 @@ from clipbug.runtime.distributed import Distributed, gather_objects
 from clipbug.tasks.base import RankingTask
 
 _SEQUENCES_PER_CALL = 256
-"""Pairs of a text and a clip that are in memory at a time, beside the clips of one batch."""
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedTexts:
-    """Texts as token ids with [CLS] and [SEP], and the id that fills up shorter ones."""
-
-    input_ids: Sequence[Sequence[int]]
-    pad_token_id: int
-
-    def portions(self, size: int) -> Iterator[tuple[list[int], Tensor, Tensor]]:
-        """(indices, input_ids, attention_mask) of up to `size` texts each, shortest first, padded."""
-        order = sorted(range(len(self.input_ids)), key=lambda index: (len(self.input_ids[index]), index))
-        for start in range(0, len(order), size):
-            indices = order[start : start + size]
-            rows = [torch.tensor(self.input_ids[index]) for index in indices]
-            mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
-            yield indices, pad_sequence(rows, batch_first=True, padding_value=self.pad_token_id), mask
+"""Pairs of a text and a clip that are in memory at a time, in addition to the clips of one batch."""
 
 
 PairLogits = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""Of a text with its own recording: clips pooled (K,), and each clip (N, K)."""
+"""Logits of a text with its own recording: pooled over clips (K,), and of each clip (N, K)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +51,16 @@ def score_recordings(
     encode: Callable[[Tensor], Tensor] | None = None,
     with_pairs: bool = False,
 ) -> Iterator[list[RecordingScores] | UnreadVisual]:
-    """The score of every text with every recording of each batch, as soon as they are there; nothing is kept.
+    """Yield the scores of all texts with the recordings of each batch, as soon as they are computed.
 
     Args:
-        task: left in the mode (training or not) in which it came.
-        batches: this process's share of the recordings, with their own texts; what could not be read is
-            handed on.
+        task: left in its mode (training or not).
+        batches: recordings of this process, with their own texts; recordings that could not be read are
+            passed on.
         texts: to score.
         description: of the progress bar.
-        encode: frames to their grid, in the place of the task's own way.
-        with_pairs: also the logits of the batches' own texts.
+        encode: frames to their grid; default: `task.encode_visuals`.
+        with_pairs: also compute the logits of each recording with its own texts.
 
     Raises:
         OutOfMemoryError: the clips of a batch do not fit.
@@ -96,7 +79,7 @@ def score_recordings(
 
 
 def _pairs(task: RankingTask, grid: Tensor, batch: Batch) -> list[dict[str, PairLogits]]:
-    """Of each recording."""
+    """Return for each recording the logits with its own texts."""
     pooled, clips = (logits.cpu().numpy() for logits in task.pair_logits(grid, batch))
     pairs: list[dict[str, PairLogits]] = [{} for _ in batch.media_ids]
     for row, (record, visual) in enumerate(zip(batch.records, batch.visual_index.tolist(), strict=True)):
@@ -107,7 +90,7 @@ def _pairs(task: RankingTask, grid: Tensor, batch: Batch) -> list[dict[str, Pair
 def _score_grid(
     task: RankingTask, grid: Tensor, clip_positions: Tensor, texts: EncodedTexts, device: torch.device
 ) -> NDArray[np.float32]:
-    """(texts, B)."""
+    """Return scores (texts, B)."""
     num_visuals, num_clips = grid.shape[:2]
     scores = np.empty((len(texts.input_ids), num_visuals), dtype=np.float32)
     for indices, ids, mask in texts.portions(max(1, _SEQUENCES_PER_CALL // (num_visuals * num_clips))):
@@ -124,11 +107,11 @@ def _score_grid(
 
 
 class RankingEvaluator:
-    """Scores a retrieval task on validation data, again and again, as its training goes on.
+    """Evaluates a retrieval task on validation data during its training.
 
     Args:
-        task: left in the mode (training or not) in which it comes.
-        batches: this process's share of the recordings; iterated anew by each evaluation.
+        task: left in its mode (training or not).
+        batches: recordings of this process; each evaluation iterates over them.
         texts: all texts.
         score: scores of every recording -> scores by name, the main one under "score".
         precision: as in training.
@@ -153,9 +136,9 @@ class RankingEvaluator:
         self._processes = distributed
 
     def evaluate(self, signals: StopSignals) -> Evaluation | None:
-        """The scores, or None if one of the processes was asked to stop in the middle.
+        """Return the scores, or None if one of the processes was asked to stop meanwhile.
 
-        All processes must call it, and all get the same.
+        All processes must call it, and all get the same result.
 
         Raises:
             OutOfMemoryError: the clips of a batch do not fit.
@@ -166,7 +149,7 @@ class RankingEvaluator:
         return Evaluation(self._score(scores), ())
 
     def dry_run(self) -> None:
-        """Score one batch and forget it: memory and data errors come before the first step.
+        """Score one batch and discard the result, so that memory and data errors show before the first step.
 
         Raises:
             OutOfMemoryError: the batch does not fit.

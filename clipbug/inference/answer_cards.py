@@ -1,4 +1,4 @@
-"""One answer as JSON, as a card of a page, and with a picture of what it rests on."""
+"""One answer as JSON, as a card of a page, and with a picture of its evidence."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbug.inference.loaded_model import EncodedVisual, LoadedModel
+from clipbug.inference.loaded_model import EncodedMedia, LoadedModel
 from clipbug.inference.occlusion import Evidence, find_evidence
 from clipbug.report.contents import Card, Filmstrip
 from clipbug.report.overlay import spotlight
@@ -17,29 +17,29 @@ from clipbug.tasks.base import Prediction
 Frames = NDArray[np.uint8]
 
 
-def answer_json(path: Path, visual: EncodedVisual, prediction: Prediction) -> dict[str, Any]:
-    """One answer as --json prints it: as in predictions.jsonl, with the file instead of ids."""
+def answer_json(path: Path, visual: EncodedMedia, prediction: Prediction) -> dict[str, Any]:
+    """Return an answer as --json prints it: as in predictions.jsonl, with the file instead of ids."""
     row = prediction.to_json()
     kept = {key: row[key] for key in ("question", "answer", "probability", "top", "clips")}
     return {"file": str(path), "kind": visual.kind, **kept, "notes": list(visual.notes)}
 
 
-def frames_of(visual: EncodedVisual) -> Frames:
-    """(N, T, H, W, 3) what the model saw, without padding."""
+def frames_of(visual: EncodedMedia) -> Frames:
+    """Return the frames that the model saw, (N, T, H, W, 3), without padding."""
     height, width = visual.frame_size
     frames: Frames = visual.frames[..., :height, :width].permute(0, 1, 3, 4, 2).contiguous().numpy()
     return frames
 
 
-def filmstrip_of(visual: EncodedVisual) -> Filmstrip:
-    """All frames side by side, for a page."""
+def filmstrip_of(visual: EncodedMedia) -> Filmstrip:
+    """Return all frames next to each other, for a page."""
     frames = frames_of(visual)
     seconds = tuple(map(float, visual.frame_seconds.flatten()))
     return make_filmstrip(frames.reshape(-1, *frames.shape[2:]), seconds)
 
 
 def card_of(path: Path, prediction: Prediction, evidence: str | None = None) -> Card:
-    """The card of one answer."""
+    """Return the card of one answer."""
     return Card(
         record_id=prediction.record_id,
         media_id=str(path),
@@ -56,17 +56,17 @@ def card_of(path: Path, prediction: Prediction, evidence: str | None = None) -> 
     )
 
 
-def card_with_evidence(model: LoadedModel, path: Path, visual: EncodedVisual, prediction: Prediction) -> Card:
-    """The card of one answer with a picture of what it rests on."""
+def card_with_evidence(model: LoadedModel, path: Path, visual: EncodedMedia, prediction: Prediction) -> Card:
+    """Return the card of one answer with a picture of its evidence."""
     evidence = find_evidence(model, visual, prediction.question)
     picture = strongest_picture(evidence, visual)
     return card_of(path, prediction, evidence=jpeg_uri(picture))
 
 
 def evidence_pictures(
-    evidence: Evidence, encoded: EncodedVisual, clips: Sequence[int] | None = None
+    evidence: Evidence, encoded: EncodedMedia, clips: Sequence[int] | None = None
 ) -> list[NDArray[np.uint8]]:
-    """The middle frame of each clip (or of the named ones), lit where the answer rests; one scale for all."""
+    """Return the middle frame of each clip, or of the given ones, bright where the evidence is; one scale."""
     chosen = list(range(len(evidence.cell_drop))) if clips is None else list(clips)
     height, width = encoded.frame_size
     middle = encoded.frames.shape[1] // 2
@@ -79,13 +79,13 @@ def evidence_pictures(
     ]
 
 
-def strongest_picture(evidence: Evidence, encoded: EncodedVisual) -> NDArray[np.uint8]:
-    """Of the clip that carries the answer."""
+def strongest_picture(evidence: Evidence, encoded: EncodedMedia) -> NDArray[np.uint8]:
+    """Return the evidence picture of the strongest clip."""
     return evidence_pictures(evidence, encoded, [strongest_clip(evidence)])[0]
 
 
 def strongest_clip(evidence: Evidence) -> int:
-    """The clip without which the answer loses most; of a tie, the one with the strongest cell."""
+    """Return the clip whose removal lowers the answer most; in a tie, the one with the strongest cell."""
     strongest_cells = evidence.cell_drop.max(axis=(1, 2))
     return max(
         range(len(strongest_cells)), key=lambda clip: (evidence.clip_drop[clip], strongest_cells[clip])

@@ -1,4 +1,4 @@
-"""What the worst answers of a report rest on."""
+"""Pictures of the evidence for the worst answers of a report."""
 
 import logging
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 from clipbug.data.media import MediaSource
 from clipbug.errors import ClipbugError
 from clipbug.inference.answer_cards import strongest_picture
-from clipbug.inference.loaded_model import EncodedVisual, LoadedModel, load_model
+from clipbug.inference.loaded_model import EncodedMedia, LoadedModel, load_model
 from clipbug.inference.occlusion import find_evidence
 from clipbug.report.contents import Card
 from clipbug.report.pictures import jpeg_uri
@@ -24,21 +24,23 @@ logger = logging.getLogger(__name__)
 def with_evidence(
     cards: Sequence[Card], run: RunFolder, predictions: Path, media: MediaSource, *, count: int
 ) -> list[Card]:
-    """The cards, the worst `count` of them with a picture of what the answer rests on.
+    """Add a picture of the evidence to the worst `count` cards, and return all cards.
 
-    Runs that answer no free questions have none; a recording that cannot be read is left without, and named.
+    Runs that do not answer free-form questions have none. A recording that cannot be read is named, and its
+    card stays without a picture.
 
     Args:
         cards: of the report.
         run: that answered.
-        predictions: file of its answers; the note beside it names checkpoint and clips.
+        predictions: file of its answers; inference.json next to it names checkpoint, clips and overrides.
         media: the recordings.
         count: how many.
     """
     note = predictions.with_name("inference.json")
     inferred = read_note(note)
     step = re.fullmatch(r"step-0*(\d+)", str(inferred.get("step")))  # a model folder has none
-    model = load_model(run.path, step=step[1] if step else "best")
+    overrides = inferred.get("overrides") or ()
+    model = load_model(run.path, step=step[1] if step else "best", overrides=overrides)
     if not isinstance(model.task, QuestionAnswering):
         return list(cards)
     worst = sorted(cards, key=lambda card: card.rank)[:count]
@@ -52,7 +54,7 @@ def with_evidence(
 
 def _explained(card: Card, model: LoadedModel, media: MediaSource, num_clips: int | None) -> Card:
     try:
-        encoded: EncodedVisual = model.encode(media.read(card.media_id), num_clips=num_clips)
+        encoded: EncodedMedia = model.encode(media.read(card.media_id), num_clips=num_clips)
         evidence = find_evidence(model, encoded, card.question, answer=card.answer)
     except (ClipbugError, ValueError) as error:  # ValueError: the answer is from another vocabulary
         logger.warning("no evidence for %s: %s", card.record_id, error)

@@ -1,7 +1,6 @@
-"""What an inference works on: the run, its weights, the files to answer, and where their media is."""
+"""What an inference finds before a model is loaded: the run, its weights, annotation files and media."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -9,34 +8,39 @@ from typing import Any
 
 from clipbug.builders.records import asked_task, open_media
 from clipbug.config import RunConfig
-from clipbug.config.data import DataFormat
+from clipbug.config.inference import InferenceSettings
 from clipbug.config.task import find_task
 from clipbug.data.annotations import detect_family
 from clipbug.data.annotations.duplicates import is_duplicates_file
 from clipbug.data.annotations.families import family_of
 from clipbug.data.media import MediaSource
 from clipbug.errors import DataError
+from clipbug.inference.settings import run_config
 from clipbug.workspace.run_folder import RunFolder
 from clipbug.workspace.storage import Storage, annotation_files, split_of
 
 PATIENCE = timedelta(days=1)
-"""Shares of many recordings do not take equally long, on machines that are not equally fast."""
+"""How long a process waits for the others: shares of many recordings do not take equally long."""
 
 
 @dataclass(frozen=True, slots=True)
 class InferenceInputs:
-    """Everything that the files say, before a model is loaded.
+    """The run and the files of one inference.
 
     Attributes:
-        config: of the run, with what the call overrides.
+        settings: of the call.
+        folder: of the run.
+        config: of the run, with what the settings change.
         weights: of the step.
         files: annotation files.
+        media: source of the recordings and images.
         stores: that `media` reads from.
-        asked: the task of their rows, which the run's model can do.
-        are_duplicates: whether they say which recordings show the same bug, which any model can be evaluated
-            on; `asked` is then the run's own task.
+        asked: the task whose rows the files hold; one that the run's model can do.
+        are_duplicates: whether the file says which recordings show the same bug, which any model can be
+            evaluated on; `asked` is then the run's own task.
     """
 
+    settings: InferenceSettings
     folder: RunFolder
     config: RunConfig
     weights: Path
@@ -52,35 +56,33 @@ class InferenceInputs:
         return self.are_duplicates or find_task(self.asked).ranks_recordings
 
 
-def find_inputs(
-    storage: Storage,
-    *,
-    run: Path | None,
-    step: str,
-    data: Path | None,
-    media: Sequence[Path],
-    data_format: DataFormat | None,
-    aliases: Path | None,
-    allow_missing: bool,
-    num_clips: int | None,
-    batch_size: int | None,
-) -> InferenceInputs:
-    """Arguments and errors as of `infer`."""
-    folder = RunFolder.open(run) if run is not None else RunFolder.newest(storage)
-    config = _with_overrides(folder.self_contained_config(), media, num_clips, batch_size)
-    config = _with_reading(config, data_format, aliases, allow_missing)
-    weights = folder.weights(step)
-    files = (data,) if data is not None else default_data(config)
-    stores = _stores(config, storage) if not media else tuple(map(str, media))
-    media_source = open_media(stores, storage)
-    absolute = tuple(str(Path(store).resolve()) for store in stores)
+def find_inputs(storage: Storage, settings: InferenceSettings) -> InferenceInputs:
+    """Find the run, its weights, the annotation files and the stores.
+
+    Raises:
+        ClipbugError: no such run, step, data or media, or a setting that the run does not allow.
+    """
+    folder = RunFolder.open(settings.run) if settings.run is not None else RunFolder.newest(storage)
+    config = run_config(folder, settings)
+    weights = folder.weights(settings.step)
+    files = (settings.data,) if settings.data is not None else default_data(config)
+    stores = tuple(map(str, settings.media)) or _stores(config, storage)
     are_duplicates = is_duplicates_file(Path(files[0]))
-    asked = config.task.name if are_duplicates else asked_task(config.task.name, files)
-    return InferenceInputs(folder, config, weights, files, media_source, absolute, asked, are_duplicates)
+    return InferenceInputs(
+        settings=settings,
+        folder=folder,
+        config=config,
+        weights=weights,
+        files=files,
+        media=open_media(stores, storage),
+        stores=tuple(str(Path(store).resolve()) for store in stores),
+        asked=config.task.name if are_duplicates else asked_task(config.task.name, files),
+        are_duplicates=are_duplicates,
+    )
 
 
 def default_data(config: RunConfig) -> tuple[Path, ...]:
-    """The test files beside the training files, else the validation files.
+    """Return the test files next to the training files, else the validation files.
 
     Raises:
         DataError: there are neither.
@@ -96,58 +98,31 @@ def default_data(config: RunConfig) -> tuple[Path, ...]:
     files = tests or [Path(path) for path in config.data.val]
     if not files:
         raise DataError(
-            "the run has no validation file and there is no test file beside its training file",
-            "name one with --data",
+            "the run has no validation file, and there is no test file next to its training file",
+            "Name one with --data.",
         )
     return tuple(files)
 
 
-def _with_overrides(
-    config: RunConfig, media: Sequence[Path], num_clips: int | None, batch_size: int | None
-) -> RunConfig:
-    evaluation = {
-        "num_clips": num_clips or config.eval.num_clips,
-        "batch_size": batch_size or config.eval.batch_size,
-    }
-    data = {"media": tuple(map(str, media)) or config.data.media}
-    return config.model_copy(
-        update={
-            "eval": config.eval.model_copy(update=evaluation),
-            "data": config.data.model_copy(update=data),
-        }
-    )
-
-
-def _with_reading(
-    config: RunConfig, data_format: DataFormat | None, aliases: Path | None, allow_missing: bool
-) -> RunConfig:
-    reading = {
-        "format": data_format or config.data.format,
-        "aliases": config.data.aliases if aliases is None else str(aliases),
-        "allow_missing": allow_missing or config.data.allow_missing,
-    }
-    return config.model_copy(update={"data": config.data.model_copy(update=reading)})
-
-
 def _stores(config: RunConfig, storage: Storage) -> tuple[str, ...]:
-    """The run's stores if they are still there, else those of the storage: a run folder can move."""
+    """Return the run's stores if they still exist, else those of the storage: a run folder can move."""
     named = config.data.media
     return (
         named if named and all(Path(path).exists() for path in named) else tuple(map(str, storage.stores()))
     )
 
 
-def result_settings(inputs: InferenceInputs, *, precision: str | None) -> dict[str, Any]:
-    """Return what answers and rankings depend on; `precision` as the call has it."""
+def result_settings(inputs: InferenceInputs) -> dict[str, Any]:
+    """Return everything that answers and rankings depend on; what only affects speed is left out."""
     return {
         "weights": _fingerprint(inputs.weights),
         "data": [_fingerprint(Path(file)) for file in inputs.files],
         "config": inputs.config.model_dump(mode="json", exclude={"eval": {"batch_size"}, "train": True}),
-        "precision": precision or inputs.config.precision,
+        "precision": inputs.settings.precision or inputs.config.precision,
     }
 
 
 def _fingerprint(file: Path) -> str:
-    """Changes when the file does."""
+    """Return the path and the hash of a file."""
     with file.open("rb") as content:
         return f"{file.resolve()} {hashlib.file_digest(content, 'sha256').hexdigest()}"

@@ -6,8 +6,8 @@ import torch
 
 from clipbug.builders.task_model import TextParts, build_task_model, model_of
 from clipbug.config import RunConfig
+from clipbug.config.inference import InferencePrecision
 from clipbug.data.loading.tokenization import load_tokenizer
-from clipbug.engine.predictor import InferencePrecision
 from clipbug.models.inference.prepare import prepare_for_inference
 from clipbug.models.weights.state import load_weights
 from clipbug.runtime.precision import Precision, resolve_precision
@@ -21,11 +21,11 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True, slots=True)
 class InferenceModel:
-    """A task that answers, with what it needs around it.
+    """A trained task with everything that inference needs.
 
     Attributes:
         precision: what autocast computes in.
-        folder: that it was loaded from, where it was.
+        folder: that it was loaded from, if any.
     """
 
     config: RunConfig
@@ -42,20 +42,22 @@ def load_inference_model(
     step: str,
     device: torch.device,
     precision: InferencePrecision | None = None,
+    config: RunConfig | None = None,
 ) -> InferenceModel:
-    """The weights of `step` in a graph for inference.
+    """Load the weights of `step` in a graph for inference.
 
     Args:
         folder: run or model folder.
         step: a number, "best" or "last".
         device: to compute on.
-        precision: None: the run's own.
+        precision: None: the config's.
+        config: default: the run's own, see `RunFolder.self_contained_config`.
 
     Raises:
         CheckpointError: no such step, or damaged weights.
         ConfigError: a precision that the device does not have.
     """
-    config = folder.self_contained_config()
+    config = config or folder.self_contained_config()
     text = TextParts(load_tokenizer(folder.tokenizer), folder.answers())
     task = build_task_model(config, text)
     load_weights(task.model, folder.weights(step))

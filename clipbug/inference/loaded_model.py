@@ -1,22 +1,21 @@
-"""The Python interface: a trained model in memory, asked about files or frames, without stores."""
+"""The Python interface: a trained model in memory that answers about files or frames, without stores."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
+from clipbug.builders.batches import collate_for
 from clipbug.builders.cut_texts import CutTexts
-from clipbug.builders.task_model import clip_sampler_of, model_of
-from clipbug.data.loading.batch import Batch
-from clipbug.data.loading.collate import canvas_size
+from clipbug.builders.task_model import build_inference_dataset, model_of
+from clipbug.config import RunConfig
+from clipbug.data.loading.batch import Batch, Sample
+from clipbug.data.loading.datasets import VisualGroup
 from clipbug.data.loading.frame_size import describe_narrow
-from clipbug.data.loading.visuals import Visual, VisualReader
+from clipbug.data.loading.text import TextEncoder
 from clipbug.data.media import MediaKind
 from clipbug.data.records import QuestionRecord
 from clipbug.data.store.in_memory import LooseMedia, LooseVisual, loose_media
@@ -24,6 +23,8 @@ from clipbug.engine.predictor import NOT_FINITE, TEXTS_PER_CALL, inference
 from clipbug.errors import CheckpointError, ClipbugError, DataError, DecodeError
 from clipbug.inference.load import InferenceModel, load_inference_model
 from clipbug.inference.model_fit import ModelFit
+from clipbug.inference.settings import overridden_config
+from clipbug.inference.vectors import RecordingVector, clip_vectors
 from clipbug.runtime.json_reading import has_surrogate
 from clipbug.runtime.precision import autocast
 from clipbug.tasks.base import Prediction
@@ -35,8 +36,8 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class EncodedVisual:
-    """An image or recording after the backbone: what every question about it shares.
+class EncodedMedia:
+    """An image or recording after the backbone: what all questions about it share.
 
     Attributes:
         name: of the file.
@@ -46,8 +47,8 @@ class EncodedVisual:
         frame_size: (height, width) of the picture inside the padded frame.
         frame_seconds: (N, T) float64, seconds on a player's clock.
         clip_spans: (N, 2) float64, start and end of each clip in the same seconds.
-        clip_positions: (N,) float32, place of each clip in the recording in [0, 1].
-        notes: what people should know of the file, such as which part of it cannot be read.
+        clip_positions: (N,) float32, position of each clip in the recording in [0, 1].
+        notes: what users should know about the file, such as a part that cannot be read.
     """
 
     name: str
@@ -62,7 +63,7 @@ class EncodedVisual:
 
 
 class LoadedModel:
-    """A trained model, ready to be asked.
+    """A trained model, ready to answer.
 
     Args:
         loaded: the model, on the device to compute on.
@@ -76,81 +77,82 @@ class LoadedModel:
         self.device = loaded.device
         self._fit = None if loaded.folder is None else ModelFit.of(loaded.folder)
         self._precision = loaded.precision
+        self._encode_text = TextEncoder(self.text.tokenizer, self.config.data.max_text_tokens)
+        self._collate = collate_for(self.config, self.task, self.text)
         self._cut_questions = CutTexts(self.text.tokenizer, self.config, what="questions")
         if isinstance(self.task, QuestionAnswering):
-            self.task.top_k = len(self.task.answers)  # `answer` cuts to what is asked for
+            self.task.top_k = len(self.task.answers)  # `answer` returns as many as it is asked for
 
     def encode(
-        self, visual: LooseVisual, *, num_clips: int | None = None, fps: float | None = None
-    ) -> EncodedVisual:
+        self, media: LooseVisual, *, num_clips: int | None = None, fps: float | None = None
+    ) -> EncodedMedia:
         """Choose clips, decode them, and run the backbone over their frames, once for all questions.
 
         Args:
-            visual: an image, GIF or recording: a path, the bytes of a file, or frames (T, H, W, 3) uint8 RGB.
+            media: an image, GIF or recording: a path, the bytes of a file, or frames (T, H, W, 3) uint8 RGB.
             num_clips: clips of a recording; default: as the run validated.
             fps: frames per second, for several frames.
 
         Raises:
             DataError: no such file.
-            DecodeError: it is no picture and no recording, or damaged.
+            DecodeError: it is neither an image nor a recording, or it is damaged.
             ValueError: frames of another shape or type, or several without `fps`.
         """
-        media = loose_media(visual, fps=fps)
-        read = self._read(media, num_clips or self.config.eval.num_clips)
-        entry = media.entry(media.name)
+        source = loose_media(media, fps=fps)
+        sample = self._read(source, num_clips or self.config.eval.num_clips)
+        entry = source.entry(source.name)
         if reason := describe_narrow(entry.height, entry.width, self.config.max_frame_size):
-            logger.warning("%s is too long or too wide to be read: %s", media.name, reason)
-        frames = self._padded(read.frames)
+            logger.warning("%s is too long or too wide to be read: %s", source.name, reason)
+        frames = self._collate([sample]).frames
         with inference(self.task), autocast(self._precision, self.device):
-            grid = self.model.encode_frames(frames[None])[0]
-        entry = media.entry(media.name)
-        return EncodedVisual(
-            name=media.name,
+            grid = self.model.encode_frames(frames)[0]
+        return EncodedMedia(
+            name=source.name,
             kind=entry.kind,
             grid=grid,
-            frames=frames if frames.dtype == torch.uint8 else frames.round().to(torch.uint8),
-            frame_size=(read.frames.shape[-2], read.frames.shape[-1]),
-            frame_seconds=read.frame_seconds,
-            clip_spans=read.clip_spans,
-            clip_positions=read.clip_positions,
+            frames=frames[0] if frames.dtype == torch.uint8 else frames[0].round().to(torch.uint8),
+            frame_size=(sample.frames.shape[-2], sample.frames.shape[-1]),
+            frame_seconds=sample.frame_seconds,
+            clip_spans=sample.clip_spans,
+            clip_positions=sample.clip_positions,
             notes=entry.notes,
         )
 
     def answer(
         self,
-        visual: LooseVisual | EncodedVisual,
+        media: LooseVisual | EncodedMedia,
         questions: Sequence[str],
         *,
         num_clips: int | None = None,
         top_k: int = 5,
         fps: float | None = None,
     ) -> list[Prediction]:
-        """A prediction for each question, in order.
+        """Return a prediction for each question, in order.
 
         Args:
-            visual: as of `encode`, or what it gave.
-            questions: about this visual.
-            num_clips, fps: as of `encode`.
-            top_k: answers that a prediction lists.
+            media: as for `encode`, or what `encode` returned.
+            questions: about this media item.
+            num_clips, fps: as for `encode`.
+            top_k: number of answers in a prediction.
 
         Raises:
-            ClipbugError: the model answers no questions, or none about such a visual; or as of `encode`.
-            ValueError: `questions` is one text instead of several.
+            ClipbugError: the model answers no questions, or none about such media; or as of `encode`.
+            ValueError: `questions` is a single text.
         """
         if isinstance(questions, str):
             raise ValueError(f"questions must be a list of texts, got the text {questions!r}")
         self._refuse_other_task()
         if not questions:
             return []
-        encoded = self._encoded(visual, num_clips, fps)
+        encoded = self._encoded(media, num_clips, fps)
         if self._fit is not None:
             self._fit.refuse_other_medium(encoded.kind, encoded.name)
         return self.answer_encoded(encoded, questions, top_k=top_k)
 
     def answer_encoded(
-        self, encoded: EncodedVisual, questions: Sequence[str], *, top_k: int = 5
+        self, encoded: EncodedMedia, questions: Sequence[str], *, top_k: int = 5
     ) -> list[Prediction]:
-        """As `answer`, about any visual, whatever the model was trained on.
+        """Return as `answer`, without a check that the model was trained on such media.
 
         Raises:
             ClipbugError: the model answers no questions, or its scores are not finite.
@@ -158,94 +160,75 @@ class LoadedModel:
         self._refuse_other_task()
         self.warn_of_cut(questions)
         with inference(self.task), autocast(self._precision, self.device):
-            parts = [
-                self.task.predict(part) for part in self._batch(encoded, questions).portions(TEXTS_PER_CALL)
+            portions = [
+                self.task.predict(portion)
+                for portion in self._batch(encoded, questions).portions(TEXTS_PER_CALL)
             ]
-        predictions = [prediction for part in parts for prediction in part]
+        predictions = [prediction for portion in portions for prediction in portion]
         if not all(prediction.is_finite for prediction in predictions):
             raise CheckpointError(
-                f"{encoded.name}: {NOT_FINITE}", "take an earlier checkpoint, or train again"
+                f"{encoded.name}: {NOT_FINITE}", "Choose an earlier checkpoint, or train again."
             )
         return [replace(prediction, top=prediction.top[:top_k]) for prediction in predictions]
 
     def _refuse_other_task(self) -> None:
         if not isinstance(self.task, QuestionAnswering | Counting):
             raise ClipbugError(
-                f"a model of task {self.config.task.name} answers no free questions",
-                "load a run of clipbug finetune --task video-qa, vqa or count; rows with options and searches"
-                " are for clipbug infer",
+                f"the task {self.config.task.name} does not support free-form questions",
+                "Load a run of clipbug finetune --task video-qa, vqa or count. Questions with options and"
+                " rankings are for clipbug infer.",
             )
 
     def warn_of_cut(self, questions: Sequence[str]) -> None:
-        """Say once of each question that is too long for the model, so that it does not read its end.
+        """Warn once of each question that is too long for the model, which then does not read its end.
 
         Raises:
-            DataError: a question cannot be read at all.
+            DataError: a question holds something that is not text.
         """
         half = next((question for question in questions if has_surrogate(question)), None)
         if half is not None:
             raise DataError(
-                f"the question {half!r} holds half of a character, or a byte that is no UTF-8",
-                "type it again, or set the terminal to UTF-8",
+                f"the question {half!r} holds half of a character, or a byte that is not UTF-8",
+                "Type it again, or set the terminal to UTF-8.",
             )
         self._cut_questions.warn(questions)
 
     def embed(
-        self, visual: LooseVisual | EncodedVisual, *, num_clips: int | None = None, fps: float | None = None
-    ) -> NDArray[np.float32]:
-        """(D,) of length 1: the features of a visual, averaged over grid and clips.
+        self, media: LooseVisual | EncodedMedia, *, num_clips: int | None = None, fps: float | None = None
+    ) -> RecordingVector:
+        """Return the vector of a media item, (N, D) with one row per clip; see `clipbug.inference.vectors`.
 
         Raises:
             ClipbugError, ValueError: as of `encode`.
         """
-        grid = self._encoded(visual, num_clips, fps).grid.float().flatten(0, 2)
-        embedding: NDArray[np.float32] = torch.nn.functional.normalize(grid.mean(dim=0), dim=0).cpu().numpy()
-        return embedding
+        encoded = self._encoded(media, num_clips, fps)
+        vector: RecordingVector = clip_vectors(encoded.grid).float().cpu().numpy()
+        return vector
 
     def _encoded(
-        self, visual: LooseVisual | EncodedVisual, num_clips: int | None, fps: float | None
-    ) -> EncodedVisual:
-        if isinstance(visual, EncodedVisual):
-            return visual
-        return self.encode(visual, num_clips=num_clips, fps=fps)
+        self, media: LooseVisual | EncodedMedia, num_clips: int | None, fps: float | None
+    ) -> EncodedMedia:
+        if isinstance(media, EncodedMedia):
+            return media
+        return self.encode(media, num_clips=num_clips, fps=fps)
 
-    def _read(self, media: LooseMedia, num_clips: int) -> Visual:
-        config = self.config
-        reader = VisualReader(
-            media,
-            clip_sampler=clip_sampler_of(config, random=False, num_clips=num_clips),
-            max_frame_size=config.max_frame_size,
-            exact_resize=config.sampling.name == "clipbert",
-            augment=False,
+    def _read(self, source: LooseMedia, num_clips: int) -> Sample:
+        """Read the sample that `clipbug infer` reads of a media item that is alone in its file."""
+        dataset = build_inference_dataset(
+            _with_clips(self.config, num_clips), [VisualGroup(source.name, ())], source, self.text
         )
-        generator = np.random.default_rng(config.seed)
         try:
-            return reader.read(media.name, generator)
+            return dataset.sample(0, 0)
         except DecodeError:
-            media.look_closely()
-            return reader.read(media.name, generator)
+            source.look_closely()
+            return dataset.sample(0, 0)
 
-    def _padded(self, frames: Tensor) -> Tensor:
-        height, width = canvas_size(
-            [(frames.shape[-2], frames.shape[-1])],
-            padding=self.config.padding,
-            max_frame_size=self.config.max_frame_size,
-            frame_multiple=self.model.frame_multiple,
-        )
-        return torch.nn.functional.pad(frames, (0, width - frames.shape[-1], 0, height - frames.shape[-2]))
-
-    def _batch(self, encoded: EncodedVisual, questions: Sequence[str]) -> Batch:
-        tokenizer = self.text.tokenizer
-        ids = [
-            torch.tensor(
-                tokenizer(question, truncation=True, max_length=self.config.data.max_text_tokens)["input_ids"]
-            )
-            for question in questions
-        ]
+    def _batch(self, encoded: EncodedMedia, questions: Sequence[str]) -> Batch:
         records = [
             QuestionRecord(str(number), str(number), encoded.name, question)
             for number, question in enumerate(questions, start=1)
         ]
+        input_ids, attention_mask = self._encode_text.pad(self._encode_text.encode(questions))
         return Batch(
             media_ids=(encoded.name,),
             records=tuple(records),
@@ -253,23 +236,31 @@ class LoadedModel:
             frame_seconds=encoded.frame_seconds[None],
             clip_spans=encoded.clip_spans[None],
             clip_positions=encoded.clip_positions[None],
-            input_ids=pad_sequence(ids, batch_first=True, padding_value=tokenizer.pad_token_id),
-            attention_mask=pad_sequence([torch.ones_like(row) for row in ids], batch_first=True),
-            visual_index=torch.zeros(len(ids), dtype=torch.int64),
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            visual_index=torch.zeros(len(records), dtype=torch.int64),
             targets={},
         ).to(self.device)
 
 
-def load_model(path: Path | str, *, step: str = "best") -> LoadedModel:
-    """The model of a run or model folder, on a GPU if there is one.
+def _with_clips(config: RunConfig, num_clips: int) -> RunConfig:
+    evaluation = config.eval.model_copy(update={"num_clips": num_clips})
+    return config.model_copy(update={"eval": evaluation})
+
+
+def load_model(path: Path | str, *, step: str = "best", overrides: Sequence[str] = ()) -> LoadedModel:
+    """Load the model of a run or model folder, on a GPU if there is one.
 
     Args:
         path: made by `clipbug finetune`, `pretrain` or `weights`.
         step: a checkpoint's number, "best" or "last".
+        overrides: config values `a.b=c` that replace those of the run.
 
     Raises:
         CheckpointError: no such folder or step, or a damaged one.
+        ConfigError: an override has an unknown key or a wrong value, or changes what training has fixed.
     """
     folder = RunFolder.open(Path(path).expanduser())
+    config = overridden_config(folder, overrides)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return LoadedModel(load_inference_model(folder, step=step, device=device))
+    return LoadedModel(load_inference_model(folder, step=step, device=device, config=config))

@@ -1,4 +1,4 @@
-"""Which trained model answers a question about a file: by what it was trained on, and what the file holds."""
+"""Choose the trained model for a question about a file, by its training media and what the file holds."""
 
 import logging
 import re
@@ -23,10 +23,10 @@ _ASKS_FOR_A_NUMBER = re.compile(r"\bhow (?:many|often|much)\b|\bnumber of\b|\bco
 
 @dataclass(frozen=True, slots=True)
 class ModelFit:
-    """A run or model folder, and what its model is for.
+    """A run or model folder, and what its model can answer.
 
     Attributes:
-        kinds: media that it answers free questions about; none if it answers no such questions.
+        kinds: media that it answers free-form questions about; empty if it answers no such questions.
     """
 
     folder: RunFolder
@@ -35,11 +35,11 @@ class ModelFit:
 
     @classmethod
     def of(cls, folder: RunFolder) -> "ModelFit":
-        """What a folder's model is for."""
+        """Read what the model of a folder can answer."""
         return cls(folder, folder.config().task.name, folder.media_kinds())
 
     def fits(self, kind: MediaKind, question: str | None) -> bool:
-        """Whether it is for such files and can answer: a count is no answer to "what is ..."."""
+        """Return whether it can answer the question; a count does not answer "what is ..."."""
         can_answer = (
             not find_task(self.task).answers_are_numbers
             or question is None
@@ -48,39 +48,40 @@ class ModelFit:
         return kind in self.kinds and bool(can_answer)
 
     def refuse_other_task(self) -> None:
-        """Pass if the model answers free questions. Raises CheckpointError otherwise."""
+        """Raise CheckpointError unless the model answers free-form questions."""
         if not self.kinds:
             raise CheckpointError(
-                f"{self.folder.path} is a model of task {self.task}, which answers no free questions",
-                "take a run of clipbug finetune --task video-qa, vqa or count; rows with options and searches"
-                " are for clipbug infer",
+                f"{self.folder.path} is a model of task {self.task}, which does not support free-form"
+                " questions",
+                "Choose a run of clipbug finetune --task video-qa, vqa or count. Questions with options and"
+                " rankings are for clipbug infer.",
             )
 
     def refuse_other_medium(self, kind: MediaKind, file: str) -> None:
-        """Pass if the model was trained on such files. Raises CheckpointError otherwise."""
+        """Raise CheckpointError unless the model was trained on such media."""
         if kind not in self.kinds:
             raise CheckpointError(
                 f"{self.folder.path} answers questions about {_listed(self.kinds)} (task {self.task}),"
                 f" and {file} is {_SINGULAR[kind]}",
-                f"name a model for {_PLURAL[kind]}, or leave --model out: then the newest run that fits is"
-                f" asked; to train one: clipbug finetune --task {task_for_questions(kind).option_name()}",
+                f"Name a model for {_PLURAL[kind]}, or leave --model out to use the newest run that fits."
+                f" To train one: clipbug finetune --task {task_for_questions(kind).option_name()}",
             )
 
     @property
     def purpose(self) -> str:
-        """In words: "video_qa on recordings"."""
+        """Describe it, such as "video_qa on recordings"."""
         return f"{self.task} on {_listed(self.kinds)}" if self.kinds else self.task
 
 
 class ModelChoice:
-    """The model to ask about each file of one call. Nothing is loaded.
+    """Chooses the model for each file of one call, without loading it.
 
     Args:
-        storage: whose newest fitting run is taken where no model is named.
+        storage: where the newest fitting run is found if no model is named.
         named: run or model folder.
 
     Raises:
-        CheckpointError: the named folder is none, or its model answers no free questions.
+        CheckpointError: the named folder holds no model, or one that does not answer free-form questions.
     """
 
     def __init__(self, storage: Storage, named: Path | None) -> None:
@@ -92,11 +93,11 @@ class ModelChoice:
             self._named.refuse_other_task()
 
     def folder(self, kind: MediaKind, question: str | None = None, *, file: str = "the file") -> RunFolder:
-        """The folder of the model to ask.
+        """Return the folder of the model to use.
 
         Args:
             kind: what the file holds.
-            question: to be asked; None: not known yet.
+            question: None: not known yet.
             file: for messages.
 
         Raises:
@@ -109,17 +110,17 @@ class ModelChoice:
         chosen = next(fitting, None) or self._shipped_model(kind, question, file)
         if chosen.folder.path not in self._announced:
             self._announced.add(chosen.folder.path)
-            logger.info("asking %s, the newest run that fits %s", chosen.folder.path, _SINGULAR[kind])
+            logger.info("using %s, the newest run that fits %s", chosen.folder.path, _SINGULAR[kind])
         return chosen.folder
 
     def kinds(self) -> tuple[MediaKind, ...]:
-        """Media that there is a model for."""
+        """Return the kinds of media that there is a model for."""
         candidates = self._runs if self._named is None else [self._named]
         return tuple(kind for kind in _PLURAL if any(kind in run.kinds for run in candidates))
 
     @cached_property
     def _runs(self) -> list[ModelFit]:
-        """Runs that have weights, newest first; one that cannot be read is named and passed over."""
+        """Return runs with weights, newest first; log those that cannot be read."""
         found = []
         for path in self._storage.runs():
             try:
@@ -127,11 +128,11 @@ class ModelChoice:
                 folder.weights("best")
                 found.append(ModelFit.of(folder))
             except ClipbugError as error:
-                logger.warning("%s is passed over: %s", path, error.message)
+                logger.warning("%s is skipped: %s", path, error.message)
         return found
 
     def _shipped_model(self, kind: MediaKind, question: str | None, file: str) -> ModelFit:
-        """What is asked where no run fits. A model that ships with clipbug belongs here; there is none."""
+        """Raise CheckpointError: no run fits. A model that ships with clipbug would be returned here."""
         wanted = f"about {_PLURAL[kind]}, such as {file}"
         if any(run.fits(kind, None) for run in self._runs):
             wanted = f"such as {question!r} {wanted}"
@@ -139,7 +140,7 @@ class ModelChoice:
         raise CheckpointError(
             f"no run under {self._storage.root} answers questions {wanted}"
             + (f" (runs there: {there})" if there else ""),
-            f"train one: clipbug {task_for_questions(kind).training_command()} --train FILE.jsonl"
+            f"Train one: clipbug {task_for_questions(kind).training_command()} --train FILE.jsonl"
             " --media STORE; or name a run or model folder: --model DIR",
         )
 

@@ -1,13 +1,13 @@
-"""What an answer rests on, without gradients: which clip carried it, and which part of the screen.
+"""Evidence for an answer, without gradients: which clips and which cells of the screen it depends on.
 
-Half of the grid's cells are covered at random, again and again, and the importance of a cell is how much
+Half of the cells of the grid are covered at random, many times, and the importance of a cell is how much
 greater the log-probability of the answer is on average where the cell is visible than where it is covered
 (as RISE does with pixels, arXiv 1806.07421; covering half at a time also finds evidence that is there twice).
 Cells are covered after the backbone, by the mean of their clip's grid, so that frames pass it only once.
 The model scores clips apart, so covered clips are asked as if they were more clips.
 
-Limits: a cell has seen its surroundings (the backbone's field of view), so the place is coarse; the masks are
-few, so small importances are noise; it says what this model looks at, not what it should look at.
+Limits: a cell has seen its surroundings (the backbone's receptive field), so the location is coarse; the
+masks are few, so small importances are noise; it shows what this model uses, not what it should use.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from clipbug.inference.loaded_model import EncodedVisual, LoadedModel
+from clipbug.inference.loaded_model import EncodedMedia, LoadedModel
 from clipbug.models.aggregation import aggregate_clips
 from clipbug.tasks.base import Prediction
 from clipbug.tasks.question_answering import QuestionAnswering
@@ -34,11 +34,12 @@ class Evidence:
     """Importance of clips and cells for one answer, in natural logarithms of its probability.
 
     Attributes:
-        prediction: the answer that is explained, or would have been given.
-        answer: the answer whose evidence this is.
+        prediction: the model's own answer.
+        answer: the answer that is explained.
         probability: of this answer, over all clips.
         without_picture: probability of this answer where every cell of every clip is covered.
-        clip_drop: (N,) how far it falls over all clips when this clip is left out; 0 for a single clip.
+        clip_drop: (N,) how far the log-probability over all clips falls when this clip is left out; 0 for a
+            single clip.
         cell_drop: (N, h, w) how much more probable it is within this clip where the cell is visible than
             where it is covered; below 0 where covering helps.
     """
@@ -53,29 +54,29 @@ class Evidence:
 
 def find_evidence(
     model: LoadedModel,
-    encoded: EncodedVisual,
+    encoded: EncodedMedia,
     question: str,
     *,
     answer: str | None = None,
     num_masks: int = NUM_MASKS,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Evidence:
-    """Ask again with parts covered; the same call gives the same numbers.
+    """Ask again with cells covered; the same call gives the same numbers.
 
     Args:
-        model: answers questions.
-        encoded: what it knows of the image or recording.
+        model: answers free-form questions.
+        encoded: the image or recording.
         question: about it.
-        answer: of the vocabulary; default: the one that the model gives.
+        answer: of the vocabulary; default: the model's own.
         num_masks: how often to cover half; the noise falls with its square root.
-        progress: told how many more of the `num_masks + 1` questions are answered.
+        progress: called with the number of newly answered questions, `num_masks + 1` in all.
 
     Raises:
-        ClipbugError: the model answers no free questions.
+        ClipbugError: the model does not answer free-form questions.
         ValueError: `answer` is not in its vocabulary.
     """
     [prediction] = model.answer_encoded(encoded, [question])
-    assert isinstance(model.task, QuestionAnswering), "other tasks answer no free questions"
+    assert isinstance(model.task, QuestionAnswering), "other tasks do not answer free-form questions"
     index = _index_of(model, answer or prediction.answer)
     clips = torch.from_numpy(prediction.clip_logits)
     whole = _log_probability(model, clips, index)
@@ -95,7 +96,7 @@ def find_evidence(
 
 
 def random_masks(height: int, width: int, count: int) -> Tensor:
-    """(count, height, width): 1 where a cell is visible. Blocks at random places, always the same."""
+    """Return masks (count, height, width), 1 where a cell is visible: random blocks, always the same."""
     generator = torch.Generator().manual_seed(0)
     blocks = (height // _BLOCK + 2, width // _BLOCK + 2)
     coarse = torch.randint(0, 2, (count, *blocks), generator=generator).float()
@@ -110,7 +111,7 @@ def random_masks(height: int, width: int, count: int) -> Tensor:
 
 
 def _visible_minus_covered(logs: Tensor, masks: Tensor) -> NDArray[np.float64]:
-    """(N, h, w) from log-probabilities (M, N) under masks (M, h, w)."""
+    """Return (N, h, w) from log-probabilities (M, N) under masks (M, h, w)."""
     visible = masks.double().flatten(1)
     values = logs.double()
 
@@ -130,9 +131,9 @@ def _index_of(model: LoadedModel, answer: str) -> int:
 
 
 def _ask_covered(
-    model: LoadedModel, encoded: EncodedVisual, question: str, masks: Tensor, progress: Callable[[int], None]
+    model: LoadedModel, encoded: EncodedMedia, question: str, masks: Tensor, progress: Callable[[int], None]
 ) -> Tensor:
-    """(M, N, K) logits of each clip under each mask (M, h, w)."""
+    """Return the logits (M, N, K) of each clip under each mask (M, h, w)."""
     grid = encoded.grid
     mean = grid.mean(dim=(1, 2), keepdim=True)
     portions = torch.split(masks.to(grid), max(1, _CLIPS_PER_CALL // len(grid)))
@@ -145,7 +146,7 @@ def _ask_covered(
     return torch.cat(logits)
 
 
-def _with_clips(encoded: EncodedVisual, variants: list[Tensor]) -> EncodedVisual:
+def _with_clips(encoded: EncodedMedia, variants: list[Tensor]) -> EncodedMedia:
     count = len(variants)
     return replace(
         encoded,
@@ -166,13 +167,13 @@ def _clip_drops(model: LoadedModel, clips: Tensor, index: int, whole: Tensor) ->
 
 
 def _log_probability(model: LoadedModel, clips: Tensor, index: int) -> Tensor:
-    """() of an answer over all clips, whose logits are (N, K)."""
+    """Return the log-probability () of an answer over all clips, whose logits are (N, K)."""
     pooled = aggregate_clips(clips[None], model.config.clip_aggregation)[0]
     return _clip_log_probability(model, pooled, index)
 
 
 def _clip_log_probability(model: LoadedModel, logits: Tensor, index: int) -> Tensor:
-    """Of an answer, from logits (..., K), as the task turns them into probabilities."""
+    """Return the log-probability of an answer from logits (..., K), as the task defines probabilities."""
     is_soft = isinstance(model.task, QuestionAnswering) and model.task.soft_labels
     logs = functional.logsigmoid(logits) if is_soft else functional.log_softmax(logits, dim=-1)
     return logs[..., index]

@@ -44,7 +44,7 @@ _SHARED_HINT = "All machines must see one folder of predictions: name it with --
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was computed of one item.
+    """What was computed for one item.
 
     Attributes:
         key: the id of the record that is answered, or of the recording that is ranked.
@@ -58,7 +58,7 @@ class Result:
 
     @property
     def is_finite(self) -> bool:
-        """Whether all arrays hold numbers only."""
+        """Return whether all values of all arrays are finite."""
         return all(np.isfinite(values).all() for values in self.arrays.values())
 
 
@@ -102,7 +102,7 @@ class ResultLog:
                 f"rank {processes.rank} does not see {settings}, which rank 0 has written", _SHARED_HINT
             )
         self.refresh()
-        barrier(processes)  # nobody writes before everybody has read
+        barrier(processes)  # no process writes before all have read
         return ResultWriter(self.path / f"rank-{processes.rank:05d}.sqlite")
 
     def refresh(self) -> None:
@@ -122,7 +122,7 @@ class ResultLog:
         ]
 
     def results(self, keys: Iterable[str]) -> Iterator[Result]:
-        """Yield the results in the order of `keys`, one by one; keys without a result are passed over."""
+        """Yield the results in the order of `keys`, one by one; keys without a result are skipped."""
         connections: dict[Path, sqlite3.Connection] = {}
         try:
             for key in keys:
@@ -147,7 +147,7 @@ class ResultLog:
 
 
 class ResultWriter:
-    """Adds results to a database that nobody else writes.
+    """Adds results to a database that no other process writes.
 
     Raises:
         ClipbugError: another process has it open, the disk is full, or it cannot be written.
@@ -229,15 +229,15 @@ def compute_remaining(
     compute: Callable[[Iterable[Batch | UnreadVisual]], Iterator[list[T] | UnreadVisual]],
     to_result: Callable[[T], Result],
 ) -> int:
-    """Compute what the log lacks of this process's share, and add it batch by batch.
+    """Compute the results of this process that the log does not have, and add them batch by batch.
 
     Args:
         log: opened and refreshed here.
         builder: of batches.
         records: all that must have a result, or media that cannot be read.
         key: of a record's result.
-        compute: from batches to something of each item.
-        to_result: what is kept of it.
+        compute: from batches to a value for each item.
+        to_result: what is kept of a value.
 
     Returns:
         The number of results that were there before.

@@ -1,4 +1,4 @@
-"""The page of `clipbug serve`: drop a recording, see its frames, ask, see what the answer rests on."""
+"""The page of `clipbug serve`: drop a recording, see its frames, ask, see the evidence."""
 
 import html
 import os
@@ -12,7 +12,7 @@ from clipbug.data.media import MediaKind
 from clipbug.data.store.in_memory import kind_of_file
 from clipbug.errors import ClipbugError
 from clipbug.inference.answer_cards import card_of, card_with_evidence, filmstrip_of
-from clipbug.inference.loaded_model import EncodedVisual, LoadedModel
+from clipbug.inference.loaded_model import EncodedMedia, LoadedModel
 from clipbug.inference.model_fit import ModelChoice
 from clipbug.report.contents import Card
 from clipbug.report.page import render_answers
@@ -29,7 +29,7 @@ _FRAME = (
 
 
 def import_gradio(uploads: Path) -> Any:
-    """The library, told to report nothing and to keep uploads in a folder.
+    """Import gradio, configured to report nothing and to keep uploads in a folder.
 
     Raises:
         ClipbugError: it is not installed.
@@ -47,31 +47,31 @@ def import_gradio(uploads: Path) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class PageModels:
-    """The models of a page.
+    """The models that a page uses.
 
     Attributes:
-        choice: says which fits, and why none does.
-        by_kind: for pictures and for recordings; the same where one model is for both.
+        choice: explains why no model fits.
+        by_kind: for images and for recordings; the same model if it is for both.
     """
 
     choice: ModelChoice
     by_kind: Mapping[MediaKind, LoadedModel]
 
     def model_for(self, kind: MediaKind, *, file: str) -> LoadedModel:
-        """The model for a file. Raises CheckpointError if there is none."""
+        """Return the model for a file. Raises CheckpointError if there is none."""
         if kind not in self.by_kind:
             self.choice.folder(kind, file=file)
         return self.by_kind[kind]
 
 
 def build_page(gradio: Any, models: PageModels, *, num_clips: int | None, keep: bool) -> Any:
-    """The page as gradio's Blocks; one job at a time, the others wait.
+    """Build the page as gradio Blocks; requests are processed one at a time.
 
     Args:
         gradio: of `import_gradio`.
         models: to ask.
         num_clips: clips of a recording; default: as the run validated.
-        keep: leave uploads where they are; else each is deleted as soon as it is decoded.
+        keep: keep uploads; else each is deleted as soon as it is decoded.
     """
     endings = [f".{name}" for name in sorted(set(EXTENSIONS["auto"]))]
     theme = gradio.themes.Soft(primary_hue="slate", font=_FONTS, font_mono=["ui-monospace", "monospace"])
@@ -87,16 +87,16 @@ def build_page(gradio: Any, models: PageModels, *, num_clips: int | None, keep: 
                     max_length=_MAX_QUESTION_LETTERS,
                     elem_id="question",
                 )
-                evidence = gradio.Checkbox(value=True, label="Show what the answer rests on")
+                evidence = gradio.Checkbox(value=True, label="Show the evidence for the answer")
                 button = gradio.Button("Ask", variant="primary", elem_id="ask")
             with gradio.Column(scale=3):
                 answer = gradio.HTML(elem_id="answer")
-        look, say = _handlers(gradio, models, num_clips, keep)
+        on_upload, on_ask = _handlers(gradio, models, num_clips, keep)
         private = {"api_visibility": "private", "concurrency_id": "model", "concurrency_limit": 1}
-        file.upload(look, [file], [encoded, answer], **private)
+        file.upload(on_upload, [file], [encoded, answer], **private)
         file.clear(lambda: (None, ""), None, [encoded, answer], api_visibility="private")
         for event in (button.click, question.submit):
-            event(say, [encoded, question, evidence], [answer], **private)
+            event(on_ask, [encoded, question, evidence], [answer], **private)
     page.theme = theme
     page.queue(max_size=_MAX_WAITING)
     return page
@@ -105,7 +105,7 @@ def build_page(gradio: Any, models: PageModels, *, num_clips: int | None, keep: 
 def _handlers(
     gradio: Any, models: PageModels, num_clips: int | None, keep: bool
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    def look(path: str) -> tuple[EncodedVisual, str]:
+    def on_upload(path: str) -> tuple[EncodedMedia, str]:
         try:
             kind = kind_of_file(Path(path))
             visual = models.model_for(kind, file=Path(path).name).encode(path, num_clips=num_clips)
@@ -117,9 +117,9 @@ def _handlers(
         strip = filmstrip_of(visual)
         picture = f'<img src="{strip.uri}" alt="frames of {html.escape(visual.name)}" style="max-width:100%">'
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in visual.notes)
-        return visual, f"<p>{html.escape(visual.name)}: what the model sees</p>{notes}{picture}"
+        return visual, f"<p>{html.escape(visual.name)}: frames that the model sees</p>{notes}{picture}"
 
-    def say(visual: EncodedVisual | None, question: str, wants_evidence: bool) -> str:
+    def on_ask(visual: EncodedMedia | None, question: str, wants_evidence: bool) -> str:
         if visual is None:
             raise gradio.Error("Drop a recording or a screenshot first.")
         if not question.strip():
@@ -130,10 +130,10 @@ def _handlers(
         except ClipbugError as error:
             raise gradio.Error(_words(error)) from error
 
-    return look, say
+    return on_upload, on_ask
 
 
-def _answer(model: LoadedModel, visual: EncodedVisual, question: str, wants_evidence: bool) -> str:
+def _answer(model: LoadedModel, visual: EncodedMedia, question: str, wants_evidence: bool) -> str:
     [prediction] = model.answer(visual, [question])
     path = Path(visual.name)
     card: Card = (
@@ -144,5 +144,5 @@ def _answer(model: LoadedModel, visual: EncodedVisual, question: str, wants_evid
 
 
 def _words(error: ClipbugError) -> str:
-    """As text: gradio shows messages as HTML."""
+    """Return message and hint, escaped: gradio shows messages as HTML."""
     return html.escape(f"{error.message}. {error.hint}" if error.hint else error.message)

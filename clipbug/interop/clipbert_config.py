@@ -168,6 +168,7 @@ def _fixed_values(task: str) -> dict[str, Any]:
     return {
         "task": {"name": task, **ways.get(task, {})},
         "sampling": {"name": "clipbert", "single_clip": "middle" if task == "retrieval" else "start"},
+        "resize": "clipbert",
         "padding": "square",
         "tokenizer": {"name": "pretrained", "path": "bert-base-uncased"},
         "model": {"backbone": {"name": "clipbert"}, "encoder": {}},

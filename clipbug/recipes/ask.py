@@ -1,4 +1,4 @@
-"""`clipbug ask`: questions about any recording, GIF or image, without store and annotation file."""
+"""`clipbug ask`: answer questions about recordings, GIFs and images, without store and annotation file."""
 
 import logging
 import time
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clipbug.config.inference import InferenceSettings
 from clipbug.data.media import MediaKind
 from clipbug.data.store.in_memory import kind_of_file
 from clipbug.errors import CheckpointError, ClipbugError, DataError
@@ -18,7 +19,7 @@ from clipbug.inference.answer_cards import (
     filmstrip_of,
     frames_of,
 )
-from clipbug.inference.loaded_model import EncodedVisual, LoadedModel, load_model
+from clipbug.inference.loaded_model import EncodedMedia, LoadedModel, load_model
 from clipbug.inference.model_fit import ModelChoice
 from clipbug.report.contents import Card
 from clipbug.report.page import render_answers
@@ -29,20 +30,20 @@ from clipbug.workspace.storage import Storage
 _log = logging.getLogger(__name__)
 
 Answered = Callable[[Mapping[str, Any], Frames], None]
-"""Called with each answer as soon as it is there: the object that --json prints, and the frames."""
+"""Called with each answer as soon as it is known: the object that --json prints, and the frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class AskReport:
-    """Every answer about every file.
+    """All answers about all files.
 
     Attributes:
-        models: folders of the models that were asked, the first file's first.
+        models: folders of the models that were used, that of the first file first.
         answers: one object per file and question.
-        bad: files that could not be read or that no model fits, each with its reason.
+        bad: files that could not be read or that no model fits, with the reasons.
         report: the HTML page, if one was asked for.
-        seconds: of loading the model, of reading and encoding the files, and of answering; imports and the
-            page are in none.
+        seconds: of loading models, of reading and encoding files, and of answering; imports and the page are
+            not included.
     """
 
     models: tuple[str, ...]
@@ -52,7 +53,7 @@ class AskReport:
     seconds: Mapping[str, float]
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         return {
             "model": next(iter(self.models), None),
             "models": list(self.models),
@@ -66,10 +67,9 @@ class AskReport:
 def ask(
     files: Sequence[Path],
     questions: Iterable[str],
+    settings: InferenceSettings,
     *,
     storage: Path,
-    model: Path | None = None,
-    num_clips: int | None = None,
     top_k: int = 5,
     page: Path | None = None,
     answered: Answered | None = None,
@@ -78,20 +78,20 @@ def ask(
 
     Args:
         files: images, GIFs and recordings.
-        questions: read one by one, so that they may be typed while the model waits.
+        questions: read one by one, so that they can be typed interactively.
+        settings: run, step, number of clips and overrides; default run: for each file the newest that fits it
+            and the question.
         storage: storage root, for the newest runs.
-        model: run or model folder; default: for each file the newest run that fits it and the question.
-        num_clips: clips of a recording; default: as the run validated.
-        top_k: answers to list.
+        top_k: number of answers to list.
         page: also write an HTML page with frames and evidence.
-        answered: told each answer as it comes.
+        answered: called with each answer.
 
     Raises:
-        ClipbugError: no file can be read; no run, or a named model, that fits a file.
+        ClipbugError: no file can be read, or no run fits any of them.
     """
     seconds = dict.fromkeys(("loading", "encoding", "answering"), 0.0)
-    session = _Session(num_clips, seconds, questions if isinstance(questions, Sequence) else ())
-    session.check(files, Storage(storage), model)
+    session = _Session(settings, seconds, questions if isinstance(questions, Sequence) else ())
+    session.check(files, Storage(storage))
     answers: list[Mapping[str, Any]] = []
     cards: list[Card] = []
     for question in questions:
@@ -113,26 +113,28 @@ def ask(
 
 
 class _Session:
-    """The files of one call, each with the model that fits it; models are loaded and files encoded once.
+    """The files of one call and the models that fit them; models are loaded and files encoded once.
 
     Args:
-        num_clips: of a recording.
+        settings: of the call.
         seconds: phases to add to.
-        questions: those that are known before the first answer.
+        questions: that are known before the first answer.
     """
 
-    def __init__(self, num_clips: int | None, seconds: dict[str, float], questions: Sequence[str]) -> None:
-        self._num_clips, self._seconds, self._questions = num_clips, seconds, questions
+    def __init__(
+        self, settings: InferenceSettings, seconds: dict[str, float], questions: Sequence[str]
+    ) -> None:
+        self._settings, self._seconds, self._questions = settings, seconds, questions
         self._kinds: dict[Path, MediaKind] = {}
         self._errors: dict[Path, ClipbugError] = {}
         self._loaded: dict[Path, LoadedModel] = {}
-        self._encoded: dict[tuple[Path, Path], EncodedVisual] = {}
+        self._encoded: dict[tuple[Path, Path], EncodedMedia] = {}
 
-    def check(self, files: Sequence[Path], storage: Storage, named: Path | None) -> None:
-        """See what the files hold and which models fit, before any model is loaded.
+    def check(self, files: Sequence[Path], storage: Storage) -> None:
+        """Check what the files hold and which models fit, before any model is loaded.
 
         Raises:
-            ClipbugError: no file can be read, or none has a model: that of the first.
+            ClipbugError: no file can be read, or none has a model; the error of the first.
         """
         for path in files:
             try:
@@ -140,35 +142,35 @@ class _Session:
             except DataError as error:
                 self._errors[path] = error
         self._refuse_if_none_is_left()
-        self._choice = ModelChoice(storage, named)
+        self._choice = ModelChoice(storage, self._settings.run)
         for path in list(self._kinds):
             self._folder(path, None)
         self._refuse_if_none_is_left()
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Folders of the models that were asked, or else would have been."""
+        """Return the folders of the models that were used, or would be for the next question."""
         folders = list(self._loaded) or [self._choice.folder(kind).path for kind in self._kinds.values()]
         return tuple(dict.fromkeys(map(str, folders)))
 
     @property
-    def visuals(self) -> dict[Path, EncodedVisual]:
-        """The files that were read, as one of their models saw them."""
+    def visuals(self) -> dict[Path, EncodedMedia]:
+        """Return the files that were read, as one of their models saw them."""
         return {path: visual for (_, path), visual in self._encoded.items()}
 
     @property
     def bad(self) -> tuple[Mapping[str, str], ...]:
-        """Files that have no answer, each with its reason."""
+        """Return the files without an answer, with the reasons."""
         return tuple(
             {"file": str(path), "message": error.message, "hint": error.hint}
             for path, error in self._errors.items()
         )
 
-    def encoded(self, question: str) -> Iterator[tuple[Path, str, LoadedModel, EncodedVisual]]:
-        """Every file that can be asked: its path, the folder of its model, the model, and what it sees.
+    def encoded(self, question: str) -> Iterator[tuple[Path, str, LoadedModel, EncodedMedia]]:
+        """Yield each file that can be answered: path, folder of the model, model, and encoded media.
 
         Raises:
-            ClipbugError: there is none.
+            ClipbugError: there is no such file.
         """
         for path in list(self._kinds):
             folder = self._folder(path, question)
@@ -193,14 +195,16 @@ class _Session:
     def _model(self, folder: RunFolder) -> LoadedModel:
         if folder.path not in self._loaded:
             with _added(self._seconds, "loading"):
-                self._loaded[folder.path] = load_model(folder.path)
+                self._loaded[folder.path] = load_model(
+                    folder.path, step=self._settings.step, overrides=self._settings.overrides
+                )
             self._loaded[folder.path].warn_of_cut(self._questions)
         return self._loaded[folder.path]
 
-    def _visual(self, folder: Path, model: LoadedModel, path: Path) -> EncodedVisual:
+    def _visual(self, folder: Path, model: LoadedModel, path: Path) -> EncodedMedia:
         if (folder, path) not in self._encoded:
             with _added(self._seconds, "encoding"):
-                self._encoded[folder, path] = model.encode(path, num_clips=self._num_clips)
+                self._encoded[folder, path] = model.encode(path, num_clips=self._settings.num_clips)
             for note in self._encoded[folder, path].notes:
                 _log.warning("%s: %s", path, note)
         return self._encoded[folder, path]
@@ -216,7 +220,7 @@ class _Session:
 
 @contextmanager
 def _added(seconds: dict[str, float], phase: str) -> Iterator[None]:
-    """Add what the block takes to a phase."""
+    """Add the time of the block to a phase."""
     started = time.perf_counter()
     yield
     seconds[phase] += time.perf_counter() - started

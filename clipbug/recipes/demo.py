@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from clipbug.config.inference import InferenceSettings
 from clipbug.config.loading import load_config
 from clipbug.errors import DataError
 from clipbug.recipes.evaluate import evaluate
@@ -124,7 +125,7 @@ def _ingest(storage: Path, data: SyntheticDataset) -> None:
 def _learn(task: str, storage: Path, overrides: Sequence[str], seed: int) -> DemoResult:
     config = load_config(f"demo_{task}", overrides=overrides, flags={"seed": seed}, task=task)
     training = train(config, storage=storage)
-    inference = infer(storage=storage, run=Path(training.run))
+    inference = infer(InferenceSettings(run=Path(training.run)), storage=storage)
     scores: Mapping[str, Any] = evaluate(storage=storage, predictions=Path(inference.predictions)).scores
     return DemoResult(
         task=task,

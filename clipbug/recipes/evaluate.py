@@ -11,6 +11,7 @@ from typing import Any
 from clipbug.builders.records import asked_task, open_media, read_records
 from clipbug.config import RunConfig
 from clipbug.config.data import DataFormat
+from clipbug.config.inference import InferenceSettings
 from clipbug.config.task import TASKS, find_task
 from clipbug.data.annotations.duplicates import is_duplicates_file
 from clipbug.data.records import ChoiceRecord
@@ -193,7 +194,9 @@ def predictions_of_run(
     if output is None and media:  # predictions on other stores stay where they are
         named = "+".join(store.name for store in media)
         output = folder.path / "predictions" / f"{'val' if data is None else data.stem}-best-{named}"
-    made = infer(storage=storage, run=folder.path, data=data, media=media, output=output)
+    made = infer(
+        InferenceSettings(run=folder.path, data=data, media=tuple(media)), storage=storage, output=output
+    )
     return PredictionSource(made.predictions, str(folder.path), made.data, made.renamed)
 
 

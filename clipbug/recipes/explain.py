@@ -1,4 +1,4 @@
-"""`clipbug explain`: why this answer, as numbers and as a picture."""
+"""`clipbug explain`: the evidence for an answer, as numbers and as a picture."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from clipbug.config.inference import InferenceSettings
 from clipbug.data.store.in_memory import kind_of_file
 from clipbug.errors import ConfigError
 from clipbug.inference.answer_cards import evidence_pictures, strongest_clip
-from clipbug.inference.loaded_model import EncodedVisual, LoadedModel, load_model
+from clipbug.inference.loaded_model import EncodedMedia, LoadedModel, load_model
 from clipbug.inference.model_fit import ModelChoice
 from clipbug.inference.occlusion import NUM_MASKS, Evidence, find_evidence
 from clipbug.report.overlay import evidence_sheet
@@ -21,7 +22,7 @@ from clipbug.workspace.storage import Storage
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One explained answer; importances are falls of the answer's log-probability.
+    """One explained answer; an importance is a decrease of the log-probability of the answer.
 
     Attributes:
         without_picture: probability of the answer when the whole picture is covered.
@@ -41,17 +42,16 @@ class Explanation:
     picture: str
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         return asdict(self)
 
 
 def explain(
     file: Path,
     question: str,
+    settings: InferenceSettings,
     *,
     storage: Path,
-    model: Path | None = None,
-    num_clips: int | None = None,
     answer: str | None = None,
     output: Path | None = None,
 ) -> Explanation:
@@ -60,25 +60,26 @@ def explain(
     Args:
         file: image, GIF or recording.
         question: about it.
+        settings: run, step, number of clips and overrides; default run: the newest that fits the file and
+            the question.
         storage: storage root, for the newest runs.
-        model: run or model folder; default: the newest run that fits the file and the question.
-        num_clips: default: as the run validated.
         answer: the answer to explain; default: the model's own.
         output: the PNG; default: FILE.evidence.png in the current folder.
 
     Raises:
-        ClipbugError: no such file, run or answer; it cannot be decoded; the model answers no free questions.
+        ClipbugError: no such file, run or answer; the file cannot be decoded; the model does not answer
+            free-form questions.
     """
     kind = kind_of_file(file)
-    folder = ModelChoice(Storage(storage), model).folder(kind, question, file=str(file)).path
-    loaded = load_model(folder)
-    encoded = loaded.encode(file, num_clips=num_clips)
+    folder = ModelChoice(Storage(storage), settings.run).folder(kind, question, file=str(file)).path
+    loaded = load_model(folder, step=settings.step, overrides=settings.overrides)
+    encoded = loaded.encode(file, num_clips=settings.num_clips)
     try:
         with ProgressBar("evidence", NUM_MASKS + 1, unit="masks") as bar:
             evidence = find_evidence(loaded, encoded, question, answer=answer, progress=bar.update)
     except ValueError as error:
         known = ", ".join(loaded.text.answers.answers[:20]) if loaded.text.answers else ""
-        raise ConfigError(str(error), f"some that it knows: {known}") from error
+        raise ConfigError(str(error), f"Some answers of the model: {known}") from error
     target = output or Path(safe_name(f"{file.stem}.evidence.png"))
     atomic_write(target, _sheet(evidence, encoded, loaded))
     return Explanation(
@@ -110,7 +111,7 @@ def _clip(evidence: Evidence, number: int) -> dict[str, Any]:
     }
 
 
-def _sheet(evidence: Evidence, encoded: EncodedVisual, model: LoadedModel) -> bytes:
+def _sheet(evidence: Evidence, encoded: EncodedMedia, model: LoadedModel) -> bytes:
     captions = [
         f"{clip.start_seconds:.1f} to {clip.end_seconds:.1f} s\n{clip.answer} {100 * clip.probability:.0f} %"
         + (f"\nwithout it {_signed(-drop)}" if len(evidence.clip_drop) > 1 else "")
@@ -130,5 +131,5 @@ def _sheet(evidence: Evidence, encoded: EncodedVisual, model: LoadedModel) -> by
 
 
 def _signed(log_change: float) -> str:
-    """A change of a log-probability as a change of the probability's size."""
+    """Format a change of a log-probability as a factor of the probability."""
     return f"x {np.exp(log_change):.2f}"

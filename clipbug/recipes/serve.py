@@ -1,4 +1,4 @@
-"""`clipbug serve`: a small web page on this machine."""
+"""`clipbug serve`: serve a small web page on this machine."""
 
 import ipaddress
 import logging
@@ -22,14 +22,14 @@ DEFAULT_HOST = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class ServeReport:
-    """What was served, when the serving has ended."""
+    """What was served, after serving has ended."""
 
     address: str
     model: str
     kept: str | None
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         return asdict(self)
 
 
@@ -49,18 +49,18 @@ def serve(
     Args:
         storage: storage root, for the newest runs.
         model: run or model folder; default: for each upload the newest run that fits it.
-        host: address to listen on; anything but this machine's own is warned about.
+        host: address to listen on; a warning is logged if other machines can reach it.
         port: default: the first free one from 7860.
         num_clips: clips of a recording; default: as the run validated.
-        max_megabytes: larger uploads are refused.
-        keep: folder to keep uploads in; default: they are deleted as soon as they are decoded.
+        max_megabytes: largest upload that is accepted.
+        keep: folder to keep uploads in; default: uploads are deleted as soon as they are decoded.
         open_browser: also open the page in the system's browser.
 
     Raises:
         ClipbugError: gradio is not installed; no run; the port is taken.
     """
     choice = ModelChoice(Storage(storage), model)
-    kinds = choice.kinds() or ("video",)  # where there is no run, the choice says how to make one
+    kinds = choice.kinds() or ("video",)  # without a run, the choice raises
     folders = {kind: choice.folder(kind, file="an upload") for kind in kinds}
     _refuse_taken(host, port)
     with _uploads(keep) as uploads:
@@ -70,7 +70,7 @@ def serve(
         page = build_page(gradio, models, num_clips=num_clips, keep=keep is not None)
         address = _launch(page, host=host, port=port, max_megabytes=max_megabytes, open_browser=open_browser)
         if not _is_own_machine(host):
-            logger.warning("%s can be reached from other machines: everybody there can ask", address)
+            logger.warning("%s can be reached from other machines, and anyone there can use it", address)
         logger.info("open %s (Ctrl-C ends)", address)
         try:
             page.block_thread()
@@ -80,7 +80,7 @@ def serve(
 
 
 def _refuse_taken(host: str, port: int | None) -> None:
-    """See whether the address can be listened on, before models are loaded."""
+    """Raise ClipbugError if the address is in use, before models are loaded."""
     if port is None:
         return
     try:
@@ -93,7 +93,7 @@ def _refuse_taken(host: str, port: int | None) -> None:
 
 
 def _cannot_listen(host: str, error: OSError) -> ClipbugError:
-    return ClipbugError(f"cannot listen on {host}: {error}", "choose another one: --port 8080")
+    return ClipbugError(f"cannot listen on {host}: {error}", "Choose another port: --port 8080")
 
 
 def _launch(page: Any, *, host: str, port: int | None, max_megabytes: int, open_browser: bool) -> str:
@@ -124,7 +124,7 @@ def _uploads(keep: Path | None) -> Iterator[Path]:
             keep.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ClipbugError(
-                f"uploads cannot be kept in {keep}: {error.strerror}", "name a folder with --keep"
+                f"uploads cannot be kept in {keep}: {error.strerror}", "Name another folder: --keep DIR"
             ) from error
         yield keep
         return

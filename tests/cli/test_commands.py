@@ -10,6 +10,7 @@ import pytest
 
 from clipbug.cli.ingest import _store_name
 from clipbug.config import RunConfig
+from clipbug.config.inference import InferenceSettings
 from clipbug.config.loading import load_config
 from tests.helpers.fake_recipes import POSITIONS, FakeRecipes, exit_code_of
 
@@ -178,22 +179,25 @@ def test_infer(recipes: FakeRecipes) -> None:
     words = "--run r --step 20000 --data d.jsonl --media s1 s2 --n-clips 16 --batch-size 3"
     reading = "--format video-qa --aliases a.json --allow-missing"
     outputs = ("--output", "o", "--scores", "f.npz")
-    speed = "--precision bf16"
+    speed = "--precision bf16 --set fps=1 sampling.name=regular"
     assert exit_code_of("infer", *words.split(), *reading.split(), *outputs, *speed.split()) == 0
     assert recipes.arguments == {
+        "first": InferenceSettings(
+            run=Path("r"),
+            step="20000",
+            data=Path("d.jsonl"),
+            media=(Path("s1"), Path("s2")),
+            data_format="video_qa",
+            aliases=Path("a.json"),
+            allow_missing=True,
+            num_clips=16,
+            batch_size=3,
+            precision="bf16",
+            overrides=("fps=1", "sampling.name=regular"),
+        ),
         "storage": Path("storage"),
-        "run": Path("r"),
-        "step": "20000",
-        "data": Path("d.jsonl"),
-        "media": [Path("s1"), Path("s2")],
-        "data_format": "video_qa",
-        "aliases": Path("a.json"),
-        "allow_missing": True,
-        "num_clips": 16,
-        "batch_size": 3,
         "output": Path("o"),
         "scores": Path("f.npz"),
-        "precision": "bf16",
     }
 
 

@@ -22,6 +22,27 @@ def test_precedence(write: Any) -> None:
     assert config.data.train == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "resize"),
+    [
+        ("", "antialiased"),
+        ("sampling: {name: regular}\n", "antialiased"),
+        ("sampling: {name: clipbert}\n", "clipbert"),  # as configs without the key meant it
+        ("sampling: {name: clipbert}\nresize: antialiased\n", "antialiased"),
+        ("sampling: {name: regular}\nresize: clipbert\n", "clipbert"),
+    ],
+)
+def test_resize_is_a_setting_of_its_own(write: Any, text: str, resize: str) -> None:
+    assert load_config(write(f"task: {{name: video_qa}}\n{text}")).resize == resize
+
+
+def test_presets_of_clipbert_say_their_resize() -> None:
+    for name in preset_names():
+        config = load_config(name)
+        if config.sampling.name == "clipbert":
+            assert load_config(name, overrides=["sampling={name: regular}"]).resize == "clipbert"
+
+
 def test_nothing_but_the_task_gives_the_defaults(write: Any) -> None:
     config = load_config(write("task: {name: video-qa}\n"))
     assert config == RunConfig.model_validate({"task": {"name": "video_qa"}})

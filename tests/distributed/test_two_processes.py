@@ -16,9 +16,10 @@ from torch import multiprocessing
 
 from clipbug.config.task import RetrievalConfig
 from clipbug.data.loading.batch import Batch
+from clipbug.data.loading.text import EncodedTexts
 from clipbug.engine.interruption import StopSignals, TerminatedError
 from clipbug.engine.predictor import predict
-from clipbug.engine.retrieval import EncodedTexts, RankingEvaluator
+from clipbug.engine.retrieval import RankingEvaluator
 from clipbug.errors import CheckpointError
 from clipbug.runtime.distributed import (
     Distributed,

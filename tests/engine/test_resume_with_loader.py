@@ -15,6 +15,7 @@ from clipbug.data.loading.collate import collate
 from clipbug.data.loading.datasets import group_records
 from clipbug.data.loading.loaders import EvaluationBatches, TrainBatches
 from clipbug.data.loading.pretraining_dataset import PretrainingDataset
+from clipbug.data.loading.text import TextEncoder
 from clipbug.data.records import CaptionRecord
 from clipbug.data.sampling.clip_sampling import build_clip_sampler
 from clipbug.engine.checkpoint import CheckpointManager
@@ -66,9 +67,8 @@ def _dataset(tokenizer: PreTrainedTokenizerBase, *, training: bool) -> Pretraini
             "regular", random=training, num_clips=2, num_frames_per_clip=2, fps=2.0
         ),
         max_frame_size=32,
-        exact_resize=False,
-        tokenizer=tokenizer,
-        max_text_tokens=12,
+        resize="antialiased",
+        text=TextEncoder(tokenizer, 12),
         seed=5,
         augment=training,
         mlm_probability=0.3,

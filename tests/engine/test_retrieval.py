@@ -11,10 +11,11 @@ from torch import Tensor
 
 from clipbug.config.task import RetrievalConfig
 from clipbug.data.loading.batch import Batch, UnreadVisual
+from clipbug.data.loading.text import EncodedTexts
 from clipbug.engine import retrieval as ranking
 from clipbug.engine.evaluator import Evaluation
 from clipbug.engine.interruption import StopSignals
-from clipbug.engine.retrieval import EncodedTexts, RankingEvaluator, score_recordings
+from clipbug.engine.retrieval import RankingEvaluator, score_recordings
 from clipbug.tasks.retrieval import Retrieval
 from tests.helpers.batches import caption_batch, split_by_visual, tiny_task
 from tests.helpers.fake_tasks import ALONE

@@ -15,6 +15,7 @@ from clipbug.config import RunConfig
 from clipbug.data.annotations.answers import AnswerVocabulary
 from clipbug.errors import ClipbugError, DataError, DecodeError
 from clipbug.inference.loaded_model import LoadedModel
+from clipbug.inference.vectors import similarity_matrix
 from tests.helpers.model_folders import save_model
 from tests.helpers.rounding import TERMS_OF_A_TINY_MODEL, assert_close
 from tests.helpers.video_factory import make_video
@@ -53,7 +54,7 @@ def test_the_example_of_the_document_runs(
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 * (1 + 8)
     assert lines[0].startswith("what is tapped first? -> ")
-    assert np.asarray(names["vector"]).shape == (16,)
+    assert np.asarray(names["vector"]).shape == (8, 16)
 
 
 def test_file_bytes_and_what_was_encoded_get_the_same_answers(model: LoadedModel, recording: Path) -> None:
@@ -105,13 +106,16 @@ def test_a_page_too_long_to_read_is_named(
     assert "page.png is too long or too wide to be read: 60 x 600 pixels" in caplog.text
 
 
-def test_embedding_is_a_unit_vector_that_tells_recordings_apart(model: LoadedModel) -> None:
+def test_vectors_tell_recordings_apart(model: LoadedModel, recording: Path) -> None:
     bright, dark = np.full((64, 36, 3), 250, np.uint8), random_frames(1)[0]
     vectors = [model.embed(bright), model.embed(dark), model.embed(model.encode(dark))]
-    assert all(vector.dtype == np.float32 for vector in vectors)
-    np.testing.assert_allclose([float(vector @ vector) for vector in vectors], 1.0, atol=1e-6)  # rounding
+    assert all((vector.dtype, vector.shape) == (np.float32, (1, 16)) for vector in vectors)
     np.testing.assert_array_equal(vectors[1], vectors[2])
-    assert float(vectors[0] @ vectors[1]) < 0.999
+    similarities = similarity_matrix(vectors)
+    np.testing.assert_allclose(similarities[1, 2], 1.0, atol=1e-6)  # rounding of float32
+    assert similarities[0, 1] < 0.999
+    # an image is compared with every clip of a recording
+    assert similarity_matrix([*vectors, model.embed(recording, num_clips=3)]).shape == (4, 4)
 
 
 def test_top_k_cuts_the_list_and_not_the_logits(model: LoadedModel, recording: Path) -> None:
@@ -168,6 +172,6 @@ def test_a_pretraining_model_embeds_and_refuses_questions(
     values = tiny_config.model_dump() | {"task": {"name": "pretraining"}}
     folder = save_model(tmp_path / "model", RunConfig.model_validate(values), tiny_tokenizer, None)
     pretrained = clipbug.load(folder)
-    assert pretrained.embed(recording).shape == (16,)
-    with pytest.raises(ClipbugError, match="answers no free questions"):
+    assert pretrained.embed(recording, num_clips=2).shape == (2, 16)
+    with pytest.raises(ClipbugError, match="does not support free-form questions"):
         pretrained.answer(recording, QUESTIONS)

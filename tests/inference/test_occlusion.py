@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from clipbug.builders.task_model import TextParts, build_task_model
 from clipbug.config import RunConfig
+from clipbug.config.inference import InferenceSettings
 from clipbug.data.annotations.answers import AnswerVocabulary
 from clipbug.data.loading.batch import Batch
 from clipbug.data.records import QuestionRecord
@@ -232,7 +233,12 @@ def test_the_command_writes_a_picture(
     cv2.imwrite(str(tmp_path / "screen.png"), recording((8, 8))[0][..., ::-1])
     target = tmp_path / "why.png"
     found = explain(
-        tmp_path / "screen.png", QUESTION, storage=tmp_path, model=folder, answer="green", output=target
+        tmp_path / "screen.png",
+        QUESTION,
+        InferenceSettings(run=folder),
+        storage=tmp_path,
+        answer="green",
+        output=target,
     )
     assert found.answer == "green"
     assert np.array(found.grid["importance"]).shape == (1, found.grid["rows"], found.grid["columns"])
@@ -240,7 +246,13 @@ def test_the_command_writes_a_picture(
     assert sheet is not None
     assert sheet.std() > 5
     with pytest.raises(ConfigError, match="upside down"):
-        explain(tmp_path / "screen.png", QUESTION, storage=tmp_path, model=folder, answer="upside down")
+        explain(
+            tmp_path / "screen.png",
+            QUESTION,
+            InferenceSettings(run=folder),
+            storage=tmp_path,
+            answer="upside down",
+        )
 
 
 def test_one_clip_has_nothing_to_be_left_out(model: LoadedModel) -> None:

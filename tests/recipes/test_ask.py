@@ -302,7 +302,7 @@ def test_files_and_questions(folder: Path, words: list[str], files: list[str], q
     [
         (["missing.mp4", "what?"], "missing.mp4"),
         (["My Recording.WEBM"], "My Recording.WEBM"),
-        (["what?"], "no file to ask about; 'what?' is no file"),
+        (["what?"], "no file is given; 'what?' is not a file"),
         (["storage", "what?"], "storage is a folder"),
     ],
 )

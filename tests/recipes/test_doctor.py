@@ -41,7 +41,7 @@ def test_precision_and_operations_are_named_with_their_reason(monkeypatch: pytes
     reason = "torch uses AVX2 instructions only, which have no bf16"
     assert finding(findings, "precision").found == f'"auto" is fp32 here: {reason}'
     assert finding(findings, "inference").found.startswith("fp32 by ")
-    monkeypatch.setattr("clipbug.models.onednn.can_fuse", lambda dtype: False)
+    monkeypatch.setattr("clipbug.models.inference.onednn.can_fuse", lambda dtype: False)
     assert "single operations of torch" in finding(tuple(health_machine.check_device()), "inference").found
 
 

@@ -24,12 +24,14 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from clipbug.config import RunConfig
+from clipbug.config.inference import InferenceSettings
 from clipbug.data.annotations.answers import AnswerVocabulary
 from clipbug.data.store.store import MediaStore, StoreWriter
 from clipbug.errors import CheckpointError, ClipbugError, ConfigError, DataError
+from clipbug.inference.report import InferenceReport
 from clipbug.inference.result_log import ResultLog, ResultWriter
 from clipbug.recipes.evaluate import evaluate
-from clipbug.recipes.infer import InferenceReport, infer
+from clipbug.recipes.infer import infer
 from clipbug.runtime.distributed import Distributed
 from clipbug.runtime.tensors import load_tensors, save_tensors
 from clipbug.tasks import predictions
@@ -68,10 +70,12 @@ Ask = Callable[..., InferenceReport]
 def ask(run: Path, questions: Path, synthetic_store: Path, tmp_path: Path) -> Ask:
     def call(**changes: Any) -> InferenceReport:
         arguments: dict[str, Any] = {
-            **{"storage": tmp_path, "run": run, "data": questions, "media": [synthetic_store]},
+            **{"storage": tmp_path, "run": run, "data": questions, "media": (synthetic_store,)},
             **{"output": tmp_path / "out", "batch_size": 2},
         }
-        return infer(**(arguments | changes))
+        arguments |= changes
+        own = {name: arguments.pop(name) for name in ("storage", "output", "scores") if name in arguments}
+        return infer(InferenceSettings(**arguments), **own)
 
     return call
 
@@ -298,7 +302,9 @@ def test_only_the_questions_without_scores_are_named(ask: Ask, monkeypatch: pyte
 def test_results_must_have_where_to_go(
     ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, says: str
 ) -> None:
-    monkeypatch.setattr("clipbug.recipes.infer.load_inference_model", lambda *_, **__: pytest.fail("loaded"))
+    monkeypatch.setattr(
+        "clipbug.inference.answers.load_inference_model", lambda *_, **__: pytest.fail("loaded")
+    )
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(ConfigError, match=says):
         ask(**{option: tmp_path / "a.txt" if option == "output" else tmp_path})
@@ -488,7 +494,7 @@ def test_a_run_that_cannot_be_written_is_scored(
     before = sorted(run.rglob("*"))
     make_read_only(run, monkeypatch)
     with pytest.raises(ClipbugError, match="cannot write predictions") as caught:
-        infer(storage=tmp_path, run=run, data=data)
+        infer(InferenceSettings(run=run, data=data), storage=tmp_path)
     assert "--output" in caught.value.hint
     for _ in range(2):
         scores = evaluate(storage=tmp_path, run=run, data=data).to_json()

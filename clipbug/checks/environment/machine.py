@@ -62,7 +62,7 @@ def check_device() -> Iterator[Finding]:
     """Where the network runs, proved by a small computation, in which numbers and by which operations."""
     import torch
 
-    from clipbug.models.onednn import can_fuse
+    from clipbug.models.inference.onednn import can_fuse
     from clipbug.runtime.precision import resolve_precision, why_not_bf16
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

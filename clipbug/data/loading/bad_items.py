@@ -5,7 +5,7 @@ from clipbug.errors import DecodeError
 
 
 class BadItems:
-    """Counts images and recordings that cannot be decoded, each once however often it is met.
+    """Counts images and recordings that cannot be decoded, each once.
 
     Args:
         limit: how many may be left out; one more is an error.
@@ -16,7 +16,7 @@ class BadItems:
         self.by_id: dict[str, UnreadVisual] = {}
 
     def add(self, visual: UnreadVisual) -> None:
-        """Note one.
+        """Record one.
 
         Raises:
             DecodeError: there are too many; the message names this one.

@@ -1,6 +1,6 @@
-"""What travels from the loader to the task.
+"""Samples and batches, which pass from the loader to the task.
 
-Letters: B visuals, N clips, T frames per clip, C channels, H W pixels, R rows of annotations, Q texts
+Letters: B media items, N clips, T frames per clip, C channels, H W pixels, R rows of annotations, Q texts
 of theirs, L text tokens, K classes. A row has one text, except where it offers several to choose from.
 """
 
@@ -16,7 +16,7 @@ from clipbug.data.records import Record
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """One row of annotations about the sample's visual, with what the model should say about it.
+    """One row of annotations about the media item of a sample, with its targets.
 
     Attributes:
         record: the annotation row.
@@ -28,12 +28,12 @@ class TextRow:
     input_ids: list[int]
     targets: Mapping[str, Tensor]
     further_ids: tuple[list[int], ...] = ()
-    """Token ids of its other texts, where it has several: the options of a question."""
+    """Token ids of its other texts, if it has several: the options of a question."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One visual with its text rows.
+    """One media item with its text rows.
 
     Shape:
         frames: (N, T, 3, H, W), uint8 or float32, RGB in [0, 255]; an image has N = T = 1.
@@ -52,7 +52,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class UnreadVisual:
-    """A visual that could not be read, and the rows that stay without an answer.
+    """A media item that could not be read, and the rows that stay without an answer.
 
     Attributes:
         reason: what happened; hint: what to do about it.
@@ -73,7 +73,7 @@ class Batch:
             or (B, N, h, w, D), their grid, where they are encoded already (inference).
         frame_seconds: (B, N, T); clip_spans: (B, N, 2); clip_positions: (B, N).
         input_ids, attention_mask: (Q, L) int64; mask 1 on real tokens.
-        visual_index: (Q,) int64, the row of `frames` that a text looks at.
+        visual_index: (Q,) int64, the index in `frames` that a text is about.
         targets: name -> (R, ...); integer targets use -100 for "no target". Empty where answers are unknown.
         texts_per_record: R numbers of sum Q; empty: one text each, Q = R. Texts of a row are neighbours.
     """
@@ -102,17 +102,17 @@ class Batch:
 
     @property
     def num_texts(self) -> tuple[int, ...]:
-        """Number of texts of each record."""
+        """Return the number of texts of each record."""
         return self.texts_per_record or (1,) * len(self.records)
 
     def visual_of_records(self) -> list[int]:
-        """The row of `frames` that each record is about."""
+        """Return the index in `frames` that each record is about."""
         first_texts = list(accumulate(self.num_texts, initial=0))[:-1]
         visuals: list[int] = self.visual_index[first_texts].tolist()
         return visuals
 
     def portions(self, max_texts: int) -> Iterator["Batch"]:
-        """The batch in parts of whole records of at most `max_texts` texts (or one record), in order."""
+        """Yield the batch in portions of whole records with at most `max_texts` texts (or one record)."""
         ends = list(accumulate(self.num_texts))
         start, first_text = 0, 0
         for stop in range(1, len(ends) + 1):
@@ -132,11 +132,11 @@ class Batch:
         )
 
     def to(self, device: torch.device | str) -> "Batch":
-        """The same batch with what the model computes on at `device` (asynchronously from pinned memory)."""
+        """Return the batch with the inputs of the model on `device` (asynchronously from pinned memory)."""
         return self._with_tensors(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin_memory(self) -> "Batch":
-        """The same batch with what the model computes on in pinned memory (for a GPU)."""
+        """Return the batch with the inputs of the model in pinned memory (for a GPU)."""
         return self._with_tensors(Tensor.pin_memory)
 
     def _with_tensors(self, change: Callable[[Tensor], Tensor]) -> "Batch":

@@ -1,4 +1,4 @@
-"""Reading batches in this process, or ahead of time in worker processes."""
+"""Read batches in this process, or ahead of time in worker processes."""
 
 import faulthandler
 import logging
@@ -32,41 +32,41 @@ _MAX_EMPTY_BATCHES = 1000
 
 
 class Group(Protocol):
-    """What a sample is made of."""
+    """A group of rows about one media item."""
 
     @property
     def media_id(self) -> str:
-        """Of its image or recording."""
+        """Return the id of the image or recording."""
         ...
 
     @property
     def records(self) -> tuple[Record, ...]:
-        """Its rows."""
+        """Return the rows."""
         ...
 
 
 class ReadsSamples(Protocol):
-    """What a reader needs of a dataset."""
+    """The part of a dataset that a reader uses."""
 
     @property
     def groups(self) -> Sequence[Group]:
-        """Sample i is of group i."""
+        """Return the groups; sample i is made of group i."""
         ...
 
     def sample(self, epoch: int, index: int) -> Sample:
-        """One sample, the same for the same epoch and index."""
+        """Return one sample, the same for the same epoch and index."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Fetched:
-    """What came of the keys of a batch."""
+    """The batch of some keys, or the items that could not be read."""
 
     batch: Batch | None
     unread: tuple[UnreadVisual, ...]
 
     def pin_memory(self) -> "_Fetched":
-        """In pinned memory, for a GPU; torch calls it."""
+        """Return it in pinned memory, for a GPU; torch calls this."""
         return self if self.batch is None else replace(self, batch=self.batch.pin_memory())
 
 
@@ -106,7 +106,7 @@ class BatchReader:
                 self._read_without_workers(error)
 
     def read(self, keys: Iterable[Keys]) -> Iterator[Batch]:
-        """The batch of each item of `keys`, which may be endless. A new call ends an earlier one.
+        """Yield the batch of each item of `keys`, which may be endless. A new call ends an earlier one.
 
         A batch is smaller by what is left out; one of which nothing is left is passed by.
 
@@ -198,14 +198,14 @@ class _Fetcher:
             return Parcel.pack_error(error)
 
     def fetch(self, keys: Keys) -> _Fetched:
-        """Read the samples of a batch and put them together."""
+        """Read the samples of a batch and collate them."""
         items = [self._sample(epoch, index) for epoch, index in keys]
         samples = [item for item in items if isinstance(item, Sample)]
         unread = tuple(item for item in items if isinstance(item, UnreadVisual))
         return _Fetched(self._collate(samples) if samples else None, unread)
 
     def suspects(self) -> list[str]:
-        """What workers are reading, or were when they died."""
+        """Describe what workers are reading, or were reading when they died."""
         return [self._dataset.groups[index].media_id for index in self.in_work if index >= 0]
 
     def _sample(self, epoch: int, index: int) -> Sample | UnreadVisual:
@@ -252,7 +252,7 @@ def _worker_loader(fetcher: _Fetcher, keys: _Schedule, num_workers: int) -> Data
 
 
 def _check_queues(num_workers: int) -> None:
-    """Make what the workers will need, and drop it: torch does not tidy up where it fails in the middle.
+    """Create what the workers will need and release it: torch does not clean up if it fails halfway.
 
     Raises:
         OSError: there is not enough shared memory for the semaphores, or too few file handles.
@@ -264,7 +264,7 @@ def _check_queues(num_workers: int) -> None:
 
 
 def _context() -> BaseContext:
-    """Workers must not inherit open stores and decoders, so they are never forked from this process."""
+    """Return a start method that does not fork: workers must not inherit open stores and decoders."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

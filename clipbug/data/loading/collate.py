@@ -1,4 +1,4 @@
-"""Samples of different sizes to one batch."""
+"""Collate samples of different sizes to one batch."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -9,6 +9,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from clipbug.data.loading.batch import Batch, Sample, TextRow
 from clipbug.data.loading.targets import NO_TARGET
+from clipbug.data.loading.text import pad_texts
 
 Padding = Literal["batch", "square"]
 
@@ -28,7 +29,7 @@ def collate(
     Args:
         samples: at least one.
         padding: "batch": to the largest height and width, rounded up to a multiple of `frame_multiple`;
-            "square": to `max_frame_size` on both sides, as the original.
+            "square": to `max_frame_size` on both sides, as ClipBERT.
         max_frame_size: longest side of any frame.
         frame_multiple: the model's grid cell in pixels.
         pad_token_id: fills up `input_ids`.
@@ -47,7 +48,7 @@ def collate(
     frames = torch.zeros(len(samples), *clips, 3, height, width, dtype=samples[0].frames.dtype)
     for sample, target in zip(samples, frames, strict=True):
         target[..., : sample.frames.shape[-2], : sample.frames.shape[-1]] = sample.frames
-    ids = [torch.tensor(text) for row in rows for text in _texts_of(row)]
+    input_ids, attention_mask = pad_texts([text for row in rows for text in _texts_of(row)], pad_token_id)
     return Batch(
         media_ids=tuple(sample.media_id for sample in samples),
         records=tuple(row.record for row in rows),
@@ -55,8 +56,8 @@ def collate(
         frame_seconds=torch.stack([sample.frame_seconds.expand(clips) for sample in samples]),
         clip_spans=torch.stack([sample.clip_spans.expand(clips[0], 2) for sample in samples]),
         clip_positions=torch.stack([sample.clip_positions.expand(clips[0]) for sample in samples]),
-        input_ids=_pad(ids, pad_token_id),
-        attention_mask=_pad([torch.ones_like(row) for row in ids], 0),
+        input_ids=input_ids,
+        attention_mask=attention_mask,
         visual_index=torch.tensor(
             [index for index, sample in enumerate(samples) for row in sample.rows for _ in _texts_of(row)],
             dtype=torch.int64,
@@ -80,7 +81,7 @@ def _texts_of(row: TextRow) -> tuple[list[int], ...]:
 
 
 def _common_clips(samples: Sequence[Sample]) -> tuple[int, int]:
-    """(N, T) that all samples have, single images apart."""
+    """Return (N, T) of all samples but single images."""
     shapes = {(sample.frames.shape[0], sample.frames.shape[1]) for sample in samples}
     recordings = shapes - {(1, 1)}
     if len(recordings) > 1:
@@ -91,7 +92,7 @@ def _common_clips(samples: Sequence[Sample]) -> tuple[int, int]:
 def canvas_size(
     sizes: Sequence[tuple[int, int]], *, padding: Padding, max_frame_size: int, frame_multiple: int
 ) -> tuple[int, int]:
-    """(height, width) that frames of these sizes are padded to; arguments and errors as of `collate`."""
+    """Return (height, width) that frames of these sizes are padded to; see `collate`."""
     height, width = (max(size[axis] for size in sizes) for axis in (0, 1))
     if max(height, width) > max_frame_size:
         raise ValueError(f"frames of {height}x{width} pixels exceed max_frame_size {max_frame_size}")
@@ -105,7 +106,7 @@ def _round_up(size: int, multiple: int) -> int:
 
 
 def _collate_targets(samples: Sequence[Sample]) -> dict[str, Tensor]:
-    """Every target that some row has. Other rows get what stands for no target: -100, or zero weights.
+    """Collate every target that some row has. Other rows get -100 or zero weights, which mean no target.
 
     Integers of one dimension are per token, so they are padded like the tokens.
     """

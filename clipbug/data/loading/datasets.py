@@ -1,4 +1,4 @@
-"""Samples: a visual with text rows about it, random only by (seed, epoch, index)."""
+"""Datasets: samples of a media item with text rows, random only by (seed, epoch, index)."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import NotRequired, TypedDict, Unpack
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
+from clipbug.config.data import Resize
 from clipbug.data.loading.batch import Sample, TextRow
 from clipbug.data.loading.sample_seeds import generator_of_sample
 from clipbug.data.loading.targets import EncodeTargets
+from clipbug.data.loading.text import TextEncoder
 from clipbug.data.loading.visuals import VisualReader
 from clipbug.data.media import MediaKind, MediaSource
 from clipbug.data.records import Record
@@ -19,18 +20,18 @@ from clipbug.data.sampling.clip_sampling import ClipSampler
 
 @dataclass(frozen=True, slots=True)
 class VisualGroup:
-    """Rows about one visual that make one sample, so that its frames are read and encoded once."""
+    """Rows about one media item that form one sample, so that its frames are read and encoded once."""
 
     media_id: str
     records: tuple[Record, ...]
 
 
 def group_records(records: Sequence[Record], *, texts_per_visual: int | None) -> list[VisualGroup]:
-    """Rows by their visual, visuals and rows in the order in which they first occur.
+    """Group rows by their media item, in the order in which they first occur.
 
     Args:
-        texts_per_visual: most rows of a group (in training, where it bounds the memory); None puts all rows
-            of a visual together (in evaluation).
+        texts_per_visual: most rows of a group (in training, where it bounds the memory); None: no limit (in
+            evaluation).
 
     Raises:
         ValueError: `texts_per_visual` is below 1.
@@ -53,9 +54,8 @@ class DatasetSettings(TypedDict):
     media: MediaSource
     clip_sampler: ClipSampler
     max_frame_size: int
-    exact_resize: bool
-    tokenizer: PreTrainedTokenizerBase
-    max_text_tokens: int
+    resize: Resize
+    text: TextEncoder
     seed: int
     augment: NotRequired[bool]
 
@@ -64,15 +64,14 @@ class VisualDataset(ABC):
     """Groups of rows as samples. Picklable, so that worker processes can read it.
 
     Args:
-        groups: what the samples are made of.
-        media: holds every visual of the groups.
-        clip_sampler: chooses the pictures of a recording.
+        groups: one per sample.
+        media: source of all media items of the groups.
+        clip_sampler: chooses the frames of a recording.
         max_frame_size: longer side in pixels that frames are scaled to.
-        exact_resize: scale as the original, in float and without antialiasing.
-        tokenizer: text to ids.
-        max_text_tokens: longer texts are cut, [CLS] and [SEP] included.
-        seed: with epoch and index decides everything random.
-        augment: change pictures at random.
+        resize: how frames are scaled; see `VisualReader`.
+        text: encodes the texts of the rows.
+        seed: with epoch and index determines everything random.
+        augment: augment frames.
     """
 
     def __init__(
@@ -82,21 +81,19 @@ class VisualDataset(ABC):
         media: MediaSource,
         clip_sampler: ClipSampler,
         max_frame_size: int,
-        exact_resize: bool,
-        tokenizer: PreTrainedTokenizerBase,
-        max_text_tokens: int,
+        resize: Resize,
+        text: TextEncoder,
         seed: int,
         augment: bool = False,
     ) -> None:
         self.groups = tuple(groups)
-        self.tokenizer = tokenizer
-        self.max_text_tokens = max_text_tokens
+        self.text = text
         self.seed = seed
         self._reader = VisualReader(
             media,
             clip_sampler=clip_sampler,
             max_frame_size=max_frame_size,
-            exact_resize=exact_resize,
+            resize=resize,
             augment=augment,
         )
 
@@ -107,8 +104,8 @@ class VisualDataset(ABC):
         """Read one group, the same for the same epoch and index; records without text are no rows of it.
 
         Raises:
-            DataError: its visual is in no store.
-            DecodeError: its visual cannot be decoded.
+            DataError: its media item is in no store.
+            DecodeError: its media item cannot be decoded.
         """
         group = self.groups[index]
         generator = generator_of_sample(self.seed, epoch, index)
@@ -123,28 +120,24 @@ class VisualDataset(ABC):
         )
 
     def frame_shape(self, index: int) -> tuple[int, int]:
-        """(height, width) of a sample's frames, without decoding."""
+        """Return (height, width) of the frames of a sample, without decoding."""
         return self.batch_key(index)[1:]
 
     def batch_key(self, index: int) -> tuple[MediaKind, int, int]:
-        """What samples must share to stand in one batch without padding each other, without decoding."""
+        """Return what samples must share to be in one batch without padding each other, without decoding."""
         return self._reader.shape_of(self.groups[index].media_id)
 
     @abstractmethod
     def _row(self, record: Record, generator: np.random.Generator) -> TextRow:
-        """The row as the model reads it."""
-
-    def _encode(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, truncation=True, max_length=self.max_text_tokens)["input_ids"]
-        return ids
+        """Return the row as the model reads it."""
 
 
 class VisualTextDataset(VisualDataset):
-    """Rows with their own texts, and targets made of the row.
+    """Rows with their own texts and targets.
 
     Args:
-        groups: what the samples are made of.
-        encode_targets: a row to its targets; see `clipbug.data.loading.targets`.
+        groups: one per sample.
+        encode_targets: returns the targets of a row; see `clipbug.data.loading.targets`.
         settings: as of `VisualDataset`.
     """
 
@@ -159,5 +152,5 @@ class VisualTextDataset(VisualDataset):
         self._encode_targets = encode_targets
 
     def _row(self, record: Record, generator: np.random.Generator) -> TextRow:
-        first, *others = map(self._encode, record.texts)
+        first, *others = self.text.encode(record.texts)
         return TextRow(record, first, self._encode_targets(record), tuple(others))

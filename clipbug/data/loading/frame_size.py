@@ -5,9 +5,9 @@ _DEFAULT_LONGER_SIDE = 448
 
 
 def resized_size(height: int, width: int, longer_side: int) -> tuple[int, int]:
-    """(height, width) with the longer side scaled to `longer_side`, up or down, and the aspect kept.
+    """Return (height, width) with the longer side scaled to `longer_side`, and the aspect ratio kept.
 
-    The shorter side is truncated, and the ratio taken first, as the original does it: 61 x 112 at 224 gives
+    The shorter side is truncated, and the ratio taken first, as in ClipBERT: 61 x 112 at 224 gives
     121, not 122. It is at least 1.
 
     Raises:
@@ -21,7 +21,7 @@ def resized_size(height: int, width: int, longer_side: int) -> tuple[int, int]:
 
 
 def describe_narrow(height: int, width: int, longer_side: int = _DEFAULT_LONGER_SIDE) -> str | None:
-    """What scaling leaves of a picture so long or so wide that it cannot be read afterwards; None for others.
+    """Describe what scaling leaves of a picture that is too long or wide to be read; None for other pictures.
 
     Args:
         height, width: of the picture, as shown.

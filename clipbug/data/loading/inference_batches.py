@@ -1,4 +1,4 @@
-"""Batches for inference: read ahead by threads, and not stopped by a visual that cannot be read."""
+"""Batches for inference: read ahead by threads, and not stopped by media that cannot be read."""
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -14,26 +14,26 @@ Collate = Callable[[Sequence[Sample]], Batch]
 
 
 class GroupSource(SampleSource, Protocol):
-    """What these batches need of a dataset."""
+    """The part of a dataset that these batches use."""
 
     @property
     def groups(self) -> Sequence[VisualGroup]:
-        """Rows by visual; sample i is of group i."""
+        """Return rows by media item; sample i is made of group i."""
         ...
 
 
 class InferenceBatches:
-    """Each group once over all ranks: in a batch, or as what could not be read.
+    """Each group once over all ranks: in a batch, or as an `UnreadVisual`.
 
-    A batch holds frames of one shape, so that no answer depends on what stands beside it. Decoders and
-    scaling let go of Python's lock, so threads of this process read while it computes: unlike worker
-    processes they start at once and hand frames over without a copy.
+    A batch holds frames of one shape, so that no answer depends on the rest of the batch. Decoders and
+    scaling release the GIL, so threads of this process read while it computes: unlike worker processes
+    they start at once and pass frames on without a copy.
 
     Args:
         dataset: samples.
-        batch_size: visuals per batch.
+        batch_size: media items per batch.
         rank, world_size: of this process.
-        num_threads: how many visuals are read at a time.
+        num_threads: how many media items are read at a time.
         collate: samples to a batch.
     """
 
@@ -56,7 +56,7 @@ class InferenceBatches:
         for index in range(len(dataset)):
             try:
                 by_shape.setdefault(dataset.batch_key(index), []).append(index)
-            except DecodeError as error:  # stores without a manifest look into the file
+            except DecodeError as error:  # stores without a manifest open the file
                 unread.append(_unread(dataset.groups[index], error))
         batches = [
             indices[start : start + batch_size]
@@ -66,7 +66,7 @@ class InferenceBatches:
         self._batches, self._unread = batches[rank::world_size], unread[rank::world_size]
 
     def __len__(self) -> int:
-        """Visuals of this process."""
+        """Return the number of media items of this process."""
         return sum(map(len, self._batches)) + len(self._unread)
 
     def __iter__(self) -> Iterator[Batch | UnreadVisual]:
@@ -95,7 +95,7 @@ def _ahead(
     indices: Iterable[int],
     count: int,
 ) -> Iterator[Sample | UnreadVisual]:
-    """What `read` gives, in order, while `count` more are on their way."""
+    """Yield what `read` returns, in order, while `count` more are being read."""
     waiting: deque[Future[Sample | UnreadVisual]] = deque()
     try:
         for index in indices:

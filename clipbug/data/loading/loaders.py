@@ -1,4 +1,4 @@
-"""Which samples stand in which batch: in training, and in evaluation."""
+"""Assign samples to batches, in training and in evaluation."""
 
 from collections.abc import Hashable, Iterator
 from functools import partial
@@ -13,17 +13,17 @@ from clipbug.errors import DataError, DecodeError
 
 
 class SampleSource(ReadsSamples, Protocol):
-    """What loaders need of a dataset."""
+    """The part of a dataset that loaders use."""
 
     def __len__(self) -> int: ...
 
     def batch_key(self, index: int) -> Hashable:
-        """What samples must share to stand in one batch in evaluation."""
+        """Return what samples of one evaluation batch must have in common."""
         ...
 
 
 class TrainBatches:
-    """The endless stream of training batches of one process.
+    """An endless stream of training batches for one process.
 
     The epochs' orders follow each other without a gap. A global micro-batch is the next `world_size *
     batch_size` groups, of which each rank takes its slice: every batch is full, every group occurs once per
@@ -70,7 +70,7 @@ class TrainBatches:
         self._reader = BatchReader(dataset, collate, num_workers, bad_items)
 
     def batches_from(self, position: int) -> Iterator[Batch]:
-        """The stream from its batch number `position` on; nothing before it is read.
+        """Yield the stream from batch number `position` on; nothing before it is read.
 
         Raises:
             DecodeError: a visual cannot be decoded (more than may be left out); the message names it.
@@ -96,7 +96,7 @@ def _training_keys(
 class EvaluationBatches:
     """Each group once over all ranks, in a fixed order, never repeated to fill a batch.
 
-    A batch holds frames of one shape, so that the answer to a question does not depend on what stands beside
+    A batch holds frames of one shape, so that the answer to a question does not depend on the rest of
     it; and batches are the same for any number of ranks.
 
     Args:
@@ -134,7 +134,7 @@ class EvaluationBatches:
 
     @property
     def unread(self) -> list[UnreadVisual]:
-        """What this process has left out so far: no answer to its rows is a wrong one."""
+        """Return what this process has left out so far; rows without an answer count as wrong."""
         return [*self._unread, *self._reader.unread]
 
     def __len__(self) -> int:

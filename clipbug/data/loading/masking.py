@@ -1,4 +1,4 @@
-"""Hiding tokens for masked language modelling."""
+"""Mask tokens for masked language modelling."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _SHARE_RANDOM = 0.1
 class TokenMasker:
     """Chooses tokens to predict: 80 % of them become [MASK], 10 % a random token, 10 % stay as they are.
 
-    Special tokens are not chosen, unless asked for: the original hides [CLS] and [SEP] too, by an oversight
+    Special tokens are not chosen, unless requested: ClipBERT masks [CLS] and [SEP] too, by an oversight
     of its tokenizer.
 
     Attributes:
@@ -38,10 +38,10 @@ class TokenMasker:
     def of_tokenizer(
         cls, tokenizer: PreTrainedTokenizerBase, *, probability: float, special_tokens: bool = False
     ) -> Self:
-        """For texts of this tokenizer.
+        """Create a masker for texts of a tokenizer.
 
         Args:
-            special_tokens: do as the original: [CLS] and [SEP] are hidden like words, random tokens may be
+            special_tokens: do as ClipBERT: [CLS] and [SEP] are masked like words, random tokens may be
                 special ones, and a text may have no hidden token at all.
 
         Raises:
@@ -61,7 +61,7 @@ class TokenMasker:
         )
 
     def __call__(self, input_ids: Sequence[int], generator: np.random.Generator) -> tuple[list[int], Tensor]:
-        """The ids that the model sees, and what it should predict.
+        """Return the ids that the model sees, and those that it should predict.
 
         Shape:
             input_ids: L. Second result: (L,) int64, the true id of chosen tokens, -100 elsewhere (everywhere

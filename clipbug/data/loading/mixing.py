@@ -1,4 +1,4 @@
-"""Several data sets in one training: whose turn it is, and where each one's media is."""
+"""Train on several data sets: the order of their batches, and the source of their media."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
@@ -14,17 +14,17 @@ _SEPARATOR = "/"  # in no id of a store: ids are file names
 
 
 def id_in_set(name: str, media_id: str) -> str:
-    """The id of an image or recording of a data set among those of all sets."""
+    """Return the id of a media item of a data set, unique among all sets."""
     return f"{name}{_SEPARATOR}{media_id}"
 
 
 def set_of_id(media_id: str) -> str:
-    """The data set whose image or recording it is."""
+    """Return the data set of a media item."""
     return media_id.partition(_SEPARATOR)[0]
 
 
 class MediaOfSets:
-    """The media of several data sets as one source. Two sets may use the same ids for different pictures.
+    """The media of several data sets as one source. Two sets may use one id for different media.
 
     Args:
         sources: name of a data set -> its media.
@@ -41,22 +41,22 @@ class MediaOfSets:
         return sum(map(len, self._sources.values()))
 
     def ids(self) -> Iterator[str]:
-        """All ids, sorted."""
+        """Return all ids, sorted."""
         for name in sorted(self._sources):
             yield from (id_in_set(name, inner) for inner in self._sources[name].ids())
 
     def entry(self, media_id: str) -> MediaEntry:
-        """See `MediaSource.entry`."""
+        """Return the manifest entry; see `MediaSource.entry`."""
         source, inner = self._source_of(media_id)
         return source.entry(inner)
 
     def read(self, media_id: str) -> bytes:
-        """See `MediaSource.read`."""
+        """Read the bytes; see `MediaSource.read`."""
         source, inner = self._source_of(media_id)
         return source.read(inner)
 
     def open(self, media_id: str, *, longer_side: int | None = None) -> VideoDecoder:
-        """See `MediaSource.open`."""
+        """Open a decoder; see `MediaSource.open`."""
         source, inner = self._source_of(media_id)
         return source.open(inner, longer_side=longer_side)
 
@@ -68,18 +68,18 @@ class MediaOfSets:
 
 
 class BatchStream(Protocol):
-    """What `TrainBatches` is to a mixture."""
+    """The part of `TrainBatches` that a mixture uses."""
 
     num_groups: int
     batch_size: int
 
     def batches_from(self, position: int) -> Iterator[Batch]:
-        """The stream from its batch number `position` on."""
+        """Yield the stream from batch number `position` on."""
         ...
 
 
 class MixedBatches:
-    """Micro-batches of several data sets by turns, each of one set, so that images never pad recordings.
+    """Alternating micro-batches of several data sets, each of one set, so that images never pad recordings.
 
     The turns are spread as evenly as the ratios allow and are the same on every process. Whose turn it is at
     a position, and how many turns each set had before, follow from the position: it is the whole state.
@@ -105,7 +105,7 @@ class MixedBatches:
         )
 
     def batches_from(self, position: int) -> Iterator[Batch]:
-        """The stream from its micro-batch number `position` on; nothing before it is read."""
+        """Yield the stream from micro-batch number `position` on; nothing before it is read."""
         rounds, turn = divmod(position, len(self._turns))
         begun = self._turns[:turn]
         iterators = [
@@ -117,7 +117,7 @@ class MixedBatches:
 
 
 class ChainedBatches:
-    """The batches of several data sets one after the other, for evaluation."""
+    """The batches of several data sets, one set after the other, for evaluation."""
 
     def __init__(self, parts: Sequence[EvaluationBatches]) -> None:
         self._parts = tuple(parts)
@@ -131,12 +131,12 @@ class ChainedBatches:
 
     @property
     def unread(self) -> list[UnreadVisual]:
-        """See `EvaluationBatches.unread`."""
+        """Return what could not be read; see `EvaluationBatches.unread`."""
         return [visual for part in self._parts for visual in part.unread]
 
 
 def turns_of_round(ratios: Sequence[int]) -> tuple[int, ...]:
-    """Whose turn it is in one round: each number as often as its ratio says, spread evenly.
+    """Return the order of the sets in one round: each as often as its ratio says, spread evenly.
 
     Every turn each one gains its ratio; who has most takes it and pays for all ((3, 1) gives 0 0 1 0).
     """

@@ -1,4 +1,4 @@
-"""Texts that do not belong to a visual, to tell its own from."""
+"""Negative texts for a media item."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ _TRIES = 16  # nearly always one is enough; a visual that owns nearly all texts 
 
 
 class OtherTexts:
-    """Draws texts of other visuals that none of a visual's own texts equals.
+    """Draws texts of other media items that differ from all texts of a media item.
 
     Texts that differ in case and space only are equal. So a text that describes several recordings is never
     drawn against any of them.
@@ -36,7 +36,7 @@ class OtherTexts:
                 )
 
     def draw(self, media_id: str, generator: np.random.Generator) -> str:
-        """One of the rows of other visuals with equal chance, equal texts passed over."""
+        """Draw uniformly from the rows of other media items, without rows of equal text."""
         own = self._own[media_id]
         for _ in range(_TRIES):
             text = self._texts[generator.integers(len(self._texts))]

@@ -1,4 +1,4 @@
-"""What a loader process hands over to the process that reads from it."""
+"""Transfer of batches and exceptions from a loader process to the main process."""
 
 import pickle
 import traceback
@@ -10,7 +10,7 @@ from clipbug.errors import DataError
 
 
 class DeadWorkerError(DataError, RuntimeError):
-    """A loader process has died or hangs. Also of the kind that torch raises, for those who expect that."""
+    """A loader process has died or hangs. A RuntimeError too, as torch would raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Parcel:
 
     @classmethod
     def pack(cls, item: Any) -> "Parcel":
-        """Send tensors through shared memory; through the pipe, which is slower, where that fails."""
+        """Pack tensors for shared memory or, if that fails, for the pipe, which is slower."""
         try:
             return cls(bytes(ForkingPickler.dumps(item)))
         except (OSError, RuntimeError):
@@ -33,7 +33,7 @@ class Parcel:
 
     @classmethod
     def pack_error(cls, error: Exception) -> "Parcel":
-        """Send an exception with its traceback as a note; where it cannot be pickled, its text."""
+        """Pack an exception with its traceback as a note or, if it cannot be pickled, its text."""
         text = traceback.format_exc()
         error.add_note(text)
         try:
@@ -50,7 +50,7 @@ class Parcel:
         return pickle.loads(self.data)  # comes from a worker of this process
 
     def pin_memory(self) -> Any:
-        """In pinned memory, for a GPU; torch calls it in a thread."""
+        """Return it in pinned memory, for a GPU; torch calls this in a thread."""
         try:
             item = self.unpack()
         except (OSError, RuntimeError):

@@ -1,4 +1,4 @@
-"""Captions for pre-training: some exchanged for another visual's, some tokens hidden."""
+"""Captions for pre-training: some replaced by captions of other media, some tokens masked."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,20 +15,20 @@ from clipbug.data.records import CaptionRecord, QuestionOrChoice, Record
 
 
 class PretrainingDataset(VisualDataset):
-    """Rows with targets "matching" () int64 (1 = text and visual belong together) and "mlm" (L,) int64.
+    """Rows with targets "matching" () int64 (1 = text and media item belong together) and "mlm" (L,) int64.
 
-    A row whose text is exchanged keeps its id and its visual and carries the other text. Tokens are hidden in
-    exchanged texts too, as in the original.
+    A row whose text is replaced keeps its id and media item. Tokens are masked in replaced texts too, as in
+    ClipBERT.
 
     Args:
-        groups: what the samples are made of.
+        groups: one per sample.
         mlm_probability: share of tokens to predict.
-        mismatch_probability: share of texts exchanged for one of another visual.
-        masks_special_tokens: hide [CLS] and [SEP] too, as the original.
+        mismatch_probability: share of texts replaced by one of another media item.
+        masks_special_tokens: mask [CLS] and [SEP] too, as ClipBERT.
         settings: as of `VisualDataset`.
 
     Raises:
-        DataError: a visual's texts are all the texts there are, so that no other could be told from them.
+        DataError: all texts belong to one media item, so there is no other text to choose.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class PretrainingDataset(VisualDataset):
     ) -> None:
         super().__init__(groups, **settings)
         self._masker = TokenMasker.of_tokenizer(
-            self.tokenizer, probability=mlm_probability, special_tokens=masks_special_tokens
+            self.text.tokenizer, probability=mlm_probability, special_tokens=masks_special_tokens
         )
         self._negatives = OtherTexts(groups)
         self._mismatch_probability = mismatch_probability
@@ -50,7 +50,8 @@ class PretrainingDataset(VisualDataset):
     def _row(self, record: Record, generator: np.random.Generator) -> TextRow:
         matches = bool(generator.random() >= self._mismatch_probability)
         shown = record if matches else _with_text(record, self._negatives.draw(record.media_id, generator))
-        input_ids, labels = self._masker(self._encode(shown.text), generator)
+        [token_ids] = self.text.encode([shown.text])
+        input_ids, labels = self._masker(token_ids, generator)
         return TextRow(shown, input_ids, {"matching": torch.tensor(int(matches)), "mlm": labels})
 
 

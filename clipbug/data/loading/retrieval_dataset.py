@@ -1,4 +1,4 @@
-"""Captions for retrieval: each with captions of other visuals to be told from."""
+"""Captions for retrieval training, each with captions of other media as negatives."""
 
 from collections.abc import Sequence
 from typing import Unpack
@@ -13,17 +13,17 @@ from clipbug.data.records import ChoiceRecord, Record
 
 
 class RetrievalDataset(VisualDataset):
-    """Rows of several texts: the caption, then negatives drawn anew each epoch.
+    """Rows of several texts: the caption, then negatives that are drawn again each epoch.
 
     A row is a choice among its texts, of which the first is right: targets "labels" () int64, always 0.
 
     Args:
-        groups: what the samples are made of.
-        negatives_per_text: texts of other visuals beside each caption.
+        groups: one per sample.
+        negatives_per_text: number of negatives per caption.
         settings: as of `VisualDataset`.
 
     Raises:
-        DataError: a visual's texts are all the texts there are, so that there is no negative.
+        DataError: all texts belong to one media item, so there is no negative.
     """
 
     def __init__(
@@ -45,5 +45,5 @@ class RetrievalDataset(VisualDataset):
             app=record.app,
             source=record.source,
         )
-        first, *others = map(self._encode, choice.texts)
+        first, *others = self.text.encode(choice.texts)
         return TextRow(choice, first, {"labels": torch.tensor(0)}, tuple(others))

@@ -1,4 +1,4 @@
-"""Random numbers of the data: a function of the seed and the place, never of what was drawn before.
+"""Random numbers of the data: a function of seed, epoch and index, never of what was drawn before.
 
 So a sample is the same whatever process reads it and whatever was read or skipped before it.
 """
@@ -10,13 +10,13 @@ _ORDER, _SAMPLE = 0, 1
 
 
 def order_of_epoch(seed: int, epoch: int, size: int) -> list[int]:
-    """All of 0 ... size - 1 in the order of one epoch."""
+    """Return 0 ... size - 1 in the order of one epoch."""
     order: list[int] = _generator(seed, _ORDER, epoch, 0).permutation(size).tolist()
     return order
 
 
 def generator_of_sample(seed: int, epoch: int, index: int) -> np.random.Generator:
-    """For everything random about one sample in one epoch."""
+    """Return the generator for everything random about one sample in one epoch."""
     return _generator(seed, _SAMPLE, epoch, index)
 
 

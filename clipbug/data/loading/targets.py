@@ -1,4 +1,4 @@
-"""What the model should say about a row, as tensors."""
+"""Targets of rows as tensors."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,7 +15,7 @@ NO_TARGET = -100
 
 
 def soft_label_targets(vocabulary: AnswerVocabulary) -> EncodeTargets:
-    """Rows to {"labels": (K,) float32}, the weight of every answer; {} for a row without answers.
+    """Encode rows as {"labels": (K,) float32}, the weight of every answer; {} for a row without answers.
 
     Answers outside the vocabulary are left out: a row of none but such is all zeros. Spellings that share a
     class add up to at most 1.
@@ -24,17 +24,17 @@ def soft_label_targets(vocabulary: AnswerVocabulary) -> EncodeTargets:
 
 
 def single_label_targets(vocabulary: AnswerVocabulary) -> EncodeTargets:
-    """Rows to {"labels": () int64}, the answer's class or -100 outside the vocabulary; {} without answer."""
+    """Encode rows as {"labels": () int64}, the class or -100 outside the vocabulary; {} without answer."""
     return partial(_single_label, vocabulary)
 
 
 def choice_targets() -> EncodeTargets:
-    """Rows to {"labels": () int64}, the index of the right option; {} where unknown."""
+    """Encode rows as {"labels": () int64}, the index of the right option; {} if unknown."""
     return _right_option
 
 
 def count_targets() -> EncodeTargets:
-    """Rows whose answers are digits (see `with_number`) to {"count": () int64}; {} where unknown."""
+    """Encode rows with numbers as answers (see `with_number`) as {"count": () int64}; {} if unknown."""
     return _number
 
 

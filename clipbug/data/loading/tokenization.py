@@ -25,13 +25,13 @@ _FILES = (
     *("tokenizer.json", "vocab.txt", "tokenizer_config.json", "config.json", "special_tokens_map.json"),
     *("added_tokens.json", "merges.txt"),
 )
-"""Of a tokenizer's folder: what transformers reads of them, it believes."""
+"""Files of a tokenizer folder that transformers reads without checks."""
 
 logger = logging.getLogger(__name__)
 
 
 def train_wordpiece(texts: Iterable[str], *, vocabulary_size: int) -> PreTrainedTokenizerBase:
-    """A lower-case BERT tokenizer whose vocabulary is learnt from `texts`; the same texts give the same ids.
+    """Train a lower-case BERT tokenizer on `texts`; the same texts give the same ids.
 
     Args:
         texts: what the model will read, in any order.
@@ -62,14 +62,14 @@ def train_wordpiece(texts: Iterable[str], *, vocabulary_size: int) -> PreTrained
 
 
 def _alphabet(tokenizer: Tokenizer, texts: Sequence[str], num_characters: int) -> list[str]:
-    """The most frequent characters of the texts, as word starts and as continuations, sorted."""
+    """Return the most frequent characters of the texts, as word starts and as continuations, sorted."""
     words: Counter[str] = Counter()
     for text in texts:
         normalized = tokenizer.normalizer.normalize_str(text)
         words.update(word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normalized))
     if not words:
         raise DataError(
-            "the training texts hold no word to make a vocabulary of", "check the annotation files"
+            "the training texts hold no word to build a vocabulary from", "Check the annotation files."
         )
     counts: Counter[str] = Counter()
     for word, count in words.items():
@@ -81,7 +81,7 @@ def _alphabet(tokenizer: Tokenizer, texts: Sequence[str], num_characters: int) -
 
 
 def load_tokenizer(name_or_folder: str | Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a local folder, or of a model by its Hugging Face name.
+    """Load the tokenizer of a local folder, or of a model by its Hugging Face name.
 
     A folder never causes network traffic, and a name does only if it is not in the local cache.
 
@@ -98,13 +98,13 @@ def load_tokenizer(name_or_folder: str | Path) -> PreTrainedTokenizerBase:
     if missing:
         raise DataError(
             f"the tokenizer of {name_or_folder} has no {', '.join(missing)} token",
-            "take a tokenizer of the BERT kind, for example bert-base-uncased",
+            "Choose a BERT tokenizer, for example bert-base-uncased.",
         )
     return tokenizer
 
 
 def cut_texts(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, *, max_tokens: int) -> dict[str, int]:
-    """Texts of more tokens than a model reads, [CLS] and [SEP] included, each with its number of tokens."""
+    """Return the texts with more tokens than a model reads, [CLS] and [SEP] included, and these numbers."""
     long = [text for text in dict.fromkeys(texts) if len(text) > max_tokens - 2]  # a token has a character
     cut: dict[str, int] = {}
     for start in range(0, len(long), _TEXTS_PER_CALL):
@@ -126,7 +126,7 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
 
 
 def _is_local(name_or_folder: str | Path) -> bool:
-    """Whether a path is meant: hub names are `name` or `owner/name`."""
+    """Return whether a path is meant: hub names are `name` or `owner/name`."""
     if isinstance(name_or_folder, Path) or existing_path(name_or_folder):
         return True
     return name_or_folder.startswith((".", "/", "~", "\\")) or name_or_folder.count("/") > 1
@@ -134,7 +134,7 @@ def _is_local(name_or_folder: str | Path) -> bool:
 
 def _load_folder(folder: Path) -> PreTrainedTokenizerBase:
     folder = folder.expanduser()
-    hint = "name a folder with tokenizer.json or vocab.txt, for example tokenizer/ of a run folder"
+    hint = "Name a folder with tokenizer.json or vocab.txt, for example tokenizer/ of a run folder."
     if not folder.is_dir():
         raise DataError(f"there is no tokenizer folder {folder}", hint)
     if not any((folder / name).exists() for name in ("tokenizer.json", "vocab.txt")):
@@ -160,8 +160,8 @@ def _load_name(name: str) -> PreTrainedTokenizerBase:
             return AutoTokenizer.from_pretrained(name)
         except (OSError, ValueError) as error:
             raise DataError(
-                f"tokenizer {name!r} is no local folder and could not be fetched: {_first_line(error)}",
-                "check the name and the connection, or give a folder that holds tokenizer.json or vocab.txt, "
+                f"tokenizer {name!r} is not a local folder and could not be downloaded: {_first_line(error)}",
+                "Check the name and the connection, or name a folder with tokenizer.json or vocab.txt, "
                 "or train one on your texts: --set tokenizer.name=wordpiece",
             ) from error
 

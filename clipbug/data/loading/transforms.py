@@ -1,4 +1,4 @@
-"""Sizes and colours of pictures: scaling as the original does it, and changes for training."""
+"""Transforms of pictures: scaling as in ClipBERT, and augmentation."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-# An app screen stays readable and its parts stay in place under these; mirrored or turned it would not.
+# Small enough that an app screen stays readable and its layout the same; flips and rotations would not be.
 _ZOOM = 0.08
 _SHIFT = 0.04
 _BRIGHTNESS = 30.0
@@ -16,7 +16,7 @@ _COLOUR = 0.1
 
 
 def scale_as_clipbert(pictures: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
-    """Pictures as float, scaled bilinearly without antialiasing: what published weights were trained on.
+    """Scale pictures bilinearly in float without antialiasing, as ClipBERT was trained.
 
     Shape:
         pictures: (F, H, W, 3).
@@ -32,7 +32,7 @@ def scale_as_clipbert(pictures: NDArray[np.uint8], size: tuple[int, int]) -> Ten
 
 
 def augment(pictures: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
-    """The pictures slightly moved, zoomed, lighter or darker, and tinted; all of them in the same way.
+    """Shift, zoom, brighten or darken and tint pictures slightly, all in the same way.
 
     Shape:
         pictures and result: (F, H, W, 3).
@@ -50,7 +50,7 @@ def augment(pictures: NDArray[np.uint8], generator: np.random.Generator) -> NDAr
 
 
 def _movement(generator: np.random.Generator, height: int, width: int) -> NDArray[np.float64]:
-    """(2, 3): zoom about the centre, then shift."""
+    """Return an affine matrix (2, 3): zoom about the centre, then shift."""
     zoom = 1.0 + generator.uniform(-_ZOOM, _ZOOM)
     shift_x, shift_y = generator.uniform(-_SHIFT, _SHIFT, 2) * (width, height)
     centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
@@ -60,7 +60,7 @@ def _movement(generator: np.random.Generator, height: int, width: int) -> NDArra
 
 
 def _colour_table(generator: np.random.Generator) -> NDArray[np.uint8]:
-    """(1, 256, 3): what each level of each channel becomes."""
+    """Return a look-up table (1, 256, 3) for the levels of each channel."""
     contrast = 1.0 + generator.uniform(-_CONTRAST, _CONTRAST)
     brightness = generator.uniform(-_BRIGHTNESS, _BRIGHTNESS)
     gains = 1.0 + generator.uniform(-_COLOUR, _COLOUR, 3)

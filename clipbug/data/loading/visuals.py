@@ -1,4 +1,4 @@
-"""From a media id to the frames of its clips."""
+"""Read the frames of the clips of a media item."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clipbug.config.data import Resize
 from clipbug.data.decoding.base import FrameBatch, VideoDecoder
 from clipbug.data.loading.frame_size import resized_size
 from clipbug.data.loading.transforms import augment, scale_as_clipbert
@@ -18,7 +19,7 @@ from clipbug.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Visual:
-    """What a sample holds of its image or recording; shapes and units as in `Sample`."""
+    """The clips of an image or recording; shapes and units as in `Sample`."""
 
     frames: Tensor
     frame_seconds: Tensor
@@ -30,11 +31,12 @@ class VisualReader:
     """Reads clips of recordings, and images as one clip of one frame.
 
     Args:
-        media: where pictures come from.
-        clip_sampler: chooses the pictures of a recording.
+        media: source of the media items.
+        clip_sampler: chooses the frames of a recording.
         max_frame_size: longer side in pixels that frames are scaled to.
-        exact_resize: scale as the original, in float; else the decoder scales, which is faster and smoother.
-        augment: change pictures at random, as in training.
+        resize: "antialiased": the decoder scales, with antialiasing; "clipbert": as ClipBERT, bilinear in
+            float without antialiasing.
+        augment: augment frames, as in training.
     """
 
     def __init__(
@@ -43,17 +45,17 @@ class VisualReader:
         *,
         clip_sampler: ClipSampler,
         max_frame_size: int,
-        exact_resize: bool,
+        resize: Resize,
         augment: bool,
     ) -> None:
         self.media = media
         self.clip_sampler = clip_sampler
         self.max_frame_size = max_frame_size
-        self.exact_resize = exact_resize
+        self.resize = resize
         self.augment = augment
 
     def shape_of(self, media_id: str) -> tuple[MediaKind, int, int]:
-        """(kind, height, width) of the frames that `read` gives, from the manifest alone.
+        """Return (kind, height, width) of the frames that `read` returns, from the manifest alone.
 
         Raises:
             DataError: there is no such id.
@@ -66,26 +68,26 @@ class VisualReader:
 
         Raises:
             DataError: there is no such id.
-            DecodeError: a wanted picture cannot be decoded.
+            DecodeError: a chosen frame cannot be decoded.
         """
         kind, height, width = self.shape_of(media_id)
-        wanted = None if self.exact_resize else self.max_frame_size
+        wanted = None if self.resize == "clipbert" else self.max_frame_size
         with self.media.open(media_id, longer_side=wanted) as decoder:
             self._check_size(media_id, decoder)
             plan = _image_plan(decoder) if kind == "image" else self.clip_sampler(decoder, generator)
-            size = None if self.exact_resize else (height, width)
+            size = None if self.resize == "clipbert" else (height, width)
             batch = decoder.frames_at(plan.indices.ravel().tolist(), size=size)
             frames = self._frames(batch.data, (height, width), generator)
             return _visual(frames, batch, plan, decoder)
 
     def _check_size(self, media_id: str, decoder: VideoDecoder) -> None:
-        """Refuse to enlarge what a store keeps of a recording, if the recording itself was larger."""
+        """Raise DataError if the store keeps frames that are too small, of a recording that was larger."""
         entry, kept = self.media.entry(media_id), max(decoder.metadata.height, decoder.metadata.width)
         if kept < min(self.max_frame_size, max(entry.height, entry.width)):
             raise DataError(
                 f"{media_id}: the store keeps its pictures with a longer side of {kept} pixels only,"
                 f" max_frame_size is {self.max_frame_size}",
-                f"Set max_frame_size={kept}, or prepare the originals again: "
+                f"Set max_frame_size={kept}, or prepare the original files again: "
                 "clipbug ingest FOLDER --prepare --prepare-size N",
             )
 
@@ -94,7 +96,7 @@ class VisualReader:
     ) -> Tensor:
         if self.augment:
             pictures = augment(pictures, generator)
-        if self.exact_resize:
+        if self.resize == "clipbert":
             return scale_as_clipbert(pictures, size)
         return torch.from_numpy(pictures).permute(0, 3, 1, 2)
 

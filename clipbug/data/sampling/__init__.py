@@ -1,1 +1,1 @@
-"""Which clips and frames of a recording a model sees."""
+"""Choose the clips and frames of a recording that a model sees."""

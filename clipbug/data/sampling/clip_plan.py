@@ -1,4 +1,4 @@
-"""What a clip sampler hands to a decoder."""
+"""The frames that a clip sampler chooses, for a decoder to read."""
 
 import math
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ Seconds = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ClipPlan:
-    """The pictures of every clip, and which part of the recording a clip stands for.
+    """The frames of every clip, and the span of the recording that a clip covers.
 
     Shape:
-        indices: (N, T) int64, pictures in the order in which they are shown.
+        indices: (N, T) int64, frames in the order of presentation.
         spans_seconds: (N, 2) float64, on the clock of a player. A clip begins at its first
             sampling time and lasts T / fps, but never longer than the recording.
     """
@@ -30,15 +30,15 @@ class ClipPlan:
             )
 
 
-# 3 * 0.1 and a picture that begins at 0.3 are one time, which floating point writes in two ways. Less than a
-# tick of any container that phones write.
+# 3 * 0.1 and a frame that begins at 0.3 are the same time but differ in floating point. The tolerance is less
+# than a tick of any container that phones write.
 _TOLERANCE_SECONDS = 1e-6
 
 
 def clips_from(
     starts: Seconds, pts_seconds: Seconds, *, end_seconds: float, count: int, fps: float
 ) -> ClipPlan:
-    """Clips of `count` pictures from `starts` on: at each time the last picture that has begun."""
+    """Plan clips of `count` frames from `starts` on: at each time the last frame that has begun."""
     times = starts[:, None] + np.arange(count) / fps
     spans = clip_spans(starts, pts_seconds, end_seconds=end_seconds, clip_seconds=count / fps)
     begun = np.searchsorted(pts_seconds, times + _TOLERANCE_SECONDS, side="right")
@@ -46,13 +46,13 @@ def clips_from(
 
 
 def clip_spans(starts: Seconds, pts_seconds: Seconds, *, end_seconds: float, clip_seconds: float) -> Seconds:
-    """(N, 2): from `starts` for `clip_seconds`, within the recording. A header may put the end too early."""
+    """Return spans (N, 2) of `clip_seconds` within the recording. A header may give the end too early."""
     end = max(end_seconds, float(pts_seconds[-1]))
     return np.stack([starts, np.minimum(starts + clip_seconds, end)], axis=1)
 
 
 def check_clips(num_clips: int, num_frames_per_clip: int, fps: float) -> None:
-    """Raise ValueError for numbers that make no clip."""
+    """Raise ValueError for numbers that define no clip."""
     if num_clips < 1:
         raise ValueError(f"num_clips must be at least 1, got {num_clips}")
     if num_frames_per_clip < 1:
@@ -62,15 +62,15 @@ def check_clips(num_clips: int, num_frames_per_clip: int, fps: float) -> None:
 
 
 def check_times(pts_seconds: Seconds, end_seconds: float) -> None:
-    """Raise ValueError for timestamps that are no recording's."""
+    """Raise ValueError for timestamps that no recording can have."""
     if pts_seconds.ndim != 1 or not len(pts_seconds):
-        raise ValueError(f"pts_seconds must be (F,) with at least one picture, got shape {pts_seconds.shape}")
+        raise ValueError(f"pts_seconds must be (F,) with at least one frame, got shape {pts_seconds.shape}")
     if not np.isfinite(pts_seconds).all():
         raise ValueError(f"pts_seconds must be finite, got {pts_seconds[~np.isfinite(pts_seconds)][0]}")
     if (np.diff(pts_seconds) < 0).any():
         place = int(np.argmax(np.diff(pts_seconds) < 0))
         raise ValueError(
-            f"pts_seconds must not fall, got {pts_seconds[place + 1]} after {pts_seconds[place]}"
+            f"pts_seconds must not decrease, got {pts_seconds[place + 1]} after {pts_seconds[place]}"
         )
     if not math.isfinite(end_seconds):
         raise ValueError(f"end_seconds must be finite, got {end_seconds}")

@@ -1,8 +1,8 @@
-"""Which pictures of a recording the model sees: arithmetic on timestamps, apart from decoding.
+"""Choose the frames of a recording that the model sees: arithmetic on timestamps, without decoding.
 
-A clip is T pictures at times 1/fps apart: at each time the picture that a player shows then, the last
-that has begun. Times may be unevenly spaced and need not start at 0; where a recording is shorter than a
-clip, its last picture repeats.
+A clip is T frames at times 1/fps apart: at each time the frame that a player shows then, the last that has
+begun. Timestamps may be unevenly spaced and need not start at 0; if a recording is shorter than a clip, its
+last frame repeats.
 """
 
 from collections.abc import Callable
@@ -37,10 +37,10 @@ _SINGLE_CLIP_FRACTIONS = {"start": 0.0, "middle": 1 / 3, "end": 2 / 3}
 def clips_at_regular_times(
     pts_seconds: Seconds, *, end_seconds: float, num_clips: int, num_frames_per_clip: int, fps: float
 ) -> ClipPlan:
-    """Clips at equal distances, from the first picture to the last.
+    """Plan clips at equal distances, from the first frame to the last.
 
-    The first clip starts at the first picture; the last frame of the last clip is the last picture: later,
-    nothing new is shown. A single clip lies in the middle.
+    The first clip starts at the first frame; the last frame of the last clip is the last frame of the
+    recording. A single clip is in the middle.
 
     Raises:
         ValueError: an argument is out of range; the message names it.
@@ -59,9 +59,9 @@ def clips_at_random_times(
     fps: float,
     generator: np.random.Generator,
 ) -> ClipPlan:
-    """Clips in order of time: one at a random place in each of `num_clips` equal parts of the recording.
+    """Plan clips in order of time: one at a random time in each of `num_clips` equal parts of the recording.
 
-    A single clip lies anywhere, and several never crowd at one place.
+    A single clip can be anywhere, and several are spread over the recording.
 
     Raises:
         ValueError: an argument is out of range; the message names it.
@@ -80,9 +80,9 @@ def build_clip_sampler(
     fps: float,
     single_clip: SingleClip = "start",
 ) -> ClipSampler:
-    """The sampler of a config, picklable. With `random` (training) the places of clips are drawn each time.
+    """Build the sampler of a config, picklable. With `random` (training) clips are at random times.
 
-    `single_clip` is where "clipbert" puts a clip that is alone, see `clipbug.config.data`.
+    `single_clip` is where "clipbert" puts a single clip, see `clipbug.config.data`.
 
     Raises:
         ValueError: there is no such name, or a number is out of range.
@@ -106,13 +106,13 @@ class _Sampler:
         end_seconds = decoder.metadata.duration_seconds
         if self.name == "clipbert":
             return self._as_clipbert(decoder, end_seconds, generator)
-        place: Callable[..., ClipPlan] = clips_at_regular_times
+        plan: Callable[..., ClipPlan] = clips_at_regular_times
         if self.name == "screen_changes":
             draw = generator if self.random else None
-            place = partial(clips_at_screen_changes, changes=decoder.changes, generator=draw)
+            plan = partial(clips_at_screen_changes, changes=decoder.changes, generator=draw)
         elif self.random:
-            place = partial(clips_at_random_times, generator=generator)
-        return place(
+            plan = partial(clips_at_random_times, generator=generator)
+        return plan(
             decoder.pts_seconds,
             end_seconds=end_seconds,
             num_clips=self.num_clips,
@@ -149,7 +149,7 @@ class _Sampler:
 def _clips_at(
     pts_seconds: Seconds, end_seconds: float, fractions: Seconds, num_frames_per_clip: int, fps: float
 ) -> ClipPlan:
-    """Clips whose starts lie at `fractions` of what a clip leaves free of the recording."""
+    """Plan clips that start at `fractions` of the time that is left when a clip is subtracted."""
     check_times(pts_seconds, end_seconds)
     first, last = float(pts_seconds[0]), float(pts_seconds[-1])
     free_seconds = max(last - first - (num_frames_per_clip - 1) / fps, 0.0)

@@ -1,4 +1,4 @@
-"""The original's choice of pictures, for weights that were trained on it."""
+"""The frames that ClipBERT chooses, for weights that were trained on them."""
 
 import math
 from collections.abc import Sequence
@@ -20,17 +20,17 @@ def clips_as_clipbert(
     num_frames_per_clip: int,
     fps: float,
 ) -> ClipPlan:
-    """The pictures that the original samples, frame for frame.
+    """Plan the frames that ClipBERT samples, frame for frame.
 
     It counts in frames of the mean rate: a clip is a window of T / fps * average_fps frames, from which T are
-    taken at equal distances, the first and the last included. Two of its defects are not reproduced: it takes
-    nearly every clip from the wrong place where the first picture is not at time 0 (here times count from the
-    first picture), and it cannot read recordings that declare a duration but no number of frames.
+    taken at equal distances, the first and the last included. Two of its defects are not reproduced: nearly
+    all clips are at wrong times if the first frame is not at time 0 (here times count from the first frame),
+    and it cannot read recordings that declare a duration but no number of frames.
 
     Args:
-        start_fractions: of each clip, how much of what the window leaves free lies before it. The original
+        start_fractions: of each clip, the share of the time outside its window that is before it. ClipBERT
             uses k / N in evaluation (so it never reaches the end) and random ones in training.
-        declared: None where the header says too little; the window is then laid over the pictures themselves.
+        declared: None if the header says too little; the window then counts the frames themselves.
 
     Raises:
         ValueError: an argument is out of range; the message names it.
@@ -60,7 +60,7 @@ def clips_as_clipbert(
 def whole_as_clipbert(
     pts_seconds: Seconds, *, end_seconds: float, declared: DeclaredTiming | None, num_frames_per_clip: int
 ) -> ClipPlan:
-    """One clip over the whole recording, as the original's strategy "uniform" takes it.
+    """Plan one clip over the whole recording, as the strategy "uniform" of ClipBERT.
 
     Raises:
         ValueError: an argument is out of range; the message names it.
@@ -80,7 +80,7 @@ def whole_as_clipbert(
 
 
 def _ticks(pts_seconds: Seconds, declared: DeclaredTiming) -> NDArray[np.int64]:
-    """Times as the container counts them, from the first picture."""
+    """Return times in ticks of the container, from the first frame."""
     numerator, denominator = declared.time_base
     ticks: NDArray[np.int64] = np.rint((pts_seconds - pts_seconds[0]) * denominator / numerator).astype(
         np.int64
@@ -96,19 +96,19 @@ def _listed_window(num_frames: int, window: float, fraction: float, count: int) 
 def _declared_window(
     pts_seconds: Seconds, declared: DeclaredTiming, window: float, fraction: float, count: int
 ) -> NDArray[np.int64]:
-    """The window's ends become ticks by the mean rate; one picture beyond its end counts as inside."""
+    """Convert the window to ticks by the mean rate; one frame beyond its end counts as inside."""
     ticks = _ticks(pts_seconds, declared)
     start = max(declared.num_frames - window, 0.0) * fraction
     first_tick, last_tick = (
         int(place * declared.duration_ticks / declared.num_frames) for place in (start, start + window - 1)
     )
-    # A header that promises more than there is would leave nothing: the last picture stands in.
+    # If the header declares more than there is, nothing would be left: use the last frame.
     first = min(int(np.searchsorted(ticks, first_tick, side="left")), len(ticks) - 1)
     stop = max(int(np.searchsorted(ticks, last_tick, side="right")), first) + 1
     return first + _spread(0.0, window - 1, count, min(stop, len(ticks)) - first)
 
 
 def _spread(start: float, end: float, count: int, limit: int) -> NDArray[np.int64]:
-    """`count` whole numbers from `start` to `end`, held within [0, limit)."""
+    """Return `count` whole numbers from `start` to `end`, clipped to [0, limit)."""
     places: NDArray[np.int64] = np.clip(np.linspace(start, end, count), 0, limit - 1).astype(np.int64)
     return places

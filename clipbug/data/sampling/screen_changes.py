@@ -1,4 +1,4 @@
-"""Clips centred where the screen changes."""
+"""Place clips where the screen changes."""
 
 from itertools import pairwise
 
@@ -20,7 +20,7 @@ def clips_at_screen_changes(
     fps: float,
     generator: np.random.Generator | None = None,
 ) -> ClipPlan:
-    """Clips in order of time, whose middles lie at changes, spread evenly over all the change there is.
+    """Plan clips in order of time, centred at changes and spread evenly over the total change.
 
     Changes within a quarter of a second count as one moment. The change of all moments in a row is cut into
     `num_clips` equal parts, and each part gets a clip at the moment in its middle: so whatever makes up 1 / N
@@ -51,7 +51,7 @@ def clips_at_screen_changes(
 
 
 def _moments(pts_seconds: Seconds, changes: NDArray[np.uint8]) -> tuple[Seconds, NDArray[np.float64]]:
-    """When something changes, and how much: the strongest change of each quarter of a second that has one."""
+    """Return times and sizes of changes: the strongest change of each quarter of a second that has one."""
     slots = np.floor((pts_seconds - pts_seconds[0]) / _MOMENT_SECONDS).astype(np.int64)
     strongest: dict[int, int] = {}
     for index in np.flatnonzero(changes).tolist():
@@ -63,7 +63,7 @@ def _moments(pts_seconds: Seconds, changes: NDArray[np.uint8]) -> tuple[Seconds,
 
 
 def _fill_gaps(centers: list[float], draws: list[float], first: float, last: float) -> list[float]:
-    """`centers` and more of them until there are as many as `draws`, each in the longest gap."""
+    """Return `centers` and more, each in the longest gap, until there are as many as `draws`."""
     for draw in draws[len(centers) :]:
         gaps = list(pairwise([first, *centers, last]))
         start, end = max(gaps, key=lambda gap: gap[1] - gap[0])

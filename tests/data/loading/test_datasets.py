@@ -12,6 +12,7 @@ from clipbug.data.annotations.answers import AnswerVocabulary
 from clipbug.data.loading.batch import Sample
 from clipbug.data.loading.datasets import VisualTextDataset, group_records
 from clipbug.data.loading.targets import single_label_targets
+from clipbug.data.loading.text import TextEncoder
 from clipbug.data.loading.transforms import scale_as_clipbert
 from clipbug.data.records import QuestionRecord
 from clipbug.data.sampling.clip_sampling import build_clip_sampler
@@ -41,9 +42,8 @@ def make_dataset(
             "regular", random=random, num_clips=3, num_frames_per_clip=2, fps=2.0
         ),
         "max_frame_size": 32,
-        "exact_resize": False,
-        "tokenizer": tokenizer,
-        "max_text_tokens": 12,
+        "resize": "antialiased",
+        "text": TextEncoder(tokenizer, 12),
         "encode_targets": single_label_targets(VOCABULARY),
         "seed": 7,
     }
@@ -126,7 +126,7 @@ def test_a_short_recording_repeats_its_last_picture(
 def test_exact_frames_are_scaled_from_full_size_in_float(
     fake_media: FakeMedia, tiny_tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    sample = make_dataset([question(0, "square")], fake_media, tiny_tokenizer, exact_resize=True).sample(0, 0)
+    sample = make_dataset([question(0, "square")], fake_media, tiny_tokenizer, resize="clipbert").sample(0, 0)
     indices = (sample.frame_seconds * 10).round().int().flatten().tolist()
     full = fake_media.recordings["square"].pictures[indices]
     assert sample.frames.dtype == torch.float32

@@ -20,6 +20,7 @@ from clipbug.data.loading.datasets import VisualTextDataset, group_records
 from clipbug.data.loading.loaders import EvaluationBatches, TrainBatches
 from clipbug.data.loading.parcel import DeadWorkerError
 from clipbug.data.loading.targets import single_label_targets
+from clipbug.data.loading.text import TextEncoder
 from clipbug.data.records import QuestionRecord
 from clipbug.data.sampling.clip_sampling import build_clip_sampler
 from clipbug.errors import DataError, DecodeError
@@ -48,9 +49,8 @@ def make_dataset(
             "regular", random=training, num_clips=2, num_frames_per_clip=2, fps=2.0
         ),
         max_frame_size=32,
-        exact_resize=False,
-        tokenizer=tokenizer,
-        max_text_tokens=12,
+        resize="antialiased",
+        text=TextEncoder(tokenizer, 12),
         encode_targets=single_label_targets(AnswerVocabulary(["save"])),
         seed=5,
         augment=training,

@@ -22,6 +22,7 @@ from clipbug.data.loading.mixing import (
     turns_of_round,
 )
 from clipbug.data.loading.pretraining_dataset import PretrainingDataset
+from clipbug.data.loading.text import TextEncoder
 from clipbug.data.records import CaptionRecord
 from clipbug.data.sampling.clip_sampling import build_clip_sampler
 from clipbug.errors import DataError
@@ -60,9 +61,8 @@ def dataset_of(name: str, tokenizer: PreTrainedTokenizerBase) -> PretrainingData
         media=MEDIA,
         clip_sampler=build_clip_sampler("regular", random=True, num_clips=2, num_frames_per_clip=2, fps=2.0),
         max_frame_size=32,
-        exact_resize=False,
-        tokenizer=tokenizer,
-        max_text_tokens=12,
+        resize="antialiased",
+        text=TextEncoder(tokenizer, 12),
         seed=5,
         augment=True,
         mlm_probability=0.15,

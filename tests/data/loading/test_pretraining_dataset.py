@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from clipbug.data.loading.datasets import group_records
 from clipbug.data.loading.pretraining_dataset import PretrainingDataset
+from clipbug.data.loading.text import TextEncoder
 from clipbug.data.records import CaptionRecord, QuestionRecord, Record
 from clipbug.data.sampling.clip_sampling import build_clip_sampler
 from clipbug.errors import DataError
@@ -31,9 +32,8 @@ def make_dataset(
             "regular", random=True, num_clips=1, num_frames_per_clip=1, fps=1.0
         ),
         "max_frame_size": 32,
-        "exact_resize": False,
-        "tokenizer": tokenizer,
-        "max_text_tokens": 12,
+        "resize": "antialiased",
+        "text": TextEncoder(tokenizer, 12),
         "seed": 3,
         "mlm_probability": 0.15,
         "mismatch_probability": 0.5,

@@ -7,6 +7,7 @@ from transformers import PreTrainedTokenizerBase
 from clipbug.data.annotations.retrieval_set import RetrievalSet
 from clipbug.data.loading.datasets import group_records
 from clipbug.data.loading.retrieval_dataset import RetrievalDataset
+from clipbug.data.loading.text import TextEncoder
 from clipbug.data.records import CaptionRecord, ChoiceRecord
 from clipbug.data.sampling.clip_sampling import build_clip_sampler
 from clipbug.errors import DataError
@@ -39,9 +40,8 @@ def dataset_of(
         media=media,
         clip_sampler=build_clip_sampler("regular", random=False, num_clips=2, num_frames_per_clip=1, fps=2.0),
         max_frame_size=64,
-        exact_resize=False,
-        tokenizer=tokenizer,
-        max_text_tokens=12,
+        resize="antialiased",
+        text=TextEncoder(tokenizer, 12),
         seed=1,
     )
 

@@ -129,7 +129,7 @@ def test_random_clips_reach_every_part_of_the_recording() -> None:
         ({"end_seconds": float("inf")}, "end_seconds must be finite, got inf"),
         ({"pts_seconds": np.zeros(0)}, "pts_seconds must be"),
         ({"pts_seconds": np.zeros((2, 2))}, "pts_seconds must be"),
-        ({"pts_seconds": np.array([0.0, 2.0, 1.0])}, "pts_seconds must not fall, got 1.0 after 2.0"),
+        ({"pts_seconds": np.array([0.0, 2.0, 1.0])}, "pts_seconds must not decrease, got 1.0 after 2.0"),
         ({"pts_seconds": np.array([0.0, np.nan])}, "pts_seconds must be finite, got nan"),
     ],
 )

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from clipbug.benchmarks.recordings import write_recording
+from clipbug.config.data import Resize
 from clipbug.data.decoding.prepared import PreparedDecoder
 from clipbug.data.decoding.pyav import PyAvDecoder
 from clipbug.data.loading.visuals import VisualReader
@@ -162,23 +163,23 @@ def test_a_store_without_originals(tmp_path: Path) -> None:
         store.read("r")
 
 
-def reader(store: Path, max_frame_size: int, *, exact_resize: bool = False) -> VisualReader:
+def reader(store: Path, max_frame_size: int, *, resize: Resize = "antialiased") -> VisualReader:
     sampler = build_clip_sampler("regular", random=False, num_clips=3, num_frames_per_clip=2, fps=2.0)
     return VisualReader(
         MediaStore(store),
         clip_sampler=sampler,
         max_frame_size=max_frame_size,
-        exact_resize=exact_resize,
+        resize=resize,
         augment=False,
     )
 
 
-@pytest.mark.parametrize("exact_resize", [False, True])
-def test_a_sample_is_the_same_with_and_without_the_original(exact_resize: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("resize", ["antialiased", "clipbert"])
+def test_a_sample_is_the_same_with_and_without_the_original(resize: Resize, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
     generator = np.random.default_rng(0)
-    whole = reader(store_with_form(tmp_path / "a"), 80, exact_resize=exact_resize).read("r", generator)
-    alone = reader(store_with_form(tmp_path / "b", has_original=False), 80, exact_resize=exact_resize)
+    whole = reader(store_with_form(tmp_path / "a"), 80, resize=resize).read("r", generator)
+    alone = reader(store_with_form(tmp_path / "b", has_original=False), 80, resize=resize)
     visual = alone.read("r", generator)
     assert visual.frames.shape == whole.frames.shape == (3, 2, 3, 32, 80)
     assert visual.frame_seconds.equal(whole.frame_seconds)

@@ -10,11 +10,13 @@ import pytest
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from clipbug.config.data import Resize
 from clipbug.data.annotations.answers import AnswerVocabulary
 from clipbug.data.loading.collate import collate
 from clipbug.data.loading.datasets import VisualTextDataset, group_records
 from clipbug.data.loading.loaders import EvaluationBatches, TrainBatches
 from clipbug.data.loading.targets import single_label_targets
+from clipbug.data.loading.text import TextEncoder
 from clipbug.data.records import QuestionRecord
 from clipbug.data.sampling.clip_sampling import build_clip_sampler
 from clipbug.data.store.store import MediaStore
@@ -33,7 +35,7 @@ COLLATE = partial(collate, padding="batch", max_frame_size=160, frame_multiple=1
 
 
 def make_dataset(
-    store: Path, tokenizer: PreTrainedTokenizerBase, *, exact_resize: bool = False, random: bool = False
+    store: Path, tokenizer: PreTrainedTokenizerBase, *, resize: Resize = "antialiased", random: bool = False
 ) -> VisualTextDataset:
     records = [
         QuestionRecord(f"r{name}", "q", name, "which screen is this", {"save": 1.0}) for name in EXPECTED
@@ -45,9 +47,8 @@ def make_dataset(
             "regular", random=random, num_clips=3, num_frames_per_clip=2, fps=2.0
         ),
         max_frame_size=160,
-        exact_resize=exact_resize,
-        tokenizer=tokenizer,
-        max_text_tokens=12,
+        resize=resize,
+        text=TextEncoder(tokenizer, 12),
         encode_targets=single_label_targets(AnswerVocabulary(["save"])),
         seed=5,
     )
@@ -67,11 +68,11 @@ def seconds_of(name: str, number: int) -> float:
     return number / 10
 
 
-@pytest.mark.parametrize("exact_resize", [False, True])
+@pytest.mark.parametrize("resize", ["antialiased", "clipbert"])
 def test_pictures_are_those_of_the_times(
-    synthetic_store: Path, tiny_tokenizer: PreTrainedTokenizerBase, exact_resize: bool
+    synthetic_store: Path, tiny_tokenizer: PreTrainedTokenizerBase, resize: Resize
 ) -> None:
-    dataset = make_dataset(synthetic_store, tiny_tokenizer, exact_resize=exact_resize)
+    dataset = make_dataset(synthetic_store, tiny_tokenizer, resize=resize)
     for index, (name, expected) in enumerate(EXPECTED.items()):
         sample = dataset.sample(0, index)
         assert sample.frames.shape[-2:] == (64, 160)
