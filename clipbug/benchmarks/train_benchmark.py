@@ -20,8 +20,8 @@ from clipbug.data.loading.batch import Batch
 from clipbug.engine.optim import build_optimizer
 from clipbug.engine.step import OptimizerStep
 from clipbug.errors import ClipbugError, ConfigError
+from clipbug.models.build import apply_training_switches
 from clipbug.models.clipbert import ClipBert
-from clipbug.models.switches import apply_training_switches
 from clipbug.runtime.allocator import keep_freed_memory
 from clipbug.runtime.memory import peak_bytes
 from clipbug.tasks.base import Task

@@ -31,7 +31,7 @@ from clipbug.engine.retrieval import RankingEvaluator
 from clipbug.engine.tracking import Tracker
 from clipbug.engine.trainer import Trainer
 from clipbug.errors import DecodeError
-from clipbug.models.switches import apply_training_switches
+from clipbug.models.build import apply_training_switches
 from clipbug.runtime.distributed import Distributed
 from clipbug.tasks.base import RankingTask, Task
 from clipbug.workspace.run_folder import RunFolder

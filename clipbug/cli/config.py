@@ -123,8 +123,7 @@ def diff(
 ) -> Outcome:
     """Compare two configs, defaults included."""
     start_logging(quiet=quiet, verbose=verbose)
-    from clipbug.config.difference import differing_values
-    from clipbug.config.loading import load_config
+    from clipbug.config.loading import differing_values, load_config
 
     pairs = differing_values(load_config(first), load_config(second))
     rows = [{"key": key, "first": values[0], "second": values[1]} for key, values in pairs.items()]

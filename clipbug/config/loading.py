@@ -102,7 +102,7 @@ def _settle_task(document: Document, wanted: str | None, *, config: str) -> None
     block = document.values.get("task")
     if wanted and block is None:
         document.values["task"] = {"name": wanted}
-        document.places["task"] = f"--task {wanted}"
+        document.origins["task"] = f"--task {wanted}"
     if not isinstance(block, dict) or not isinstance(block.get("name"), str):
         return
     block["name"] = block["name"].replace("-", "_")
@@ -117,29 +117,29 @@ def _validate(document: Document, *, fallback: str) -> tuple[RunConfig | None, l
     try:
         return RunConfig.model_validate(document.values), []
     except ValidationError as error:
-        return None, [_problem(details, document.places, fallback) for details in error.errors()]
+        return None, [_problem(details, document.origins, fallback) for details in error.errors()]
 
 
-def _problem(details: ErrorDetails, places: Mapping[str, str], fallback: str) -> Problem:
+def _problem(details: ErrorDetails, origins: Mapping[str, str], fallback: str) -> Problem:
     path, owner = resolve(details["loc"])
     kind, context = details["type"], details.get("ctx", {})
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return _wrong_name(path, str(context.get("tag", "")), places, fallback)
-    place = _place(path, places) or fallback
+        return _wrong_name(path, str(context.get("tag", "")), origins, fallback)
+    origin = _origin(path, origins) or fallback
     if kind == "extra_forbidden":
         reason, guess = _unknown_key(path, owner)
-        return Problem(path, reason, value=shown(details["input"]), place=place, nearest=guess)
+        return Problem(path, reason, value=shown(details["input"]), origin=origin, nearest=guess)
     # For a missing key, pydantic's input is the group that lacks it.
     value = "" if kind == "missing" else shown(details["input"])
-    return Problem(path, reason_for(kind, context, details["msg"]), value=value, place=place)
+    return Problem(path, reason_for(kind, context, details["msg"]), value=value, origin=origin)
 
 
-def _wrong_name(group: str, name: str, places: Mapping[str, str], fallback: str) -> Problem:
+def _wrong_name(group: str, name: str, origins: Mapping[str, str], fallback: str) -> Problem:
     """Return the problem of a union member whose name is invalid or missing."""
     names, path = tags_at(group), f"{group}.name"
-    place = _place(path if path in places else group, places) or fallback
+    origin = _origin(path if path in origins else group, origins) or fallback
     value = shown(name) if name else ""
-    return Problem(path, f"must be one of {', '.join(names)}", value, place, nearest(name, names))
+    return Problem(path, f"must be one of {', '.join(names)}", value, origin, nearest(name, names))
 
 
 def _unknown_key(path: str, owner: type[StrictModel] | None) -> tuple[str, str]:
@@ -159,12 +159,30 @@ def _unknown_key(path: str, owner: type[StrictModel] | None) -> tuple[str, str]:
     return "is not a known key", " or ".join(known for known in by_name if by_name[known] == name)
 
 
-def _place(path: str, places: Mapping[str, str]) -> str:
+def _origin(path: str, origins: Mapping[str, str]) -> str:
     """Return where the value at a path comes from; for a group, also what overrides its keys."""
     parts = path.split(".")
     known = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
-    own = next((places[part] for part in known if part in places), "")
+    own = next((origins[part] for part in known if part in origins), "")
     overridden_by = [
-        place for inner, place in places.items() if inner.startswith(f"{path}.") and place.startswith("--")
+        origin
+        for inner, origin in origins.items()
+        if inner.startswith(f"{path}.") and origin.startswith("--")
     ]
     return ", ".join(filter(None, [own, *overridden_by]))
+
+
+def differing_values(first: RunConfig, second: RunConfig) -> dict[str, tuple[Any, Any]]:
+    """Return dotted path -> both values of every setting that differs; None for a key that a config lacks."""
+    old, new = _flatten(first.model_dump(mode="json")), _flatten(second.model_dump(mode="json"))
+    keys = sorted(old.keys() | new.keys())
+    return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
+
+
+def _flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        return {prefix: tree}
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat.update(_flatten(value, f"{prefix}.{key}" if prefix else str(key)))
+    return flat

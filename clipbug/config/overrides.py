@@ -12,31 +12,31 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
     """Apply `path=value` texts to a document, in order; record invalid ones in its problems."""
     for override in overrides:
         path, equals, text = (part.strip() for part in override.partition("="))
-        place = f"--set {override}"
+        origin = f"--set {override}"
         if not equals:
-            document.problems.append(Problem(override, "has no '='; write --set path=value", place="--set"))
+            document.problems.append(Problem(override, "has no '='; write --set path=value", origin="--set"))
             continue
         try:
             value = parse_value(text)
         except ConfigError as error:
-            document.problems.append(Problem(path, error.message, value=text, place=place))
+            document.problems.append(Problem(path, error.message, value=text, origin=origin))
             continue
-        put(document, path, value, place=place)
+        put(document, path, value, origin=origin)
 
 
 def apply_flags(document: Document, flags: Mapping[str, Any]) -> None:
     """Apply named flags (dotted path -> value, None = not given) to a document."""
     for path, value in flags.items():
         if value is not None:
-            put(document, path, value, place=f"--{path.rsplit('.', 1)[-1].replace('_', '-')}")
+            put(document, path, value, origin=f"--{path.rsplit('.', 1)[-1].replace('_', '-')}")
 
 
-def put(document: Document, path: str, value: Any, *, place: str) -> None:
+def put(document: Document, path: str, value: Any, *, origin: str) -> None:
     """Set one value. A mapping replaces the whole group, so that another member of a union can be chosen."""
     *parents, last = path.split(".")
     if not all((*parents, last)):
         document.problems.append(
-            Problem(path or "(empty)", "is not a dotted path such as train.batch_size", place=place)
+            Problem(path or "(empty)", "is not a dotted path such as train.batch_size", origin=origin)
         )
         return
     group: Any = document.values
@@ -44,9 +44,9 @@ def put(document: Document, path: str, value: Any, *, place: str) -> None:
         group = group.setdefault(parent, {})
         if not isinstance(group, dict):
             reason = f"cannot be set: {'.'.join(parents[:depth])} is {shown(group)}, not a group of keys"
-            document.problems.append(Problem(path, reason, place=place))
+            document.problems.append(Problem(path, reason, origin=origin))
             return
     group[last] = value
-    for inner in [known for known in document.places if known.startswith(f"{path}.")]:
-        del document.places[inner]
-    document.places[path] = place
+    for inner in [known for known in document.origins if known.startswith(f"{path}.")]:
+        del document.origins[inner]
+    document.origins[path] = origin

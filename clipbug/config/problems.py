@@ -45,21 +45,21 @@ class Problem:
         path: Dotted path.
         reason: Completes a sentence that starts with the path.
         value: Value as shown to the user; "" if it would not help.
-        place: "file:line", "--set ..." or the flag.
+        origin: "file:line", "--set ..." or the flag.
         nearest: What the user may have meant, or "".
     """
 
     path: str
     reason: str
     value: str = ""
-    place: str = ""
+    origin: str = ""
     nearest: str = ""
 
     def __str__(self) -> str:
         value = f" = {self.value}" if self.value else ""
         nearest = f"; did you mean {self.nearest}?" if self.nearest else ""
-        place = f"  ({self.place})" if self.place else ""
-        return f"{self.path}{value}: {self.reason}{nearest}{place}"
+        origin = f"  ({self.origin})" if self.origin else ""
+        return f"{self.path}{value}: {self.reason}{nearest}{origin}"
 
 
 def raise_problems(problems: Sequence[Problem], *, config: str, hint: str) -> None:

@@ -51,12 +51,12 @@ class Document:
 
     Attributes:
         values: The top-level mapping.
-        places: Dotted path -> "file:line".
+        origins: Dotted path -> "file:line".
         problems: Repeated keys.
     """
 
     values: dict[str, Any]
-    places: dict[str, str] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -128,9 +128,9 @@ class _Reader:
             ConfigError: The value contains itself.
         """
         if node in self._open:
-            raise ConfigError(f"{self._place(node)}: a value contains itself")
+            raise ConfigError(f"{self._origin(node)}: a value contains itself")
         if path:
-            self._document.places.setdefault(path, self._place(node))
+            self._document.origins.setdefault(path, self._origin(node))
         self._open.append(node)
         value = self._construct(node, path)
         self._open.pop()
@@ -143,14 +143,14 @@ class _Reader:
             return [self.value(child, _join(path, str(index))) for index, child in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
-        raise ConfigError(f"{self._place(node)}: the tag {node.tag} is not allowed in a config")
+        raise ConfigError(f"{self._origin(node)}: the tag {node.tag} is not allowed in a config")
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         tag, text = node.tag.removeprefix(_TAG), node.value
         if tag == "str":
             return text
         if tag not in _PATTERNS or not _PATTERNS[tag].fullmatch(text):
-            raise ConfigError(f"{self._place(node)}: the tag {node.tag} is not allowed for {text!r}")
+            raise ConfigError(f"{self._origin(node)}: the tag {node.tag} is not allowed for {text!r}")
         if tag == "null":
             return None
         if tag == "bool":
@@ -163,19 +163,19 @@ class _Reader:
         seen: dict[str, int] = {}
         for key_node, child in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                raise ConfigError(f"{self._place(key_node)}: a key must be a plain word")
+                raise ConfigError(f"{self._origin(key_node)}: a key must be a plain word")
             key, line = key_node.value, key_node.start_mark.line + 1
             if key in seen:
                 reason = f"is repeated, first on line {seen[key]}"
                 self._document.problems.append(
-                    Problem(_join(path, key), reason, place=f"{self._source}:{line}")
+                    Problem(_join(path, key), reason, origin=f"{self._source}:{line}")
                 )
                 continue
             seen[key] = line
-            self._document.places[_join(path, key)] = f"{self._source}:{line}"
+            self._document.origins[_join(path, key)] = f"{self._source}:{line}"
             yield key, child
 
-    def _place(self, node: yaml.Node) -> str:
+    def _origin(self, node: yaml.Node) -> str:
         return f"{self._source}:{node.start_mark.line + 1}"
 
 

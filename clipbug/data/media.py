@@ -12,6 +12,11 @@ from clipbug.data.decoding.base import VideoDecoder
 MediaKind = Literal["image", "video"]
 
 
+# Extensions of files that may contain images and recordings, in lower case and without the dot.
+IMAGE_ENDINGS = ("avif", "bmp", "gif", "jpeg", "jpg", "png", "tif", "tiff", "webp")
+VIDEO_ENDINGS = ("3gp", "avi", "flv", "gif", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "ts", "webm", "wmv")
+
+
 @dataclass(frozen=True, slots=True)
 class PacketTable:
     """Packets of a recording's video stream in decoding order, so that sampling needs only short reads.

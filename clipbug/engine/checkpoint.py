@@ -4,8 +4,9 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,6 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils._pytree import tree_map
 
-from clipbug.engine.background import BackgroundWork
-from clipbug.engine.state import TrainState
 from clipbug.errors import CheckpointError
 from clipbug.runtime.files import (
     atomic_folder,
@@ -33,6 +32,33 @@ logger = logging.getLogger(__name__)
 
 WEIGHTS, TRAINING, STATE = "model.safetensors", "training.pt", "state.json"
 _FOLDER = re.compile(r"step-(\d+)")
+
+
+@dataclass(slots=True)
+class TrainState:
+    """Counters and best score, saved as a checkpoint's state.json.
+
+    Attributes:
+        step: Completed optimizer steps, including skipped ones.
+        position: Micro-batches that each process has consumed.
+        best_score: Score of the best validation so far, or None.
+        best_step: Step of the best validation so far, or None.
+        world_size: Number of processes; with `position` and `batch_size` it determines which data was seen.
+        batch_size: Media items in each process's micro-batch.
+        skipped_steps: Steps whose update was skipped because of NaN or infinite values.
+        validated_step: Last step whose validation is complete; a signal may interrupt a validation.
+        meter: Measurements since the last log, so that a resumed run logs the same means.
+    """
+
+    step: int = 0
+    position: int = 0
+    best_score: float | None = None
+    best_step: int | None = None
+    world_size: int = 1
+    batch_size: int = 1
+    skipped_steps: int = 0
+    validated_step: int = 0
+    meter: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def checkpoint_steps(folder: Path) -> list[int]:
@@ -53,6 +79,30 @@ class _Snapshot:
     training: Mapping[str, Any]
     state: TrainState
     scores: Mapping[str, float]
+
+
+class BackgroundWork:
+    """Runs functions one after another in a thread. Python waits for the last one before it exits."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="background")
+        self._work: Future[None] | None = None
+
+    def start(self, function: Callable[[], None]) -> None:
+        """Run `function` once the previous one has finished; raise the previous one's error."""
+        self.wait()
+        self._work = self._pool.submit(function)
+
+    def check(self) -> None:
+        """Raise the function's error if it has finished; do not wait."""
+        if self._work is not None and self._work.done():
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait for the function to finish and raise its error."""
+        work, self._work = self._work, None
+        if work is not None:
+            work.result()
 
 
 class CheckpointManager:

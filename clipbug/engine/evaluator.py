@@ -7,12 +7,11 @@ from typing import Literal
 
 from clipbug.data.loading.batch import Batch
 from clipbug.data.records import Record
-from clipbug.engine.examples import Example, examples_of
 from clipbug.engine.failures import memory_errors_explained
-from clipbug.engine.interruption import StopSignals
+from clipbug.engine.interruption import StopSignals, until_stopped
 from clipbug.engine.losses import LossTotals
 from clipbug.engine.predictor import gather_pairs, inference, length
-from clipbug.engine.stream import until_stopped
+from clipbug.engine.tracking import Example, examples_of
 from clipbug.runtime.distributed import Distributed, gather_objects
 from clipbug.runtime.precision import autocast, resolve_precision
 from clipbug.runtime.progress import ProgressBar

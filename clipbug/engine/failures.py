@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from clipbug.data.loading.batch import Batch
-from clipbug.engine.state import TrainState
+from clipbug.engine.checkpoint import TrainState
 from clipbug.errors import ClipbugError, OutOfMemoryError
 from clipbug.runtime.files import atomic_folder
 from clipbug.runtime.tensors import save_tensors

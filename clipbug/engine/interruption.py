@@ -4,9 +4,11 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self
 
+from clipbug.data.loading.batch import Batch
 from clipbug.errors import ClipbugError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -87,3 +89,12 @@ def stop_for(reason: str, *, step: int) -> NoReturn:
     raise TerminatedError(
         f"{reason}: stopped after step {step}, state saved", "Run the same command to resume."
     )
+
+
+def until_stopped(batches: Iterable[Batch], signals: StopSignals) -> Iterator[Batch]:
+    """Yield the batches; end early if a stop signal has killed the loader's workers."""
+    try:
+        yield from batches
+    except RuntimeError:
+        if signals.received is None:
+            raise

@@ -12,9 +12,8 @@ from torch import Tensor
 from clipbug.data.loading.batch import Batch, UnreadVisual
 from clipbug.data.loading.text import EncodedTexts
 from clipbug.engine.evaluator import Evaluation
-from clipbug.engine.interruption import StopSignals
+from clipbug.engine.interruption import StopSignals, until_stopped
 from clipbug.engine.predictor import InferencePrecision, run_batches
-from clipbug.engine.stream import until_stopped
 from clipbug.runtime.distributed import Distributed, gather_objects
 from clipbug.tasks.base import RankingTask
 

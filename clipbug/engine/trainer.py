@@ -3,25 +3,24 @@
 import itertools
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from torch.optim import Optimizer
 
 from clipbug.data.loading.batch import Batch
-from clipbug.engine.checkpoint import CheckpointManager
+from clipbug.engine.checkpoint import CheckpointManager, TrainState
 from clipbug.engine.evaluator import Evaluator
 from clipbug.engine.failures import not_finite_error, save_failure
-from clipbug.engine.interruption import StopSignals, stop_for
+from clipbug.engine.interruption import StopSignals, stop_for, until_stopped
 from clipbug.engine.meter import StepMeter
 from clipbug.engine.optim import learning_rates, set_learning_rates
 from clipbug.engine.retrieval import RankingEvaluator
 from clipbug.engine.schedules import Schedule, learning_rate_factor
-from clipbug.engine.state import TrainState
 from clipbug.engine.step import OptimizerStep, StepResult
-from clipbug.engine.stream import TrainingStream, count_targets, take
 from clipbug.engine.tracking import Tracker
 from clipbug.errors import CheckpointError
 from clipbug.runtime.distributed import (
@@ -37,6 +36,20 @@ from clipbug.runtime.seeding import seed_everything, step_seed
 from clipbug.tasks.base import Task
 
 logger = logging.getLogger(__name__)
+
+
+class TrainingStream(Protocol):
+    """Micro-batches of one process.
+
+    Attributes:
+        batch_size: Media items in each micro-batch.
+    """
+
+    batch_size: int
+
+    def batches_from(self, position: int) -> Iterator[Batch]:
+        """Return the endless stream without its first `position` micro-batches."""
+        ...
 
 
 @dataclass(kw_only=True)
@@ -314,3 +327,17 @@ class Trainer:
             self.checkpoints.save(self.task, self.optimizer, update.scaler, self.state, scores)
         barrier(self.distributed)
         self._saved_step = self.state.step
+
+
+def take(stream: Iterator[Batch], number: int, signals: StopSignals) -> list[Batch]:
+    """Return the next micro-batches; empty if a stop signal has killed the loader's workers."""
+    batches = list(until_stopped(itertools.islice(stream, number), signals))
+    return batches if len(batches) == number else []
+
+
+def count_targets(task: Task, batches: Sequence[Batch]) -> dict[str, int]:
+    """Count the targets of each loss over all batches."""
+    counts: Counter[str] = Counter()
+    for batch in batches:
+        counts.update(task.count_targets(batch))
+    return counts

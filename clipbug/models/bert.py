@@ -1,6 +1,7 @@
 """Create the BERT whose modules the fusion encoder uses: of given sizes, or pretrained."""
 
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from transformers import AutoConfig, BertConfig, BertModel
 
 from clipbug.config.model import EncoderConfig
 from clipbug.errors import CheckpointError
-from clipbug.models.initialization import init_linear
 
 logger = logging.getLogger(__name__)
 
@@ -122,3 +122,15 @@ def _fit_vocabulary(source: str, bert: BertModel, vocabulary_size: int) -> None:
         )
     table.weight = nn.Parameter(table.weight.detach()[:vocabulary_size].clone())
     table.num_embeddings = bert.config.vocab_size = vocabulary_size
+
+
+def init_linear(module: nn.Module) -> None:
+    """Initialize a linear layer with weights of variance 1 / inputs and zero biases; for `Module.apply`.
+
+    Such a layer preserves the scale of its input. BERT's 0.02 does so approximately at its width of 768; at
+    width 128 it attenuates so much that training from scratch takes twice as many steps to use the frames.
+    """
+    if isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=1 / math.sqrt(module.in_features))
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,7 +1,9 @@
 """Build a model from its config. Code below this module takes plain keyword arguments."""
 
+from functools import partial
 from typing import Literal
 
+from torch.utils.checkpoint import checkpoint
 from transformers import BertModel
 
 from clipbug.config.model import (
@@ -137,3 +139,25 @@ def self_contained_config(config: ModelConfig, model: ClipBert) -> ModelConfig:
             }
         )
     return config.model_copy(update={"backbone": backbone, "encoder": encoder})
+
+
+def apply_training_switches(
+    model: ClipBert, *, frames_per_call: int | None, recompute: bool, compiled: bool
+) -> None:
+    """Configure, once, how `model` computes during training.
+
+    Args:
+        model: Model to configure.
+        frames_per_call: Frames per call of the backbone; None for the whole batch.
+        recompute: Keep no activations inside backbone calls and encoder layers; the backward pass recomputes
+            them. With a small `frames_per_call` the backbone's memory no longer grows with the batch.
+        compiled: Compile backbone and encoder with `torch.compile` at their first call.
+    """
+    model.visual.frames_per_call = frames_per_call
+    model.visual.recompute = recompute
+    if recompute:
+        for layer in model.bert.encoder.layer:
+            layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
+    if compiled:
+        model.visual.compile()
+        model.bert.compile()

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertLMPredictionHead
 
-from clipbug.models.initialization import init_linear
+from clipbug.models.bert import init_linear
 from clipbug.models.outputs import FusionOutput, PretrainingOutput
 
 

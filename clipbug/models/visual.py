@@ -44,8 +44,8 @@ class VisualEncoder(nn.Module):
     """Backbone and grid encoder.
 
     Attributes:
-        frames_per_call: Frames per call with gradients; see `clipbug.models.switches`.
-        recompute: Whether to recompute activations in the backward pass; see `clipbug.models.switches`.
+        frames_per_call: Frames per call with gradients; see `apply_training_switches`.
+        recompute: Whether to recompute activations in the backward pass; see `apply_training_switches`.
     """
 
     def __init__(self, *, backbone: VisualBackbone, grid_encoder: GridEncoder) -> None:

@@ -17,7 +17,7 @@ from clipbug.data.loading.bad_items import BadItems
 from clipbug.data.loading.batch import UnreadVisual
 from clipbug.data.loading.tokenization import load_tokenizer, save_tokenizer
 from clipbug.data.records import QuestionRecord, Record
-from clipbug.engine.state import TrainState
+from clipbug.engine.checkpoint import TrainState
 from clipbug.errors import ClipbugError
 from clipbug.metrics.baselines import TrainingAnswers
 from clipbug.models.build import self_contained_config

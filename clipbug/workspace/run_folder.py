@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from clipbug.config import RunConfig
-from clipbug.config.difference import differing_values
-from clipbug.config.loading import dump_config, load_config
+from clipbug.config.loading import differing_values, dump_config, load_config
 from clipbug.config.model import ModelConfig
 from clipbug.data.annotations.answers import AnswerVocabulary
 from clipbug.data.media import MediaKind

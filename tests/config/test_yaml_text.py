@@ -98,7 +98,7 @@ def _document(tmp_path: Path, text: str) -> Document:
 
 def test_every_path_has_its_line(tmp_path: Path) -> None:
     document = _document(tmp_path, "# head\na: 1\nb:\n  c:\n  - x\n  - y\n  d: {e: 2}\n")
-    lines = {path: place.removeprefix("a.yaml:") for path, place in document.places.items()}
+    lines = {path: origin.removeprefix("a.yaml:") for path, origin in document.origins.items()}
     assert lines == {"a": "2", "b": "3", "b.c": "4", "b.c.0": "5", "b.c.1": "6", "b.d": "7", "b.d.e": "7"}
     assert document.values == {"a": 1, "b": {"c": ["x", "y"], "d": {"e": 2}}}
 
@@ -113,7 +113,7 @@ def test_anchors_work(tmp_path: Path) -> None:
 
 def test_all_keys_that_stand_twice_are_named(tmp_path: Path) -> None:
     document = _document(tmp_path, "a: 1\nb:\n  c: 1\n  c: 2\na: 3\n")
-    assert [(problem.path, problem.place, problem.reason) for problem in document.problems] == [
+    assert [(problem.path, problem.origin, problem.reason) for problem in document.problems] == [
         ("b.c", "a.yaml:4", "is repeated, first on line 3"),
         ("a", "a.yaml:5", "is repeated, first on line 1"),
     ]

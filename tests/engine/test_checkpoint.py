@@ -12,9 +12,8 @@ import torch
 
 from clipbug.config.train import OptimConfig
 from clipbug.engine import checkpoint
-from clipbug.engine.checkpoint import CheckpointManager, checkpoint_steps
+from clipbug.engine.checkpoint import CheckpointManager, TrainState, checkpoint_steps
 from clipbug.engine.optim import build_optimizer
-from clipbug.engine.state import TrainState
 from clipbug.engine.step import OptimizerStep
 from clipbug.errors import CheckpointError, ClipbugError
 from clipbug.runtime.tensors import load_tensors

@@ -7,8 +7,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from clipbug.engine.examples import examples_of
-from clipbug.engine.tracking import Tracker
+from clipbug.engine.tracking import Tracker, examples_of
 from clipbug.errors import ClipbugError
 from tests.helpers.fake_tasks import FakeTask, make_batch
 

@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from clipbug.config import RunConfig
-from clipbug.models.build import build_model
+from clipbug.models.build import apply_training_switches, build_model
 from clipbug.models.clipbert import ClipBert
-from clipbug.models.switches import apply_training_switches
 from tests.helpers.rounding import assert_close, num_terms
 
 NUM_POSITIONS = 12 * 32 * 32

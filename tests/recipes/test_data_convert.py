@@ -174,7 +174,7 @@ def test_files_that_are_no_issues_are_named(tmp_path: Path) -> None:
     (folder / "c.json").write_text("{")
     videos = write_videos(tmp_path / "videos", "r_issue_1_video_1")
     report = convert_issues([folder], videos=[videos], output=tmp_path / "c.jsonl")
-    assert [problem.split(": ")[1] for problem in report.bad] == ["no issue", "no JSON"]
+    assert [problem.split(": ")[1] for problem in report.bad] == ["not an issue", "invalid JSON"]
     with pytest.raises(DataError, match="no issue in"):
         convert_issues([videos], videos=[videos], output=tmp_path / "d.jsonl")
 

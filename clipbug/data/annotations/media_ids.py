@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import PurePosixPath, PureWindowsPath
 
-from clipbug.data.file_endings import IMAGE_ENDINGS, VIDEO_ENDINGS
-from clipbug.data.media import MediaSource
+from clipbug.data.media import IMAGE_ENDINGS, VIDEO_ENDINGS, MediaSource
 
 _FLOAT = re.compile(r"(-?(?:0|[1-9][0-9]*))[.,]0+")
 _ENDINGS = {f".{ending}" for ending in (*IMAGE_ENDINGS, *VIDEO_ENDINGS)}

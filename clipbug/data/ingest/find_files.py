@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from clipbug.data.annotations.media_ids import composed
-from clipbug.data.file_endings import IMAGE_ENDINGS, VIDEO_ENDINGS
+from clipbug.data.media import IMAGE_ENDINGS, VIDEO_ENDINGS
 from clipbug.errors import DataError
 
 FileType = Literal["auto", "image", "video"]
