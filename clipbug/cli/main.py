@@ -28,6 +28,7 @@ from clipbug.cli import (
     replay,
     report,
     serve,
+    timeline,
     weights,
 )
 from clipbug.cli.multi_value import MultiValueCommand
@@ -51,6 +52,7 @@ _COMMANDS: _Commands = (
     ("evaluate", evaluate.evaluate, "clipbug evaluate --run storage/finetune/video-qa-001"),
     ("baseline", baseline.baseline, "clipbug baseline --train train.jsonl --data test.jsonl"),
     ("ask", ask.ask, 'clipbug ask recording.mp4 "what is tapped first?"'),
+    ("timeline", timeline.timeline, "clipbug timeline recording.mp4 --format markdown"),
     ("explain", ask.explain, 'clipbug explain recording.mp4 "what is tapped first?"'),
     ("serve", serve.serve, "clipbug serve --open"),
     ("report", report.report, "clipbug report storage/finetune/video-qa-001"),

@@ -12,7 +12,7 @@ from clipbug.perception.names import Place, Target, name_target
 from clipbug.perception.screens import Stay
 from clipbug.perception.timeline import Direction, Event
 from clipbug.perception.touches import FoundTouches, Touch
-from clipbug.perception.typed_text import Typed
+from clipbug.perception.typed_text import Typed, is_same_field
 
 _BEFORE_SECONDS = 0.05
 _EFFECT_SECONDS = 1.2
@@ -20,6 +20,8 @@ _EFFECT_SHARE = 0.0015
 _SCROLL_REACH_SECONDS = 0.8
 _MERGE_SCROLLS_SECONDS = 0.5
 _TYPING_MARGIN_SECONDS = 0.35
+_SCROLLED_TO = 0.75
+_LABEL_MOMENTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +132,14 @@ def _passes_edges(reading: Reading, change: Change) -> bool:
     assert change.shift is not None, "the caller has checked"
     scale = reading.frames.scale
     top, bottom = change.shift.top * scale, change.shift.bottom * scale
-    reach = 1.4 * abs(change.shift.dy) * scale
-    low = [line for line in change.appeared if line.center[1] > bottom - reach]
-    if change.shift.dy < 0:
-        return bool(low) and bottom > 0.6 * reading.frames.height
-    high = [line for line in change.appeared if line.center[1] < top + reach]
-    gone = [line for line in change.vanished if line.center[1] > bottom - reach]
+    dy = change.shift.dy * scale
+    if bottom < _SCROLLED_TO * reading.frames.height:
+        return False
+    if dy < 0:
+        low = [line for line in change.appeared if line.center[1] - dy > bottom]
+        return bool(low)
+    high = [line for line in change.appeared if line.center[1] - dy < top]
+    gone = [line for line in change.vanished if line.center[1] + dy > bottom]
     return bool(high and gone)
 
 
@@ -243,8 +247,15 @@ def _field_name(reading: Reading, typed: Typed) -> Target:
     here = name_target(before, min(left + 0.5 * (bottom - top), right), (top + bottom) / 2)
     if here.kind == "field" and here.name:
         return here
-    if typed.initial:
-        return Target(typed.initial, "field", typed.box)
+    placeholders = [
+        line
+        for moment in reading.moments[max(0, typed.before - _LABEL_MOMENTS) : typed.before + 1]
+        for line in moment.texts
+        if typed.initial and is_same_field(line, typed.line)
+    ]
+    if placeholders:  # the best reading: a pointer or caret may cover some of the others
+        best = max(placeholders, key=lambda line: line.confidence)
+        return Target(best.text, "field", typed.box)
     return here if here.kind in ("text", "field") else Target(None, "field", typed.box)
 
 

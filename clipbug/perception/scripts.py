@@ -15,7 +15,7 @@ _ICON_WORDS = {"Q", "X", "O", "×", "α", "Ⓧ", "©"}  # a magnifying glass, a 
 _LETTER_WIDTH = 0.42  # of a line's height, box included
 _WIDE_LETTER_WIDTH = 0.75
 _MIN_LENGTH_TO_JUDGE = 2.4
-_FEW_LETTERS = 0.34
+_FEW_LETTERS, _SOME_LETTERS = 0.34, 0.6
 _UNSURE = 0.8
 _MIN_CONFIDENCE = 0.5
 
@@ -35,8 +35,8 @@ def judge(text: str, confidence: float, width: float, height: float) -> Verdict:
     if length >= _MIN_LENGTH_TO_JUDGE:
         if used < _FEW_LETTERS * expected and (confidence < _UNSURE or used < 0.2 * expected):
             return "unreadable"
-        if confidence < _MIN_CONFIDENCE:
-            return "unreadable"
+        if confidence < _MIN_CONFIDENCE:  # too faint or small to read, unless letters are missing as well
+            return "unreadable" if used < _SOME_LETTERS * expected else "icon"
         return "text" if letters else "icon"
     if confidence < _MIN_CONFIDENCE or not letters:
         return "icon"

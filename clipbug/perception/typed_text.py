@@ -22,6 +22,7 @@ _MIN_STEPS = 2
 _SUGGESTIONS = 2.4  # of a line's height above the keys
 _MISREAD, _ALIKE = 0.7, 0.85
 _MAX_HEIGHT = 2.6  # of a line's height
+_MAX_OTHERS = 2
 _DOTS = set("•●∙·*.…⚫")
 
 
@@ -33,7 +34,7 @@ class Typed:
         start, end: seconds of the first and last change of the field.
         text: what it held at the end, less what it held before.
         initial: what it showed before: a placeholder or a value; empty if nothing.
-        box: of the text in the field, in pixels of the recording.
+        line: the field's text in the end, as it was read.
         before, after: places of the moments before and after.
     """
 
@@ -41,9 +42,14 @@ class Typed:
     end: float
     text: str
     initial: str
-    box: Box
+    line: Line
     before: int
     after: int
+
+    @property
+    def box(self) -> Box:
+        """Of the text in the field, in pixels of the recording."""
+        return self.line.box
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ class _Run:
     def goes_on_with(self, step: _Step) -> bool:
         """Return whether a step adds to the text that this run has reached."""
         last = self.steps[-1]
-        if not _is_same_field(last.line, step.line):
+        if not is_same_field(last.line, step.line):
             return False
         if step.growth.start - last.growth.end > _MAX_PAUSE_SECONDS:
             return False
@@ -93,7 +99,7 @@ class _Run:
             end=last.growth.end,
             text=text,
             initial=first.initial,
-            box=last.line.box,
+            line=last.line,
             before=first.change.before,
             after=last.change.after,
         )
@@ -129,7 +135,7 @@ def _typing_step(
             continue
         if _is_placeholder(line, runs, moments):
             continue
-        initial = next((other for other in change.vanished if _is_same_field(other, line)), None)
+        initial = next((other for other in change.vanished if is_same_field(other, line)), None)
         growth = _growth(frames, before.frame, after.frame, line)
         if growth is None:
             continue
@@ -151,7 +157,8 @@ def _is_beginning(step: _Step) -> bool:
         return False
     box = step.change.box
     is_local = box is not None and box[3] - box[1] <= _MAX_HEIGHT * step.line.height
-    return step.has_keyboard or is_local
+    is_alone = len(step.change.appeared) <= _MAX_OTHERS
+    return step.has_keyboard or (is_local and is_alone)
 
 
 def _growth(frames: FrameStore, first: int, last: int, line: Line) -> _Growth | None:
@@ -193,7 +200,8 @@ def _is_keyboard(line: Line, tops: Sequence[float | None]) -> bool:
     return any(top is not None and line.center[1] > top - _SUGGESTIONS * line.height for top in tops)
 
 
-def _is_same_field(one: Line, other: Line) -> bool:
+def is_same_field(one: Line, other: Line) -> bool:
+    """Return whether two lines begin at the same place."""
     reach = max(one.height, other.height)
     return (
         abs(one.center[1] - other.center[1]) < _SAME_ROW * reach
@@ -209,10 +217,10 @@ def _is_misread(initial: str, text: str) -> bool:
 def _is_placeholder(line: Line, runs: Sequence[_Run], moments: Sequence[Moment]) -> bool:
     """Whether an emptied field shows again what it showed before somebody typed."""
     for run in runs:
-        if not _is_same_field(line, run.steps[0].line):
+        if not is_same_field(line, run.steps[0].line):
             continue
         for moment in moments[: run.steps[0].change.before + 1]:
-            if any(_is_same_field(line, other) and _is_alike(line, other) for other in moment.texts):
+            if any(is_same_field(line, other) and _is_alike(line, other) for other in moment.texts):
                 return True
     return False
 

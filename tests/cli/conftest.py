@@ -46,6 +46,7 @@ def recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRecipes:
         "ask:ask",
         "serve:serve",
         "explain:explain",
+        "timeline:make_timelines",
     )
     for name in names:
         fakes.install(monkeypatch, *name.split(":"))

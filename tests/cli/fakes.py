@@ -41,6 +41,9 @@ class FakeReport:
     bad: tuple[Any, ...] = ()
     not_prepared: tuple[Any, ...] = ()
     is_usable: bool = True
+    timelines: tuple[Any, ...] = ()
+    written: tuple[Any, ...] = ()
+    text: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return self.payload

@@ -56,6 +56,7 @@ SURFACE = {
     "ask": {
         *("FILE... [QUESTION...]", "--question", "--model", "--n-clips", "--top-k", "--report", "--storage"),
     },
+    "timeline": {"FILE...", "--format", "--output", "--workers", "--cache", "--storage"},
     "explain": {"FILE", "QUESTION", "--answer", "--model", "--n-clips", "--output", "--storage"},
     "serve": {
         *("--model", "--n-clips", "--host", "--port", "--max-megabytes", "--keep", "--open", "--storage"),
