@@ -15,7 +15,7 @@ STRIDE = 4
 TOUCH_CHANNELS = 2
 """Of the heat maps: touches, and the tips of mouse pointers."""
 
-_MULTIPLE = 8
+_MULTIPLE = 16
 _MARGIN = 24
 _PEAK_CELLS = 5
 
@@ -36,7 +36,9 @@ def network_input(before: Picture, now: Picture, after: Picture) -> NDArray[np.f
         before, now, after: (h, w, 3) RGB; result: (9, h, w).
     """
     a, b, c = (picture.astype(np.float32) / 255 for picture in (before, now, after))
-    return np.ascontiguousarray(np.concatenate([b - 0.5, (b - a) * 2, (b - c) * 2], axis=2).transpose(2, 0, 1))
+    return np.ascontiguousarray(
+        np.concatenate([b - 0.5, (b - a) * 2, (b - c) * 2], axis=2).transpose(2, 0, 1)
+    )
 
 
 def find_peaks(
@@ -50,7 +52,10 @@ def find_peaks(
         threshold: of the scores.
     """
     height, width = now.shape[:2]
-    left, top = max(0, box[0] - _MARGIN) // _MULTIPLE * _MULTIPLE, max(0, box[1] - _MARGIN) // _MULTIPLE * _MULTIPLE
+    left, top = (
+        max(0, box[0] - _MARGIN) // _MULTIPLE * _MULTIPLE,
+        max(0, box[1] - _MARGIN) // _MULTIPLE * _MULTIPLE,
+    )
     right, bottom = min(width, box[2] + _MARGIN), min(height, box[3] + _MARGIN)
     parts = [_padded(picture[top:bottom, left:right]) for picture in (before, now, after)]
     heat = _session().run(None, {"frames": network_input(*parts)[None]})[0][0]
@@ -88,7 +93,9 @@ def _peaks(heat: NDArray[np.float32], left: int, top: int, threshold: float) -> 
         rows, columns = slice(max(0, row - 1), row + 2), slice(max(0, column - 1), column + 2)
         part = heat[rows, columns]
         y = float((part.sum(axis=1) * np.arange(rows.start, rows.start + part.shape[0])).sum() / part.sum())
-        x = float((part.sum(axis=0) * np.arange(columns.start, columns.start + part.shape[1])).sum() / part.sum())
+        x = float(
+            (part.sum(axis=0) * np.arange(columns.start, columns.start + part.shape[1])).sum() / part.sum()
+        )
         middle = (STRIDE - 1) / 2
         found.append(Peak(left + x * STRIDE + middle, top + y * STRIDE + middle, float(heat[row, column])))
     return found

@@ -61,7 +61,9 @@ def train(screens: list[list[Picture]], *, steps: int, seconds: float, seed: int
         if done >= 1:
             break
         for group in optimizer.param_groups:
-            group["lr"] = _LEARNING_RATE * min(1.0, (step + 1) / 60) * (0.5 + 0.5 * float(np.cos(np.pi * done)))
+            group["lr"] = (
+                _LEARNING_RATE * min(1.0, (step + 1) / 60) * (0.5 + 0.5 * float(np.cos(np.pi * done)))
+            )
         loss = heat_loss(network(frames), target, weight)
         optimizer.zero_grad()
         loss.backward()

@@ -26,7 +26,9 @@ def change_screen(picture: Picture, other: Picture, x: int, y: int, rng: Generat
     if share < 0.26:
         _show_other(changed, other, rng)
     else:
-        _SMALL[rng.integers(len(_SMALL))](changed, other, min(max(x, 0), width - 1), min(max(y, 0), height - 1), rng)
+        _SMALL[rng.integers(len(_SMALL))](
+            changed, other, min(max(x, 0), width - 1), min(max(y, 0), height - 1), rng
+        )
     return changed
 
 
@@ -38,7 +40,9 @@ def _show_other(picture: Picture, other: Picture, rng: Generator) -> None:
         case 0:
             picture[:] = other
         case 1:
-            picture[:] = cv2.addWeighted(picture, float(share := rng.uniform(0.1, 0.9)), other, 1 - float(share), 0)
+            picture[:] = cv2.addWeighted(
+                picture, float(share := rng.uniform(0.1, 0.9)), other, 1 - float(share), 0
+            )
         case 2:
             edge = int(rng.uniform(0.1, 0.9) * width)
             picture[:, edge:] = other[:, : width - edge]
@@ -164,7 +168,9 @@ def _key(picture: Picture, other: Picture, x: int, y: int, rng: Generator) -> No
     """Show the bubble of a key, or darken the key."""
     wide, tall = int(rng.integers(7, 14)), int(rng.integers(10, 26))
     cv2.rectangle(picture, (x, y), (x + wide, y + tall), random_color(rng), -1)
-    cv2.putText(picture, chr(int(rng.integers(65, 91))), (x + 2, y + 10), 0, 0.35, (30, 30, 30), 1, cv2.LINE_AA)
+    cv2.putText(
+        picture, chr(int(rng.integers(65, 91))), (x + 2, y + 10), 0, 0.35, (30, 30, 30), 1, cv2.LINE_AA
+    )
 
 
 def _film(picture: Picture, other: Picture, x: int, y: int, rng: Generator) -> None:

@@ -53,7 +53,9 @@ class Mark:
 def random_mark(rng: Generator) -> Mark:
     """Return an indicator: 8 to 80 pixels wide in a recording that is 360 pixels wide."""
     kind = _KINDS[rng.choice(len(_KINDS), p=_KIND_SHARES)]
-    radius = float(np.exp(rng.uniform(np.log(2.6), np.log(21)))) if rng.random() < 0.45 else rng.uniform(4, 13)
+    radius = (
+        float(np.exp(rng.uniform(np.log(2.6), np.log(21)))) if rng.random() < 0.45 else rng.uniform(4, 13)
+    )
     if kind in ("ring", "rimmed", "ripple"):
         radius = max(radius, 4.0)
     fill, rim = _color(rng), _color(rng)
@@ -71,7 +73,9 @@ def random_mark(rng: Generator) -> Mark:
     )
 
 
-def draw_mark(picture: Picture, mark: Mark, x: float, y: float, opacity: float = 1.0, age: float = 0.0) -> None:
+def draw_mark(
+    picture: Picture, mark: Mark, x: float, y: float, opacity: float = 1.0, age: float = 0.0
+) -> None:
     """Draw a mark into the picture (h, w, 3).
 
     Args:
@@ -127,7 +131,13 @@ def _fill(
 
 
 def _ring(
-    picture: Picture, x: float, y: float, radius: float, thickness: float, color: tuple[float, ...], opacity: float
+    picture: Picture,
+    x: float,
+    y: float,
+    radius: float,
+    thickness: float,
+    color: tuple[float, ...],
+    opacity: float,
 ) -> None:
     _blend(picture, x, y, radius, max(1, round(thickness)), color, opacity * min(1.0, thickness))
 
@@ -188,14 +198,23 @@ def _hand(picture: Picture, mark: Mark, x: float, y: float, opacity: float) -> N
     _line(mask, tip, knuckle, 2 * half)
     side = np.array([direction[1], -direction[0]])
     for step in (0.0, 1.6, 3.0):
-        _line(mask, knuckle + side * half * step, knuckle + side * half * step + direction * half * 4, 2 * half)
+        _line(
+            mask, knuckle + side * half * step, knuckle + side * half * step + direction * half * 4, 2 * half
+        )
     skin = np.array(_SKINS[int(abs(mark.turn) * 7) % len(_SKINS)], float)
-    _lay(picture, cv2.dilate(mask, np.ones((2, 2), np.uint8)).astype(np.uint8), tuple(skin * 0.55), opacity * 0.9)
+    _lay(
+        picture,
+        cv2.dilate(mask, np.ones((2, 2), np.uint8)).astype(np.uint8),
+        tuple(skin * 0.55),
+        opacity * 0.9,
+    )
     _lay(picture, mask, tuple(skin), opacity)
     if mark.fill_opacity > 0.45:
         _fill(picture, *(tip - direction * half * 0.2), half * 0.55, (240.0, 220.0, 205.0), 0.9 * opacity)
 
 
-def _line(mask: NDArray[np.uint8], start: NDArray[np.float64], end: NDArray[np.float64], thickness: float) -> None:
+def _line(
+    mask: NDArray[np.uint8], start: NDArray[np.float64], end: NDArray[np.float64], thickness: float
+) -> None:
     points = [tuple(int(value) for value in np.round(point * 2**_SHIFT)) for point in (start, end)]
     cv2.line(mask, points[0], points[1], 255, max(1, round(thickness)), cv2.LINE_AA, _SHIFT)

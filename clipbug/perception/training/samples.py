@@ -207,7 +207,9 @@ def _packed(frames: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
     share = rng.random()
     if share < 0.7:
         quality = int(rng.integers(25, 96))
-        flat = cv2.imdecode(cv2.imencode(".jpg", flat, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+        flat = cv2.imdecode(
+            cv2.imencode(".jpg", flat, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR
+        )
     elif share < 0.8:
         step = int(rng.integers(8, 40))
         noise = rng.integers(-step // 2, step // 2 + 1, flat.shape[:2])[..., None]

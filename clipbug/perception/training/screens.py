@@ -12,10 +12,41 @@ from clipbug.perception.frames import Picture, Sizes, share_changed
 
 _STILL_SECONDS = 0.35
 _STILL_SHARE = 0.0005
-_WORDS = (
-    "Home Settings Login Cancel OK Search Profile Add item Delete 12:30 Save $5.99 Next Back Email Password "
-    "About Name Total 3 Messages Cart Monday 7 Reply Archive Notes Today Done Edit Share Camera"
-).split()
+_WORDS = [
+    "Home",
+    "Settings",
+    "Login",
+    "Cancel",
+    "OK",
+    "Search",
+    "Profile",
+    "Add",
+    "item",
+    "Delete",
+    "12:30",
+    "Save",
+    "$5.99",
+    "Next",
+    "Back",
+    "Email",
+    "Password",
+    "About",
+    "Name",
+    "Total",
+    "3",
+    "Messages",
+    "Cart",
+    "Monday",
+    "7",
+    "Reply",
+    "Archive",
+    "Notes",
+    "Today",
+    "Done",
+    "Edit",
+    "Share",
+    "Camera",
+]
 
 
 def read_screens(paths: Sequence[Path]) -> list[list[Picture]]:
@@ -52,7 +83,9 @@ def random_color(rng: Generator) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def draw_text(picture: Picture, rng: Generator, x: int, y: int, color: tuple[int, ...], words: int = 1) -> None:
+def draw_text(
+    picture: Picture, rng: Generator, x: int, y: int, color: tuple[int, ...], words: int = 1
+) -> None:
     """Write some words with their base line at y."""
     text = " ".join(rng.choice(_WORDS, words))
     font = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX)[rng.integers(3)]

@@ -1,0 +1,174 @@
+"""The mouse pointer: one object that is there all the time, and clicks where something answers it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from clipbug.perception.frames import FrameStore
+from clipbug.perception.touch_spots import Spot
+from clipbug.perception.touch_tracks import Track
+
+_MIN_SCORE = 0.45
+_MIN_SPOTS = 4
+_SHAPE = (-2, -2, 9, 13)  # left, top, right, bottom of an arrow round its tip
+_MIN_LIKENESS = 0.3
+_COMPARED = 14
+_COVERED_SHARE = 0.7
+_MOVED_SHARE = 0.2
+_REST_SHARE = 0.04
+_NEAR_SHARE = 0.14
+_OWN_PIXELS = 16
+_QUIET_SECONDS = 0.28
+_CLICKS_APART_SECONDS = 0.6
+_CHANGED_LEVELS = 16
+_QUIET_SHARE = 0.0006
+_LOCAL_SHARE = 0.0015
+_PAGE_SHARE = 0.03
+_THIN_SHARE = 0.015
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """A mouse pointer's way, in small pixels.
+
+    Attributes:
+        frames: (P,) in which it has moved, in order.
+        places: (P, 2) where it then was; it rests there until the next.
+    """
+
+    frames: NDArray[np.int64]
+    places: NDArray[np.float64]
+
+    def at(self, frame: int) -> tuple[float, float]:
+        """Return where it is in a frame; before it first moves, where it is first seen."""
+        index = max(0, int(np.searchsorted(self.frames, frame, side="right")) - 1)
+        x, y = self.places[index]
+        return float(x), float(y)
+
+    def is_near(self, frame: int, x: float, y: float, reach: float) -> bool:
+        """Return whether it is near a place in a frame or right before and after it."""
+        close = np.abs(self.frames - frame) <= 3
+        places = np.concatenate([self.places[close], [self.at(frame)]])
+        return bool((np.hypot(places[:, 0] - x, places[:, 1] - y) < reach).any())
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """A click that nothing shows but what it did."""
+
+    frame: int
+    x: float
+    y: float
+
+
+def find_pointer(frames: FrameStore, spots: Sequence[Spot]) -> Pointer | None:
+    """Return the mouse pointer if the spots are those of one object that looks the same wherever it goes."""
+    best: dict[int, Spot] = {}
+    for spot in spots:
+        if spot.score >= _MIN_SCORE and (spot.frame not in best or best[spot.frame].score < spot.score):
+            best[spot.frame] = spot
+    way = [best[frame] for frame in sorted(best)]
+    if len(way) < _MIN_SPOTS or _likeness(frames, way) < _MIN_LIKENESS:
+        return None
+    return Pointer(
+        np.array([spot.frame for spot in way], np.int64), np.array([(spot.x, spot.y) for spot in way])
+    )
+
+
+def pointer_of_tracks(frames: FrameStore, tracks: Sequence[Track]) -> Pointer | None:
+    """Return the pointer if the marks are one object that never leaves, such as a dot instead of an arrow."""
+    if len(tracks) < 3:
+        return None
+    covered = np.zeros(len(frames), bool)
+    for track in tracks:
+        covered[track.first : track.last + 1] = True
+    first, last = tracks[0].first, max(track.last for track in tracks)
+    spans = np.diff(np.append(frames.seconds, frames.end_of(len(frames) - 1)))
+    seen = float((spans * covered)[first : last + 1].sum() / max(spans[first : last + 1].sum(), 1e-6))
+    spots = [spot for track in tracks for spot in track.spots]
+    places = np.array([(spot.x, spot.y) for spot in spots])
+    moved = float(np.ptp(places, axis=0).max())
+    long = last - first > 0.5 * len(frames)
+    if seen < _COVERED_SHARE or moved < _MOVED_SHARE * min(frames.sizes.small) or not long:
+        return None
+    return Pointer(np.array([spot.frame for spot in spots], np.int64), places)
+
+
+def find_clicks(frames: FrameStore, pointer: Pointer) -> list[Click]:
+    """Return the clicks: the pointer rests, and what was still begins to change under it, or a page opens."""
+    short = min(frames.sizes.small)
+    shares, near = _changes(frames, pointer)
+    clicks: list[Click] = []
+    for index in range(1, len(frames)):
+        if not (near[index] > _LOCAL_SHARE or shares[index] > _PAGE_SHARE) or not _was_quiet(
+            frames, shares, index
+        ):
+            continue
+        x, y = pointer.at(index - 1)
+        now = pointer.at(index)
+        if np.hypot(now[0] - x, now[1] - y) > _REST_SHARE * short:
+            continue
+        seconds = float(frames.seconds[index])
+        if clicks and seconds - float(frames.seconds[clicks[-1].frame]) < _CLICKS_APART_SECONDS:
+            continue
+        clicks.append(Click(index, x, y))
+    return clicks
+
+
+def thinned_way(frames: FrameStore, pointer: Pointer) -> list[tuple[float, float, float]]:
+    """Return (seconds, x, y) in pixels of the recording, without the points that add nothing."""
+    reach = _THIN_SHARE * min(frames.width, frames.height)
+    way: list[tuple[float, float, float]] = []
+    for frame, (x, y) in zip(pointer.frames, pointer.places * frames.scale, strict=True):
+        point = float(frames.seconds[frame]), float(x), float(y)
+        if not way or np.hypot(x - way[-1][1], y - way[-1][2]) > reach:
+            way.append(point)
+    return way
+
+
+def _changes(frames: FrameStore, pointer: Pointer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return for each frame the share of it that changes, and the share near the pointer; its own pixels left out."""
+    height, width = frames.sizes.small
+    reach = _NEAR_SHARE * min(height, width)
+    shares, near = np.zeros(len(frames)), np.zeros(len(frames))
+    for index in range(1, len(frames)):
+        before, now = frames.luma(index - 1), frames.luma(index)
+        if before is now:
+            continue
+        changed = cv2.absdiff(before, now) > _CHANGED_LEVELS
+        for place in (pointer.at(index - 1), pointer.at(index)):
+            left, top = (max(0, round(value) - _OWN_PIXELS // 3) for value in place)
+            changed[top : round(place[1]) + _OWN_PIXELS, left : round(place[0]) + _OWN_PIXELS] = False
+        shares[index] = np.count_nonzero(changed) / changed.size
+        x, y = pointer.at(index - 1)
+        rows = slice(max(0, round(y - reach)), round(y + reach) + 1)
+        part = changed[rows, max(0, round(x - reach)) : round(x + reach) + 1]
+        near[index] = np.count_nonzero(part) / changed.size
+    return shares, near
+
+
+def _was_quiet(frames: FrameStore, shares: NDArray[np.float64], index: int) -> bool:
+    start = frames.index_at(float(frames.seconds[index]) - _QUIET_SECONDS) + 1
+    return bool((shares[start:index] <= _QUIET_SHARE).all())
+
+
+def _likeness(frames: FrameStore, way: Sequence[Spot]) -> float:
+    """Return how much the places of a pointer look like each other: the median correlation of their brightness."""
+    chosen = sorted(way, key=lambda spot: -spot.score)[:_COMPARED]
+    left, top, right, bottom = _SHAPE
+    height, width = frames.sizes.small
+    parts = []
+    for spot in chosen:
+        x, y = round(spot.x), round(spot.y)
+        if x + left < 0 or y + top < 0 or x + right > width or y + bottom > height:
+            continue
+        part = frames.luma(spot.frame)[y + top : y + bottom, x + left : x + right].astype(np.float64).ravel()
+        if part.std() > 4:
+            parts.append((part - part.mean()) / part.std())
+    if len(parts) < _MIN_SPOTS - 1:
+        return 0.0
+    table = np.array(parts) @ np.array(parts).T / parts[0].size
+    return float(np.median(np.abs(table[np.triu_indices(len(parts), 1)])))

@@ -1,0 +1,163 @@
+"""From marks in single frames to touches: marks linked over time, when each began and ended, false ones dropped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clipbug.perception.frames import FrameStore
+from clipbug.perception.touch_spots import Spot, patch
+
+_GAP_SECONDS = 0.27
+_LINK_SHARE = 0.21
+_SAME_PLACE_SHARE = 0.06
+_MIN_SCORE = 0.5
+_STAYS_SECONDS = 3.0
+_STAYS_AT_END_SECONDS = 1.2
+_SEEN_SHARE = 0.4
+_MIN_RADIUS = 2.0
+_AGREE = np.log(1.4)
+_DIFFER = np.log(1.75)
+_SURE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A touch as its mark shows it.
+
+    Attributes:
+        spots: at least one.
+        first, last: the frames in which it begins and ends.
+        stays: whether the mark stays on the screen, as no finger does.
+    """
+
+    spots: tuple[Spot, ...]
+    first: int
+    last: int
+    stays: bool
+
+    @property
+    def score(self) -> float:
+        """The network's, at best."""
+        return max(spot.score for spot in self.spots)
+
+    @property
+    def best(self) -> Spot:
+        """The spot that the network is the surest of."""
+        return max(self.spots, key=lambda spot: spot.score)
+
+    @property
+    def radius(self) -> float:
+        """Median of its spots."""
+        return float(np.median([spot.radius for spot in self.spots]))
+
+
+def find_tracks(frames: FrameStore, spots: Sequence[Spot]) -> list[Track]:
+    """Return the tracks of the spots, in order of time."""
+    linked = _link(frames, spots)
+    tracks = [_timed(frames, group) for group in linked if max(spot.score for spot in group) >= _MIN_SCORE]
+    return sorted(tracks, key=lambda track: track.first)
+
+
+def agreeing(tracks: Sequence[Track]) -> list[Track]:
+    """Return the tracks whose marks are of one size, as those of one recorder are."""
+    strong = [track for track in tracks if track.score >= _MIN_SCORE + 0.1] or list(tracks)
+    if len(tracks) < 2:
+        return list(tracks)
+    sizes = np.log([max(track.radius, _MIN_RADIUS) for track in strong])
+    weights = np.array([track.score * min(len(track.spots), 3) for track in strong])
+    support = [(weights * (np.abs(sizes - size) < _AGREE)).sum() for size in sizes]
+    size = sizes[int(np.argmax(support))]
+    is_common = int((np.abs(sizes - size) < _AGREE).sum()) >= 3
+    limit = 1.1 if is_common else _SURE
+    return [
+        track
+        for track in tracks
+        if abs(np.log(max(track.radius, _MIN_RADIUS)) - size) < _DIFFER or track.score >= limit
+    ]
+
+
+def without_overlaps(tracks: Sequence[Track]) -> list[Track]:
+    """Return one track at a time: a finger or pointer is in one place."""
+    kept: list[Track] = []
+    for track in sorted(tracks, key=lambda track: -sum(spot.score for spot in track.spots)):
+        first, last = track.spots[0].frame, track.spots[-1].frame
+        if not any(first <= other.spots[-1].frame and last >= other.spots[0].frame for other in kept):
+            kept.append(track)
+    return sorted(kept, key=lambda track: track.first)
+
+
+def _link(frames: FrameStore, spots: Sequence[Spot]) -> list[list[Spot]]:
+    groups: list[list[Spot]] = []
+    reach = _LINK_SHARE * min(frames.sizes.small)
+    for spot in sorted(spots, key=lambda spot: (spot.frame, -spot.score)):
+        best: tuple[float, list[Spot]] | None = None
+        for group in groups[-12:]:
+            last = group[-1]
+            if last.frame == spot.frame or not _is_soon(frames, last.frame, spot.frame):
+                continue
+            distance = float(np.hypot(spot.x - last.x, spot.y - last.y))
+            if distance < reach and (best is None or distance < best[0]) and not _let_go(frames, last, spot):
+                best = distance, group
+        if best is None:
+            groups.append([spot])
+        else:
+            best[1].append(spot)
+    return groups
+
+
+def _is_soon(frames: FrameStore, first: int, second: int) -> bool:
+    return second - first == 1 or float(frames.seconds[second] - frames.seconds[first]) <= _GAP_SECONDS
+
+
+def _let_go(frames: FrameStore, last: Spot, spot: Spot) -> bool:
+    """Whether no mark is seen on the way at some time between two spots: two taps, not one touch that moves."""
+    if spot.frame - last.frame < 2:
+        return False
+    radius = max(last.radius, 3.0)
+    middle = (last.x + spot.x) / 2, (last.y + spot.y) / 2
+    reach = max(abs(last.x - spot.x), abs(last.y - spot.y)) / 2 + radius
+    still = patch(frames.small(last.before), *middle, reach)
+    seen = np.count_nonzero(np.abs(patch(frames.small(last.frame), *middle, reach) - still).max(axis=2) > 12)
+    return any(
+        np.count_nonzero(np.abs(patch(frames.small(index), *middle, reach) - still).max(axis=2) > 12)
+        < 0.2 * seen
+        for index in range(last.frame + 1, spot.frame)
+    )
+
+
+def _timed(frames: FrameStore, spots: Sequence[Spot]) -> Track:
+    first, last = _first_frame(frames, spots[0]), spots[-1].frame
+    end = _last_frame(frames, spots[-1])
+    held = float(frames.seconds[end] - frames.seconds[last])
+    is_at_end = end == len(frames) - 1
+    stays = held >= _STAYS_SECONDS or (is_at_end and held >= _STAYS_AT_END_SECONDS)
+    return Track(tuple(spots), first, end, stays)
+
+
+def _first_frame(frames: FrameStore, spot: Spot) -> int:
+    """Return the frame in which the mark appeared; the network sees not every frame."""
+    still = patch(frames.small(spot.before), spot.x, spot.y, spot.radius)
+    full = np.abs(patch(frames.small(spot.frame), spot.x, spot.y, spot.radius) - still).mean()
+    index = spot.frame
+    while index - 1 > spot.before:
+        earlier = patch(frames.small(index - 1), spot.x, spot.y, spot.radius)
+        if np.abs(earlier - still).mean() < _SEEN_SHARE * full:
+            break
+        index -= 1
+    return index
+
+
+def _last_frame(frames: FrameStore, spot: Spot) -> int:
+    """Return the last frame in which the mark is still as it was."""
+    seen = patch(frames.small(spot.frame), spot.x, spot.y, spot.radius)
+    still = patch(frames.small(spot.before), spot.x, spot.y, spot.radius)
+    full = np.abs(seen - still).mean()
+    index = spot.frame
+    while index + 1 < len(frames):
+        later = patch(frames.small(index + 1), spot.x, spot.y, spot.radius)
+        gone = np.abs(later - seen).mean()
+        if gone > 0.5 * full or gone > np.abs(later - still).mean():
+            break
+        index += 1
+    return index
