@@ -14,6 +14,7 @@ from clipbug.perception.text import Line
 from clipbug.perception.timeline import Box
 
 _BAR_SHARE, _TAB_SHARE = 0.14, 0.84
+_ROW_GAP = 0.35  # of a line's height; rows of a list are further apart
 _STATES = {"toggle", "checkbox", "radio"}
 
 
@@ -162,8 +163,8 @@ def _shares_word(one: Line, other: Line) -> bool:
 
 def _row_title(lines: Sequence[Line], hit: Line) -> Line | None:
     """Return the title of a list row whose second line was hit: larger and just above it."""
-    title = _above(lines, hit, 0.7)
-    is_last = all(_above(lines, other, 0.7) is not hit for other in lines)
+    title = _above(lines, hit, _ROW_GAP)
+    is_last = all(_above(lines, other, _ROW_GAP) is not hit for other in lines)
     return title if title is not None and is_last and title.height >= 1.06 * hit.height else None
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clipbug.perception.changes import Change, dimmed_box
 from clipbug.perception.frames import FrameStore
@@ -23,6 +24,7 @@ _POINTER_BAR = re.compile(r"^(P: ?\d|[XY]v?: ?-?\d|d[XY]: ?-?\d|Prs: ?\d|Size: ?
 _PROMINENT, _CENTRAL = 0.8, 0.12
 _BAR_SHARE, _MAX_TITLE_WORDS = 0.15, 5
 _GONE_SHARE = 0.6
+_SIDE_REACH, _EDGE_LEVELS, _MIN_EDGE_SHARE = 3, 8, 0.6
 _BLACK_LEVEL = 14
 _BLANK_CONTRAST = 5.0
 _DARK_LEVEL = 105
@@ -125,10 +127,10 @@ def _dialog(
         gone = [line for line in inside if line in change.vanished]
         is_closed = change.dims < 0 or (len(inside) > 0 and len(gone) > _GONE_SHARE * len(inside))
         return None if is_closed else open_now
-    return change.blob if _is_popup(frames, change, before) else None
+    return change.blob if _is_popup(frames, change, before, after) else None
 
 
-def _is_popup(frames: FrameStore, change: Change, before: Moment) -> bool:
+def _is_popup(frames: FrameStore, change: Change, before: Moment, after: Moment) -> bool:
     """Return whether a part inside the screen has been covered by something with text of its own."""
     if change.blob is None or change.shift is not None or len(change.appeared) < 2:
         return False
@@ -147,7 +149,22 @@ def _is_popup(frames: FrameStore, change: Change, before: Moment) -> bool:
         and change.share > 0.25 * width * height
         and len(inside) > 0.7 * len(change.appeared)
         and len(change.vanished) >= 2
+        and _has_sides(frames.luma(after.frame), change.blob, frames.scale)
     )
+
+
+def _has_sides(luma: NDArray[np.uint8], box: Box, scale: float) -> bool:
+    """Return whether a box is drawn: its left and right sides are edges from top to bottom."""
+    left, top, right, bottom = (round(value / scale) for value in box)
+    rows = luma[max(0, top + 2) : bottom - 2].astype(np.int16)
+    if len(rows) < 4:
+        return False
+    steps = np.abs(np.diff(rows, axis=1))
+    for side in (left, right):
+        near = steps[:, max(0, side - _SIDE_REACH) : side + _SIDE_REACH]
+        if near.shape[1] == 0 or (near.max(axis=1) > _EDGE_LEVELS).mean() < _MIN_EDGE_SHARE:
+            return False
+    return True
 
 
 def _kind(frames: FrameStore, motion: Motion, moment: Moment, dialog: Box | None) -> ScreenKind:
