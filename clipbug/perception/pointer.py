@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -11,12 +12,16 @@ from clipbug.perception.frames import FrameStore
 from clipbug.perception.touch_spots import Spot
 from clipbug.perception.touch_tracks import Track
 
-_MIN_SCORE = 0.45
+_MIN_SCORE = 0.4
 _MIN_SPOTS = 4
+_MIN_CELLS = 5
+_CELL = 6.0
+_MIN_SPREAD_SHARE = 0.25
 _SHAPE = (-2, -2, 9, 13)  # left, top, right, bottom of an arrow round its tip
-_MIN_LIKENESS = 0.3
+_MIN_LIKENESS = 0.28
 _COMPARED = 14
-_COVERED_SHARE = 0.7
+_MIN_LINKS = 3
+_LINKED_SHARE = 0.6
 _MOVED_SHARE = 0.2
 _REST_SHARE = 0.04
 _NEAR_SHARE = 0.14
@@ -71,28 +76,29 @@ def find_pointer(frames: FrameStore, spots: Sequence[Spot]) -> Pointer | None:
         if spot.score >= _MIN_SCORE and (spot.frame not in best or best[spot.frame].score < spot.score):
             best[spot.frame] = spot
     way = [best[frame] for frame in sorted(best)]
-    if len(way) < _MIN_SPOTS or _likeness(frames, way) < _MIN_LIKENESS:
+    if len(way) < _MIN_SPOTS:
         return None
-    return Pointer(
-        np.array([spot.frame for spot in way], np.int64), np.array([(spot.x, spot.y) for spot in way])
-    )
+    places = np.array([(spot.x, spot.y) for spot in way])
+    cells = np.unique((places // _CELL).astype(np.int64), axis=0)
+    is_wide = float(np.ptp(places, axis=0).max()) >= _MIN_SPREAD_SHARE * min(frames.sizes.small)
+    if len(cells) < _MIN_CELLS or not is_wide or _likeness(frames, way) < _MIN_LIKENESS:
+        return None
+    return Pointer(np.array([spot.frame for spot in way], np.int64), places)
 
 
 def pointer_of_tracks(frames: FrameStore, tracks: Sequence[Track]) -> Pointer | None:
     """Return the pointer if the marks are one object that never leaves, such as a dot instead of an arrow."""
-    if len(tracks) < 3:
-        return None
-    covered = np.zeros(len(frames), bool)
-    for track in tracks:
-        covered[track.first : track.last + 1] = True
-    first, last = tracks[0].first, max(track.last for track in tracks)
-    spans = np.diff(np.append(frames.seconds, frames.end_of(len(frames) - 1)))
-    seen = float((spans * covered)[first : last + 1].sum() / max(spans[first : last + 1].sum(), 1e-6))
+    short = min(frames.sizes.small)
+    links = [
+        second.first - first.last <= 2
+        and np.hypot(second.spots[0].x - first.spots[-1].x, second.spots[0].y - first.spots[-1].y) < 0.3 * short
+        for first, second in pairwise(tracks)
+    ]
     spots = [spot for track in tracks for spot in track.spots]
+    if len(links) < _MIN_LINKS or np.mean(links) < _LINKED_SHARE:
+        return None
     places = np.array([(spot.x, spot.y) for spot in spots])
-    moved = float(np.ptp(places, axis=0).max())
-    long = last - first > 0.5 * len(frames)
-    if seen < _COVERED_SHARE or moved < _MOVED_SHARE * min(frames.sizes.small) or not long:
+    if float(np.ptp(places, axis=0).max()) < _MOVED_SHARE * short:
         return None
     return Pointer(np.array([spot.frame for spot in spots], np.int64), places)
 
@@ -130,7 +136,7 @@ def thinned_way(frames: FrameStore, pointer: Pointer) -> list[tuple[float, float
 
 
 def _changes(frames: FrameStore, pointer: Pointer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return for each frame the share of it that changes, and the share near the pointer; its own pixels left out."""
+    """Return for each frame the shares that change in all and near the pointer, without its own pixels."""
     height, width = frames.sizes.small
     reach = _NEAR_SHARE * min(height, width)
     shares, near = np.zeros(len(frames)), np.zeros(len(frames))
@@ -156,7 +162,7 @@ def _was_quiet(frames: FrameStore, shares: NDArray[np.float64], index: int) -> b
 
 
 def _likeness(frames: FrameStore, way: Sequence[Spot]) -> float:
-    """Return how much the places of a pointer look like each other: the median correlation of their brightness."""
+    """Return how much the places of a pointer look alike: the median correlation of their brightness."""
     chosen = sorted(way, key=lambda spot: -spot.score)[:_COMPARED]
     left, top, right, bottom = _SHAPE
     height, width = frames.sizes.small

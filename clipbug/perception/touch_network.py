@@ -1,4 +1,4 @@
-"""The network that finds touch marks and mouse pointers: a frame, with one before and one after it, to heat maps."""
+"""The network that finds touch marks and mouse pointers: from three frames to heat maps."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +15,7 @@ STRIDE = 4
 TOUCH_CHANNELS = 2
 """Of the heat maps: touches, and the tips of mouse pointers."""
 
-_MULTIPLE = 16
+_MULTIPLE = 8
 _MARGIN = 24
 _PEAK_CELLS = 5
 

@@ -32,6 +32,7 @@ class Spot:
         score: 0 to 1.
         radius: of what differs from the frame before.
         color: mean RGB of the mark.
+        tint: how much redder than green and bluer than both it is than what it covers, in levels.
         hollow: 0 for a disc, 1 for a ring in which nothing differs.
     """
 
@@ -42,6 +43,7 @@ class Spot:
     score: float
     radius: float
     color: tuple[float, float, float]
+    tint: tuple[float, float]
     hollow: float
 
 
@@ -56,7 +58,7 @@ class Spots:
 def find_spots(frames: FrameStore) -> Spots:
     """Return where marks and pointers appear or move to.
 
-    Only frames that differ from what was shown 0.3 s before are looked at, and of these only the part that differs.
+    Only frames that differ from what was shown 0.3 s before are looked at, and only where they differ.
     """
     touches: list[Spot] = []
     pointers: list[Spot] = []
@@ -123,8 +125,17 @@ def _measured(pictures: tuple[Picture, Picture, Picture], index: int, before: in
         radius = 0.0
     color = now[ink].mean(axis=0) if ink.any() else now[near].mean(axis=0)
     red, green, blue = (float(value) for value in color)
+    change = (now - before_part)[ink].mean(axis=0) if ink.any() else np.zeros(3)
     return Spot(
-        index, before, peak.x, peak.y, peak.score, radius, (red, green, blue), 1 - middle / max(contrast, 1.0)
+        frame=index,
+        before=before,
+        x=peak.x,
+        y=peak.y,
+        score=peak.score,
+        radius=radius,
+        color=(red, green, blue),
+        tint=(float(change[0] - change[1]), float(change[2] - (change[0] + change[1]) / 2)),
+        hollow=1 - middle / max(contrast, 1.0),
     )
 
 

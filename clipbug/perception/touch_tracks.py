@@ -1,4 +1,4 @@
-"""From marks in single frames to touches: marks linked over time, when each began and ended, false ones dropped."""
+"""From marks in single frames to touches: linked over time, with beginning and end, false ones dropped."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +16,12 @@ _STAYS_SECONDS = 3.0
 _STAYS_AT_END_SECONDS = 1.2
 _SEEN_SHARE = 0.4
 _MIN_RADIUS = 2.0
+_WEAK_SHARE = 0.7
+_CLEAR_SHARE = 0.85
+_SECOND_SHARE = 0.9
+_STILL_SHARE = 0.03
+_AGREE_LEVELS = 35.0
+_DIFFER_LEVELS = 70.0
 _AGREE = np.log(1.4)
 _DIFFER = np.log(1.75)
 _SURE = 0.9
@@ -47,34 +53,44 @@ class Track:
         return max(self.spots, key=lambda spot: spot.score)
 
     @property
+    def clear(self) -> Spot:
+        """The first spot that is nearly as clear as the best: the mark before the page answers."""
+        return next(spot for spot in self.spots if spot.score >= _CLEAR_SHARE * self.score)
+
+    @property
     def radius(self) -> float:
-        """Median of its spots."""
-        return float(np.median([spot.radius for spot in self.spots]))
+        """Of its first clear spots, before the page answers."""
+        clear = [spot.radius for spot in self.spots if spot.score >= _CLEAR_SHARE * self.score]
+        return float(np.median(clear[:2]))
 
 
 def find_tracks(frames: FrameStore, spots: Sequence[Spot]) -> list[Track]:
     """Return the tracks of the spots, in order of time."""
     linked = _link(frames, spots)
-    tracks = [_timed(frames, group) for group in linked if max(spot.score for spot in group) >= _MIN_SCORE]
+    tracks = [
+        track
+        for group in linked
+        if max(spot.score for spot in group) >= _MIN_SCORE
+        for track in _timed(frames, group)
+    ]
     return sorted(tracks, key=lambda track: track.first)
 
 
 def agreeing(tracks: Sequence[Track]) -> list[Track]:
-    """Return the tracks whose marks are of one size, as those of one recorder are."""
-    strong = [track for track in tracks if track.score >= _MIN_SCORE + 0.1] or list(tracks)
+    """Return the tracks whose marks are of one size and colour, as those of one recorder are."""
     if len(tracks) < 2:
         return list(tracks)
-    sizes = np.log([max(track.radius, _MIN_RADIUS) for track in strong])
-    weights = np.array([track.score * min(len(track.spots), 3) for track in strong])
-    support = [(weights * (np.abs(sizes - size) < _AGREE)).sum() for size in sizes]
-    size = sizes[int(np.argmax(support))]
-    is_common = int((np.abs(sizes - size) < _AGREE).sum()) >= 3
+    sizes = np.log([max(track.radius, _MIN_RADIUS) for track in tracks])
+    tints = np.array([track.clear.tint for track in tracks])
+    scores = np.array([track.score for track in tracks])
+    apart = np.abs(sizes[:, None] - sizes[None])
+    tinted = np.linalg.norm(tints[:, None] - tints[None], axis=2)
+    agree = (apart < _AGREE) & (tinted < _AGREE_LEVELS)
+    model = int(np.argmax((agree * scores**2).sum(axis=1)))
+    is_common = int(agree[model].sum()) >= 3
     limit = 1.1 if is_common else _SURE
-    return [
-        track
-        for track in tracks
-        if abs(np.log(max(track.radius, _MIN_RADIUS)) - size) < _DIFFER or track.score >= limit
-    ]
+    differs = (apart[model] > _DIFFER) | (tinted[model] > _DIFFER_LEVELS)
+    return [track for track, other in zip(tracks, differs, strict=True) if not other or track.score >= limit]
 
 
 def without_overlaps(tracks: Sequence[Track]) -> list[Track]:
@@ -111,7 +127,7 @@ def _is_soon(frames: FrameStore, first: int, second: int) -> bool:
 
 
 def _let_go(frames: FrameStore, last: Spot, spot: Spot) -> bool:
-    """Whether no mark is seen on the way at some time between two spots: two taps, not one touch that moves."""
+    """Whether at some time no mark is seen between two spots: two taps, not one touch that moves."""
     if spot.frame - last.frame < 2:
         return False
     radius = max(last.radius, 3.0)
@@ -126,13 +142,35 @@ def _let_go(frames: FrameStore, last: Spot, spot: Spot) -> bool:
     )
 
 
-def _timed(frames: FrameStore, spots: Sequence[Spot]) -> Track:
-    first, last = _first_frame(frames, spots[0]), spots[-1].frame
-    end = _last_frame(frames, spots[-1])
-    held = float(frames.seconds[end] - frames.seconds[last])
+def _timed(frames: FrameStore, linked: Sequence[Spot]) -> list[Track]:
+    """Return the track of linked spots; or two, where a second tap at its place was linked to the first.
+
+    Its weak end is left out: there, what the touch did to the page is taken for the mark.
+    """
+    best = max(spot.score for spot in linked)
+    strong = [index for index, spot in enumerate(linked) if spot.score >= _WEAK_SHARE * best]
+    spots = linked[: strong[-1] + 1]
+    start = next(index for index, spot in enumerate(spots) if spot.score >= _CLEAR_SHARE * best)
+    rest: Sequence[Spot] = ()
+    end = spots[-1].frame
+    for index in range(start, len(spots)):
+        if index + 1 < len(spots) and np.hypot(
+            spots[index].x - spots[index + 1].x, spots[index].y - spots[index + 1].y
+        ) > _STILL_SHARE * min(frames.sizes.small):
+            start = index + 1  # it moves
+            continue
+        if index + 1 == len(spots) or spots[index + 1].frame > _last_frame(frames, spots[start]):
+            end = max(_last_frame(frames, spots[start]), spots[index].frame)
+            spots, rest = spots[: index + 1], linked[index + 1 :]
+            break
+    held = float(frames.seconds[end] - frames.seconds[spots[-1].frame])
     is_at_end = end == len(frames) - 1
     stays = held >= _STAYS_SECONDS or (is_at_end and held >= _STAYS_AT_END_SECONDS)
-    return Track(tuple(spots), first, end, stays)
+    track = Track(tuple(spots), _first_frame(frames, spots[0]), end, stays)
+    if rest and max(spot.score for spot in rest) >= _SECOND_SHARE * best:
+        begin = next(index for index, spot in enumerate(rest) if spot.score >= _CLEAR_SHARE * best)
+        return [track, *_timed(frames, rest[begin:])]
+    return [track]
 
 
 def _first_frame(frames: FrameStore, spot: Spot) -> int:

@@ -61,7 +61,12 @@ def blended(picture: Picture, mask: NDArray[np.uint8], color: tuple[int, int, in
 
 
 def disc(
-    picture: Picture, x: float, y: float, color: tuple[int, int, int], radius: float = 18, opacity: float = 0.6
+    picture: Picture,
+    x: float,
+    y: float,
+    color: tuple[int, int, int],
+    radius: float = 18,
+    opacity: float = 0.6,
 ) -> None:
     mask = np.zeros(picture.shape[:2], np.uint8)
     cv2.circle(mask, (round(x), round(y)), round(radius), 255, -1, cv2.LINE_AA)
@@ -74,7 +79,8 @@ def ring(picture: Picture, x: float, y: float, color: tuple[int, int, int], radi
 
 def arrow(picture: Picture, x: float, y: float) -> None:
     """Draw a mouse pointer whose tip is at (x, y)."""
-    points = np.array([(0, 0), (0, 24), (6, 19), (10, 28), (14, 26), (10, 18), (18, 18)]) + (round(x), round(y))
+    outline = [(0, 0), (0, 24), (6, 19), (10, 28), (14, 26), (10, 18), (18, 18)]
+    points = np.array(outline) + np.array([round(x), round(y)])
     cv2.fillPoly(picture, [points.astype(np.int32)], (0, 0, 0), cv2.LINE_AA)
     cv2.polylines(picture, [points.astype(np.int32)], True, (255, 255, 255), 1, cv2.LINE_AA)
 

@@ -1,4 +1,4 @@
-"""Marks of each kind at known times and places are found; what apps do by themselves is not taken for touches."""
+"""Marks of each kind at known times and places are found; what apps do by themselves is not."""
 
 import subprocess
 import sys
@@ -159,7 +159,9 @@ def typing(picture: Picture, seconds: float) -> None:
 
 
 def spinner(picture: Picture, seconds: float) -> None:
-    cv2.ellipse(picture, (180, 320), (20, 20), 0, seconds * 360, seconds * 360 + 270, (40, 90, 220), 4, cv2.LINE_AA)
+    cv2.ellipse(
+        picture, (180, 320), (20, 20), 0, seconds * 360, seconds * 360 + 270, (40, 90, 220), 4, cv2.LINE_AA
+    )
 
 
 def badge(picture: Picture, seconds: float) -> None:
@@ -185,7 +187,9 @@ def film(picture: Picture, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "layer", [slide_in, dialog, switch, typing, spinner, badge, avatar, recorder_dot, film], ids=lambda f: f.__name__
+    "layer",
+    [slide_in, dialog, switch, typing, spinner, badge, avatar, recorder_dot, film],
+    ids=lambda f: f.__name__,
 )
 def test_what_the_app_does_is_no_touch(layer: Draw) -> None:
     found = find_touches(Recording(layers=[layer]).store())
@@ -220,7 +224,9 @@ def test_pointer_rests_and_ways_are_no_gestures() -> None:
 
 
 def test_click_is_told_by_what_changes_under_the_pointer() -> None:
-    lit = during(1.7, 9.0, lambda picture: cv2.rectangle(picture, (0, 150), (WIDTH, 234), (190, 215, 250), -1))
+    lit = during(
+        1.7, 9.0, lambda picture: cv2.rectangle(picture, (0, 150), (WIDTH, 234), (190, 215, 250), -1)
+    )
     layers = [lit, lambda picture, t: arrow(picture, *pointer_way(max(0.0, t - 0.5)))]
     found = find_touches(Recording(layers=layers).store())
     (touch,) = found.touches
@@ -229,7 +235,9 @@ def test_click_is_told_by_what_changes_under_the_pointer() -> None:
 
 
 def test_click_rings_round_the_pointer() -> None:
-    rings = [during(t, t + 0.15, lambda picture, t=t: ring(picture, *pointer_way(t), RED)) for t in (0.6, 1.6, 2.6)]
+    rings = [
+        during(t, t + 0.15, lambda picture, t=t: ring(picture, *pointer_way(t), RED)) for t in (0.6, 1.6, 2.6)
+    ]
     layers = [*rings, lambda picture, t: arrow(picture, *pointer_way(t))]
     found = find_touches(Recording(layers=layers).store())
     assert found.indicator == "ring"
@@ -239,7 +247,14 @@ def test_click_rings_round_the_pointer() -> None:
 
 @pytest.mark.parametrize(
     ("color", "name"),
-    [(GRAY, "gray"), (WHITE, "white"), ((10, 10, 10), "black"), (BLUE, "blue"), (RED, "red"), ((250, 150, 30), "orange")],
+    [
+        (GRAY, "gray"),
+        (WHITE, "white"),
+        ((10, 10, 10), "black"),
+        (BLUE, "blue"),
+        (RED, "red"),
+        ((250, 150, 30), "orange"),
+    ],
 )
 def test_names_of_colours(color: tuple[int, int, int], name: str) -> None:
     assert color_name(color) == name
@@ -247,6 +262,8 @@ def test_names_of_colours(color: tuple[int, int, int], name: str) -> None:
 
 def test_torch_is_not_imported() -> None:
     """Reading must start fast, and works where torch is broken."""
-    code = "import sys, clipbug.perception.touches as t, clipbug.perception.touch_network as n; n._session(); "
+    code = (
+        "import sys, clipbug.perception.touches as t, clipbug.perception.touch_network as n; n._session(); "
+    )
     code += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         type=Path,
         nargs="*",
         default=[],
-        help="recordings and screenshots to draw marks over, besides drawn pages; such as those of your own app",
+        help="recordings and screenshots to draw marks over, besides drawn pages",
     )
     parser.add_argument("--steps", type=int, default=6000, help="batches of 32 samples")
     parser.add_argument("--seconds", type=float, default=3000.0, help="stop the training after this time")
@@ -66,7 +66,7 @@ def train(screens: list[list[Picture]], *, steps: int, seconds: float, seed: int
             )
         loss = heat_loss(network(frames), target, weight)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         mean = loss.item() if step == 0 else 0.97 * mean + 0.03 * loss.item()

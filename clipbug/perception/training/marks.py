@@ -210,7 +210,8 @@ def _hand(picture: Picture, mark: Mark, x: float, y: float, opacity: float) -> N
     )
     _lay(picture, mask, tuple(skin), opacity)
     if mark.fill_opacity > 0.45:
-        _fill(picture, *(tip - direction * half * 0.2), half * 0.55, (240.0, 220.0, 205.0), 0.9 * opacity)
+        nail = tip - direction * half * 0.2
+        _fill(picture, float(nail[0]), float(nail[1]), half * 0.55, (240.0, 220.0, 205.0), 0.9 * opacity)
 
 
 def _line(

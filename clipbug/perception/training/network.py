@@ -23,7 +23,8 @@ class TouchNetwork(nn.Module):
         self.up = _layer(44, 28, 1)
         self.head = nn.Sequential(_layer(28, 28, 3), nn.Conv2d(28, TOUCH_CHANNELS, 1))
         last = self.head[-1]
-        assert isinstance(last, nn.Conv2d) and last.bias is not None, "the head ends in a convolution"
+        assert isinstance(last, nn.Conv2d), "the head ends in a convolution"
+        assert last.bias is not None, "which has a bias"
         nn.init.constant_(last.bias, _NO_TOUCH)
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -31,7 +32,9 @@ class TouchNetwork(nn.Module):
         fine = self.fine(frames)
         coarse = self.coarse(fine)
         wide = interpolate(self.wide(coarse), size=coarse.shape[-2:], mode="nearest")
-        return self.head(fine + interpolate(self.up(coarse + wide), size=fine.shape[-2:], mode="nearest"))
+        joined = fine + interpolate(self.up(coarse + wide), size=fine.shape[-2:], mode="nearest")
+        logits: Tensor = self.head(joined)
+        return logits
 
 
 def _layer(inputs: int, outputs: int, size: int, stride: int = 1, dilation: int = 1) -> nn.Sequential:

@@ -62,7 +62,7 @@ def make_sample(screens: Sequence[Sequence[Picture]], rng: Generator) -> Sample:
 def _two_screens(screens: Sequence[Sequence[Picture]], rng: Generator) -> tuple[Picture, Picture]:
     """Return the same part of two screens that follow each other, varied in size and colour."""
     if screens and rng.random() < 0.72:
-        group = screens[rng.integers(len(screens))]
+        group = screens[int(rng.integers(len(screens)))]
         index = int(rng.integers(len(group)))
         page, following = group[index], group[(index + 1) % len(group)]
     else:
@@ -91,7 +91,7 @@ def _crop(picture: Picture, top: int, left: int, side: int) -> Picture:
         if part.shape[0] < side or part.shape[1] < side:
             missing = side - part.shape[0], side - part.shape[1]
             part = np.pad(part, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
-        part = cv2.resize(part, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        part = np.asarray(cv2.resize(part, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
     return part.astype(np.uint8, copy=False)
 
 
@@ -203,13 +203,12 @@ def _forgive(weight: NDArray[np.float32], x: float, y: float) -> None:
 
 def _packed(frames: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
     """Return the frames with the losses of a codec, of few colours or of scaling."""
-    flat = frames.reshape(3 * SIDE, SIDE, 3)
+    flat: Picture = frames.reshape(3 * SIDE, SIDE, 3)
     share = rng.random()
     if share < 0.7:
         quality = int(rng.integers(25, 96))
-        flat = cv2.imdecode(
-            cv2.imencode(".jpg", flat, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR
-        )
+        data = cv2.imencode(".jpg", flat, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        flat = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
     elif share < 0.8:
         step = int(rng.integers(8, 40))
         noise = rng.integers(-step // 2, step // 2 + 1, flat.shape[:2])[..., None]
