@@ -20,8 +20,12 @@ _WEAK_SHARE = 0.7
 _CLEAR_SHARE = 0.85
 _SECOND_SHARE = 0.9
 _STILL_SHARE = 0.03
+_ANSWER_SHARE = 0.1
+_ANSWER_SECONDS = 0.7
+_ANSWER_HELD_SECONDS = 0.4
+_MERGE_SECONDS = 0.08
+_APART_SECONDS = 0.35
 _AGREE_LEVELS = 35.0
-_DIFFER_LEVELS = 70.0
 _AGREE = np.log(1.4)
 _DIFFER = np.log(1.75)
 _SURE = 0.9
@@ -89,18 +93,31 @@ def agreeing(tracks: Sequence[Track]) -> list[Track]:
     model = int(np.argmax((agree * scores**2).sum(axis=1)))
     is_common = int(agree[model].sum()) >= 3
     limit = 1.1 if is_common else _SURE
-    differs = (apart[model] > _DIFFER) | (tinted[model] > _DIFFER_LEVELS)
+    differs = apart[model] > _DIFFER
     return [track for track, other in zip(tracks, differs, strict=True) if not other or track.score >= limit]
 
 
-def without_overlaps(tracks: Sequence[Track]) -> list[Track]:
-    """Return one track at a time: a finger or pointer is in one place."""
+def one_at_a_time(frames: FrameStore, tracks: Sequence[Track]) -> list[Track]:
+    """Return the tracks of one finger: it is in one place, and what a page shows under it is not a second one."""
+    near = _ANSWER_SHARE * min(frames.sizes.small)
     kept: list[Track] = []
-    for track in sorted(tracks, key=lambda track: -sum(spot.score for spot in track.spots)):
-        first, last = track.spots[0].frame, track.spots[-1].frame
-        if not any(first <= other.spots[-1].frame and last >= other.spots[0].frame for other in kept):
+    for track in sorted(tracks, key=lambda track: -track.score - 0.03 * min(len(track.spots), 5)):
+        if not any(_excludes(frames, other, track, near) for other in kept):
             kept.append(track)
     return sorted(kept, key=lambda track: track.first)
+
+
+def _excludes(frames: FrameStore, kept: Track, track: Track, near: float) -> bool:
+    """Whether a track cannot be a touch as well as a stronger one."""
+    first, last = (float(frames.seconds[index]) for index in (track.spots[0].frame, track.spots[-1].frame))
+    start, end = (float(frames.seconds[index]) for index in (kept.spots[0].frame, kept.last))
+    if first <= end + _MERGE_SECONDS and last >= start - _MERGE_SECONDS:
+        return True
+    here, there = track.spots[0], kept.spots[-1]
+    is_here = np.hypot(here.x - there.x, here.y - there.y) < near
+    held = float(frames.seconds[track.last]) - last
+    is_weak = track.score < _SECOND_SHARE * kept.score or held > _ANSWER_HELD_SECONDS
+    return is_here and is_weak and -_ANSWER_SECONDS / 2 < first - end < _ANSWER_SECONDS
 
 
 def _link(frames: FrameStore, spots: Sequence[Spot]) -> list[list[Spot]]:
@@ -169,8 +186,22 @@ def _timed(frames: FrameStore, linked: Sequence[Spot]) -> list[Track]:
     track = Track(tuple(spots), _first_frame(frames, spots[0]), end, stays)
     if rest and max(spot.score for spot in rest) >= _SECOND_SHARE * best:
         begin = next(index for index, spot in enumerate(rest) if spot.score >= _CLEAR_SHARE * best)
-        return [track, *_timed(frames, rest[begin:])]
+        if _is_second(frames, track, rest[begin]):
+            return [track, *_timed(frames, rest[begin:])]
     return [track]
+
+
+def _is_second(frames: FrameStore, track: Track, spot: Spot) -> bool:
+    """Whether a spot after a touch at its place is a touch of its own: the mark was away in between."""
+    if frames.seconds[spot.frame] - frames.seconds[track.last] >= _APART_SECONDS:
+        return True
+    last = track.spots[-1]
+    still = patch(frames.small(last.before), last.x, last.y, last.radius)
+    full = np.abs(patch(frames.small(last.frame), last.x, last.y, last.radius) - still).mean()
+    return any(
+        np.abs(patch(frames.small(index), last.x, last.y, last.radius) - still).mean() < 0.3 * full
+        for index in range(track.last + 1, spot.frame)
+    )
 
 
 def _first_frame(frames: FrameStore, spot: Spot) -> int:

@@ -18,7 +18,7 @@ from clipbug.perception.pointer import (
 )
 from clipbug.perception.timeline import Indicator
 from clipbug.perception.touch_spots import find_spots
-from clipbug.perception.touch_tracks import Track, agreeing, find_tracks, without_overlaps
+from clipbug.perception.touch_tracks import Track, agreeing, find_tracks, one_at_a_time
 
 TouchKind = Literal["tap", "double_tap", "long_press", "swipe"]
 Point = tuple[float, float, float]
@@ -90,7 +90,7 @@ def find_touches(frames: FrameStore) -> FoundTouches:
     if pointer is not None:
         clicks = [_click(frames, click) for click in find_clicks(frames, pointer)]
         return FoundTouches(clicks, "other", _color_name(tracks), tuple(thinned_way(frames, pointer)))
-    kept = without_overlaps(agreeing([track for track in tracks if not track.stays]))
+    kept = one_at_a_time(frames, agreeing([track for track in tracks if not track.stays]))
     if not kept:
         return FoundTouches()
     touches = _with_double_taps([_touch(frames, track) for track in kept], frames)
@@ -107,7 +107,7 @@ def _clicked(frames: FrameStore, pointer: Pointer, tracks: Sequence[Track]) -> F
         if not track.stays
         and pointer.is_near(track.spots[0].frame, track.spots[0].x, track.spots[0].y, reach)
     ]
-    rings = without_overlaps(agreeing(rings))
+    rings = one_at_a_time(frames, agreeing(rings))
     if len(rings) >= _MIN_RINGS:
         touches = _with_double_taps([_touch(frames, track) for track in rings], frames)
         return FoundTouches(touches, "ring", _color_name(rings), way)
