@@ -21,6 +21,7 @@ _SHAPE = (-2, -2, 9, 13)  # left, top, right, bottom of an arrow round its tip
 _MIN_LIKENESS = 0.28
 _COMPARED = 14
 _MIN_LINKS = 3
+_LINK_SHARE = 0.3
 _LINKED_SHARE = 0.6
 _MOVED_SHARE = 0.2
 _REST_SHARE = 0.04
@@ -90,8 +91,7 @@ def pointer_of_tracks(frames: FrameStore, tracks: Sequence[Track]) -> Pointer | 
     """Return the pointer if the marks are one object that never leaves, such as a dot instead of an arrow."""
     short = min(frames.sizes.small)
     links = [
-        second.first - first.last <= 2
-        and np.hypot(second.spots[0].x - first.spots[-1].x, second.spots[0].y - first.spots[-1].y) < 0.3 * short
+        second.first - first.last <= 2 and _distance(first.spots[-1], second.spots[0]) < _LINK_SHARE * short
         for first, second in pairwise(tracks)
     ]
     spots = [spot for track in tracks for spot in track.spots]
@@ -154,6 +154,10 @@ def _changes(frames: FrameStore, pointer: Pointer) -> tuple[NDArray[np.float64],
         part = changed[rows, max(0, round(x - reach)) : round(x + reach) + 1]
         near[index] = np.count_nonzero(part) / changed.size
     return shares, near
+
+
+def _distance(first: Spot, second: Spot) -> float:
+    return float(np.hypot(first.x - second.x, first.y - second.y))
 
 
 def _was_quiet(frames: FrameStore, shares: NDArray[np.float64], index: int) -> bool:

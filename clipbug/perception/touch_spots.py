@@ -19,6 +19,7 @@ _THRESHOLD = 0.3
 _REACH = 24
 _RIM_SHARE = 0.4
 _MIN_CONTRAST = 6.0
+_GONE_SHARE = 0.4
 _CARET_WIDTH, _CARET_HEIGHT = 3, 7
 
 
@@ -76,7 +77,8 @@ def find_spots(frames: FrameStore) -> Spots:
         found = find_peaks(*pictures, box, threshold=_THRESHOLD)
         touches.extend(_measured(pictures, index, before, peak) for peak in found[0])
         pointers.extend(_measured(pictures, index, before, peak) for peak in found[1])
-    return Spots([spot for spot in touches if spot.radius > 0], pointers)
+    kept = [spot for spot in touches if spot.radius > 0 and not _has_gone(frames, spot)]
+    return Spots(kept, pointers)
 
 
 def neighbours(frames: FrameStore, index: int) -> tuple[int, int]:
@@ -92,6 +94,15 @@ def patch(picture: Picture, x: float, y: float, reach: float) -> NDArray[np.int1
     size = max(2, round(reach))
     left, top = max(0, round(x) - size), max(0, round(y) - size)
     return picture[top : round(y) + size + 1, left : round(x) + size + 1].astype(np.int16)
+
+
+def _has_gone(frames: FrameStore, spot: Spot) -> bool:
+    """Whether the place of a spot now looks as it did before the frame that it was compared with."""
+    earlier = frames.small(neighbours(frames, spot.before)[0])
+    first = patch(earlier, spot.x, spot.y, spot.radius)
+    before = patch(frames.small(spot.before), spot.x, spot.y, spot.radius)
+    now = patch(frames.small(spot.frame), spot.x, spot.y, spot.radius)
+    return bool(np.abs(now - first).mean() < _GONE_SHARE * np.abs(before - first).mean())
 
 
 def _changed_box(before: Picture, now: Picture) -> tuple[tuple[int, int, int, int] | None, float]:

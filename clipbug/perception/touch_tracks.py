@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clipbug.perception.frames import FrameStore
 from clipbug.perception.touch_spots import Spot, patch
@@ -15,7 +16,10 @@ _MIN_SCORE = 0.5
 _STAYS_SECONDS = 3.0
 _STAYS_AT_END_SECONDS = 1.2
 _SEEN_SHARE = 0.4
-_MIN_RADIUS = 2.0
+_MIN_RADIUS, _MAX_RADIUS = 2.0, 22.0
+_MIN_BEST_SCORE = 0.72
+_MANY = 12
+_COHERENT_SHARE = 0.35
 _WEAK_SHARE = 0.7
 _CLEAR_SHARE = 0.85
 _SECOND_SHARE = 0.9
@@ -81,24 +85,41 @@ def find_tracks(frames: FrameStore, spots: Sequence[Spot]) -> list[Track]:
 
 
 def agreeing(tracks: Sequence[Track]) -> list[Track]:
-    """Return the tracks whose marks are of one size and colour, as those of one recorder are."""
+    """Return the tracks whose marks are of one size, as those of one recorder are; best also of one colour."""
     if len(tracks) < 2:
         return list(tracks)
-    sizes = np.log([max(track.radius, _MIN_RADIUS) for track in tracks])
-    tints = np.array([track.clear.tint for track in tracks])
-    scores = np.array([track.score for track in tracks])
-    apart = np.abs(sizes[:, None] - sizes[None])
-    tinted = np.linalg.norm(tints[:, None] - tints[None], axis=2)
-    agree = (apart < _AGREE) & (tinted < _AGREE_LEVELS)
+    sizes = _sizes(tracks)
+    scores = np.array([track.score for track in tracks]) * (sizes < np.log(_MAX_RADIUS))
+    agree = _agreement(tracks)
     model = int(np.argmax((agree * scores**2).sum(axis=1)))
     is_common = int(agree[model].sum()) >= 3
     limit = 1.1 if is_common else _SURE
-    differs = apart[model] > _DIFFER
+    differs = np.abs(sizes - sizes[model]) > _DIFFER
     return [track for track, other in zip(tracks, differs, strict=True) if not other or track.score >= limit]
 
 
+def is_indicator(tracks: Sequence[Track]) -> bool:
+    """Return whether tracks are those of a recorder's marks, rather than of whatever an app lights up."""
+    if not any(track.score >= _MIN_BEST_SCORE for track in tracks):
+        return False
+    return len(tracks) < _MANY or float(_agreement(tracks).mean(axis=1).max()) >= _COHERENT_SHARE
+
+
+def _sizes(tracks: Sequence[Track]) -> NDArray[np.float64]:
+    return np.log([max(track.radius, _MIN_RADIUS) for track in tracks])
+
+
+def _agreement(tracks: Sequence[Track]) -> NDArray[np.bool_]:
+    """Return (T, T) which tracks have marks of one size and colour."""
+    sizes = _sizes(tracks)
+    tints = np.array([track.clear.tint for track in tracks])
+    apart = np.linalg.norm(tints[:, None] - tints[None], axis=2)
+    agree: NDArray[np.bool_] = (np.abs(sizes[:, None] - sizes[None]) < _AGREE) & (apart < _AGREE_LEVELS)
+    return agree
+
+
 def one_at_a_time(frames: FrameStore, tracks: Sequence[Track]) -> list[Track]:
-    """Return the tracks of one finger: it is in one place, and what a page shows under it is not a second one."""
+    """Return the tracks of one finger: in one place, and what the page shows under it is no second one."""
     near = _ANSWER_SHARE * min(frames.sizes.small)
     kept: list[Track] = []
     for track in sorted(tracks, key=lambda track: -track.score - 0.03 * min(len(track.spots), 5)):
@@ -110,7 +131,7 @@ def one_at_a_time(frames: FrameStore, tracks: Sequence[Track]) -> list[Track]:
 def _excludes(frames: FrameStore, kept: Track, track: Track, near: float) -> bool:
     """Whether a track cannot be a touch as well as a stronger one."""
     first, last = (float(frames.seconds[index]) for index in (track.spots[0].frame, track.spots[-1].frame))
-    start, end = (float(frames.seconds[index]) for index in (kept.spots[0].frame, kept.last))
+    start, end = (float(frames.seconds[index]) for index in (kept.spots[0].frame, kept.spots[-1].frame))
     if first <= end + _MERGE_SECONDS and last >= start - _MERGE_SECONDS:
         return True
     here, there = track.spots[0], kept.spots[-1]

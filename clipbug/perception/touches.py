@@ -18,7 +18,7 @@ from clipbug.perception.pointer import (
 )
 from clipbug.perception.timeline import Indicator
 from clipbug.perception.touch_spots import find_spots
-from clipbug.perception.touch_tracks import Track, agreeing, find_tracks, one_at_a_time
+from clipbug.perception.touch_tracks import Track, agreeing, find_tracks, is_indicator, one_at_a_time
 
 TouchKind = Literal["tap", "double_tap", "long_press", "swipe"]
 Point = tuple[float, float, float]
@@ -91,7 +91,7 @@ def find_touches(frames: FrameStore) -> FoundTouches:
         clicks = [_click(frames, click) for click in find_clicks(frames, pointer)]
         return FoundTouches(clicks, "other", _color_name(tracks), tuple(thinned_way(frames, pointer)))
     kept = one_at_a_time(frames, agreeing([track for track in tracks if not track.stays]))
-    if not kept:
+    if not is_indicator(kept):
         return FoundTouches()
     touches = _with_double_taps([_touch(frames, track) for track in kept], frames)
     return FoundTouches(touches, _indicator(kept), _color_name(kept))
@@ -129,15 +129,11 @@ def _touch(frames: FrameStore, track: Track) -> Touch:
     )
     start = float(frames.seconds[track.first])
     path = ((start, *path[0][1:]), *path[1:])
-    end = max(float(frames.seconds[track.last]), start)
-    return Touch(start, end, path[0][1], path[0][2], _kind(path, end, frames), track.score, path)
-
-
-def _kind(path: Sequence[Point], end: float, frames: FrameStore) -> TouchKind:
     moved = max(np.hypot(x - path[0][1], y - path[0][2]) for _, x, y in path)
-    if moved > _SWIPE_SHARE * min(frames.width, frames.height):
-        return "swipe"
-    return "long_press" if end - path[0][0] >= _LONG_SECONDS else "tap"
+    is_swipe = moved > _SWIPE_SHARE * min(frames.width, frames.height)
+    end = path[-1][0] if is_swipe else max(float(frames.seconds[track.last]), start)
+    kind: TouchKind = "swipe" if is_swipe else "long_press" if end - start >= _LONG_SECONDS else "tap"
+    return Touch(start, end, path[0][1], path[0][2], kind, track.score, path)
 
 
 def _with_double_taps(touches: Sequence[Touch], frames: FrameStore) -> list[Touch]:
