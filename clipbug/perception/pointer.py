@@ -12,10 +12,11 @@ from clipbug.perception.frames import FrameStore
 from clipbug.perception.touch_spots import Spot
 from clipbug.perception.touch_tracks import Track
 
-_MIN_SCORE = 0.4
+_MIN_SCORE, _MIN_BUSY_SCORE = 0.4, 0.6
+_BUSY_SHARE = 0.05
 _MIN_SPOTS = 4
-_MIN_CELLS = 5
-_CELL = 6.0
+_MIN_CELLS = 7
+_CELL = 12.0
 _MIN_SPREAD_SHARE = 0.25
 _SHAPE = (-2, -2, 9, 13)  # left, top, right, bottom of an arrow round its tip
 _MIN_LIKENESS = 0.28
@@ -31,6 +32,7 @@ _QUIET_SECONDS = 0.28
 _CLICKS_APART_SECONDS = 0.6
 _CHANGED_LEVELS = 16
 _QUIET_SHARE = 0.0006
+_CALM_SHARE = 0.15
 _LOCAL_SHARE = 0.0015
 _PAGE_SHARE = 0.03
 _THIN_SHARE = 0.015
@@ -74,14 +76,18 @@ def find_pointer(frames: FrameStore, spots: Sequence[Spot]) -> Pointer | None:
     """Return the mouse pointer if the spots are those of one object that looks the same wherever it goes."""
     best: dict[int, Spot] = {}
     for spot in spots:
-        if spot.score >= _MIN_SCORE and (spot.frame not in best or best[spot.frame].score < spot.score):
+        is_busy = frames.changed[spot.frame] > _BUSY_SHARE
+        if spot.score < (_MIN_BUSY_SCORE if is_busy else _MIN_SCORE):
+            continue
+        if spot.frame not in best or best[spot.frame].score < spot.score:
             best[spot.frame] = spot
     way = [best[frame] for frame in sorted(best)]
     if len(way) < _MIN_SPOTS:
         return None
     places = np.array([(spot.x, spot.y) for spot in way])
     cells = np.unique((places // _CELL).astype(np.int64), axis=0)
-    is_wide = float(np.ptp(places, axis=0).max()) >= _MIN_SPREAD_SHARE * min(frames.sizes.small)
+    spread = np.quantile(places, 0.9, axis=0) - np.quantile(places, 0.1, axis=0)
+    is_wide = float(spread.max()) >= _MIN_SPREAD_SHARE * min(frames.sizes.small)
     if len(cells) < _MIN_CELLS or not is_wide or _likeness(frames, way) < _MIN_LIKENESS:
         return None
     return Pointer(np.array([spot.frame for spot in way], np.int64), places)
@@ -161,8 +167,11 @@ def _distance(first: Spot, second: Spot) -> float:
 
 
 def _was_quiet(frames: FrameStore, shares: NDArray[np.float64], index: int) -> bool:
-    start = frames.index_at(float(frames.seconds[index]) - _QUIET_SECONDS) + 1
-    return bool((shares[start:index] <= _QUIET_SHARE).all())
+    """Return whether little changed before, compared with what begins to change now."""
+    seconds = float(frames.seconds[index])
+    start = frames.index_at(seconds - _QUIET_SECONDS) + 1
+    peak = float(shares[index : frames.index_at(seconds + _QUIET_SECONDS) + 1].max())
+    return bool((shares[start:index] <= max(_QUIET_SHARE, _CALM_SHARE * peak)).all())
 
 
 def _likeness(frames: FrameStore, way: Sequence[Spot]) -> float:

@@ -16,11 +16,11 @@ _MIN_SCORE = 0.5
 _STAYS_SECONDS = 3.0
 _STAYS_AT_END_SECONDS = 1.2
 _SEEN_SHARE = 0.4
-_MIN_RADIUS, _MAX_RADIUS = 2.0, 22.0
-_MIN_BEST_SCORE = 0.72
+_MIN_RADIUS, _MAX_RADIUS = 3.0, 22.0
+_MIN_BEST_SCORE = 0.66
 _MANY = 12
 _COHERENT_SHARE = 0.35
-_WEAK_SHARE = 0.7
+_WEAK_SHARE, _WEAK_START_SHARE = 0.7, 0.55
 _CLEAR_SHARE = 0.85
 _SECOND_SHARE = 0.9
 _STILL_SHARE = 0.03
@@ -30,6 +30,9 @@ _ANSWER_HELD_SECONDS = 0.4
 _MERGE_SECONDS = 0.08
 _APART_SECONDS = 0.35
 _AGREE_LEVELS = 35.0
+_DIFFER_LEVELS = 100.0
+_USUAL_SHARE = 0.7
+_CLEAR_SCORE = 0.75
 _AGREE = np.log(1.4)
 _DIFFER = np.log(1.75)
 _SURE = 0.9
@@ -85,17 +88,24 @@ def find_tracks(frames: FrameStore, spots: Sequence[Spot]) -> list[Track]:
 
 
 def agreeing(tracks: Sequence[Track]) -> list[Track]:
-    """Return the tracks whose marks are of one size, as those of one recorder are; best also of one colour."""
+    """Return the tracks with marks like most others, as those of one recorder are.
+
+    The weaker a track is, the more it must be like the others.
+    """
     if len(tracks) < 2:
         return list(tracks)
-    sizes = _sizes(tracks)
-    scores = np.array([track.score for track in tracks]) * (sizes < np.log(_MAX_RADIUS))
+    sizes, tints = _sizes(tracks), _tints(tracks)
+    scores = np.array([track.score for track in tracks])
     agree = _agreement(tracks)
-    model = int(np.argmax((agree * scores**2).sum(axis=1)))
+    model = int(np.argmax((agree * (scores * (sizes < np.log(_MAX_RADIUS))) ** 2).sum(axis=1)))
     is_common = int(agree[model].sum()) >= 3
-    limit = 1.1 if is_common else _SURE
+    usual = float(np.median(scores[agree[model]]))
+    apart = np.linalg.norm(tints - tints[model], axis=1)
     differs = np.abs(sizes - sizes[model]) > _DIFFER
-    return [track for track, other in zip(tracks, differs, strict=True) if not other or track.score >= limit]
+    differs |= is_common & (apart > _DIFFER_LEVELS) & (scores < _CLEAR_SCORE)
+    kept = ~differs | (scores >= (1.1 if is_common else _SURE))
+    kept &= agree[model] | (scores >= _USUAL_SHARE * usual)
+    return [track for track, is_kept in zip(tracks, kept, strict=True) if is_kept]
 
 
 def is_indicator(tracks: Sequence[Track]) -> bool:
@@ -109,10 +119,13 @@ def _sizes(tracks: Sequence[Track]) -> NDArray[np.float64]:
     return np.log([max(track.radius, _MIN_RADIUS) for track in tracks])
 
 
+def _tints(tracks: Sequence[Track]) -> NDArray[np.float64]:
+    return np.array([track.clear.tint for track in tracks])
+
+
 def _agreement(tracks: Sequence[Track]) -> NDArray[np.bool_]:
     """Return (T, T) which tracks have marks of one size and colour."""
-    sizes = _sizes(tracks)
-    tints = np.array([track.clear.tint for track in tracks])
+    sizes, tints = _sizes(tracks), _tints(tracks)
     apart = np.linalg.norm(tints[:, None] - tints[None], axis=2)
     agree: NDArray[np.bool_] = (np.abs(sizes[:, None] - sizes[None]) < _AGREE) & (apart < _AGREE_LEVELS)
     return agree
@@ -187,7 +200,8 @@ def _timed(frames: FrameStore, linked: Sequence[Spot]) -> list[Track]:
     """
     best = max(spot.score for spot in linked)
     strong = [index for index, spot in enumerate(linked) if spot.score >= _WEAK_SHARE * best]
-    spots = linked[: strong[-1] + 1]
+    first = next(index for index, spot in enumerate(linked) if spot.score >= _WEAK_START_SHARE * best)
+    spots = linked[first : strong[-1] + 1]
     start = next(index for index, spot in enumerate(spots) if spot.score >= _CLEAR_SHARE * best)
     rest: Sequence[Spot] = ()
     end = spots[-1].frame
@@ -199,7 +213,7 @@ def _timed(frames: FrameStore, linked: Sequence[Spot]) -> list[Track]:
             continue
         if index + 1 == len(spots) or spots[index + 1].frame > _last_frame(frames, spots[start]):
             end = max(_last_frame(frames, spots[start]), spots[index].frame)
-            spots, rest = spots[: index + 1], linked[index + 1 :]
+            spots, rest = spots[: index + 1], linked[first + index + 1 :]
             break
     held = float(frames.seconds[end] - frames.seconds[spots[-1].frame])
     is_at_end = end == len(frames) - 1

@@ -30,6 +30,7 @@ _DOUBLE_SECONDS = 0.3
 _DOUBLE_SHARE = 0.04
 _RING_REACH_SHARE = 0.08
 _MIN_RINGS = 2
+_RINGS_SHARE = 0.6
 _CLICK_CONFIDENCE = 0.6
 _HOLLOW = 0.5
 _HUES = (
@@ -108,7 +109,8 @@ def _clicked(frames: FrameStore, pointer: Pointer, tracks: Sequence[Track]) -> F
         and pointer.is_near(track.spots[0].frame, track.spots[0].x, track.spots[0].y, reach)
     ]
     rings = one_at_a_time(frames, agreeing(rings))
-    if len(rings) >= _MIN_RINGS:
+    clicks = find_clicks(frames, pointer)
+    if len(rings) >= max(_MIN_RINGS, _RINGS_SHARE * len(clicks)):
         touches = _with_double_taps([_touch(frames, track) for track in rings], frames)
         return FoundTouches(touches, "ring", _color_name(rings), way)
     return FoundTouches(

@@ -231,7 +231,7 @@ def test_click_is_told_by_what_changes_under_the_pointer() -> None:
     found = find_touches(Recording(layers=layers).store())
     (touch,) = found.touches
     assert touch.kind == "tap"
-    assert abs(touch.time - 1.7) <= SECONDS
+    assert abs(touch.time - 1.2) <= SECONDS
 
 
 def test_click_rings_round_the_pointer() -> None:
