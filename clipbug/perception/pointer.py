@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -10,7 +9,6 @@ from numpy.typing import NDArray
 
 from clipbug.perception.frames import FrameStore
 from clipbug.perception.touch_spots import Spot
-from clipbug.perception.touch_tracks import Track
 
 _MIN_SCORE, _MIN_BUSY_SCORE = 0.4, 0.6
 _BUSY_SHARE = 0.05
@@ -21,10 +19,6 @@ _MIN_SPREAD_SHARE = 0.25
 _SHAPE = (-2, -2, 9, 13)  # left, top, right, bottom of an arrow round its tip
 _MIN_LIKENESS = 0.28
 _COMPARED = 14
-_MIN_LINKS = 3
-_LINK_SHARE = 0.3
-_LINKED_SHARE = 0.6
-_MOVED_SHARE = 0.2
 _REST_SHARE = 0.04
 _NEAR_SHARE = 0.14
 _OWN_PIXELS = 16
@@ -93,22 +87,6 @@ def find_pointer(frames: FrameStore, spots: Sequence[Spot]) -> Pointer | None:
     return Pointer(np.array([spot.frame for spot in way], np.int64), places)
 
 
-def pointer_of_tracks(frames: FrameStore, tracks: Sequence[Track]) -> Pointer | None:
-    """Return the pointer if the marks are one object that never leaves, such as a dot instead of an arrow."""
-    short = min(frames.sizes.small)
-    links = [
-        second.first - first.last <= 2 and _distance(first.spots[-1], second.spots[0]) < _LINK_SHARE * short
-        for first, second in pairwise(tracks)
-    ]
-    spots = [spot for track in tracks for spot in track.spots]
-    if len(links) < _MIN_LINKS or np.mean(links) < _LINKED_SHARE:
-        return None
-    places = np.array([(spot.x, spot.y) for spot in spots])
-    if float(np.ptp(places, axis=0).max()) < _MOVED_SHARE * short:
-        return None
-    return Pointer(np.array([spot.frame for spot in spots], np.int64), places)
-
-
 def find_clicks(frames: FrameStore, pointer: Pointer) -> list[Click]:
     """Return the clicks: the pointer rests, and what was still begins to change under it, or a page opens."""
     short = min(frames.sizes.small)
@@ -160,10 +138,6 @@ def _changes(frames: FrameStore, pointer: Pointer) -> tuple[NDArray[np.float64],
         part = changed[rows, max(0, round(x - reach)) : round(x + reach) + 1]
         near[index] = np.count_nonzero(part) / changed.size
     return shares, near
-
-
-def _distance(first: Spot, second: Spot) -> float:
-    return float(np.hypot(first.x - second.x, first.y - second.y))
 
 
 def _was_quiet(frames: FrameStore, shares: NDArray[np.float64], index: int) -> bool:

@@ -12,7 +12,7 @@ from clipbug.perception.touch_spots import Spot, patch
 _GAP_SECONDS = 0.27
 _LINK_SHARE = 0.21
 _SAME_PLACE_SHARE = 0.06
-_MIN_SCORE = 0.5
+_MIN_SCORE = 0.52
 _STAYS_SECONDS = 3.0
 _STAYS_AT_END_SECONDS = 1.2
 _SEEN_SHARE = 0.4
@@ -20,7 +20,8 @@ _MIN_RADIUS, _MAX_RADIUS = 3.0, 22.0
 _MIN_BEST_SCORE = 0.66
 _MANY = 12
 _COHERENT_SHARE = 0.35
-_WEAK_SHARE, _WEAK_START_SHARE = 0.7, 0.55
+_WEAK_SHARE, _WEAK_START_SHARE = 0.7, 0.65
+_BLINK_PIXELS, _BLINK_SHARE = 1.5, 0.12
 _CLEAR_SHARE = 0.85
 _SECOND_SHARE = 0.9
 _STILL_SHARE = 0.03
@@ -85,6 +86,21 @@ def find_tracks(frames: FrameStore, spots: Sequence[Spot]) -> list[Track]:
         for track in _timed(frames, group)
     ]
     return sorted(tracks, key=lambda track: track.first)
+
+
+def passing(frames: FrameStore, tracks: Sequence[Track]) -> list[Track]:
+    """Return the tracks without what stays on the screen, and without what blinks at one place."""
+    return [track for track in tracks if not track.stays and not _blinks(frames, track, tracks)]
+
+
+def _blinks(frames: FrameStore, track: Track, tracks: Sequence[Track]) -> bool:
+    same = [
+        other
+        for other in tracks
+        if np.hypot(other.best.x - track.best.x, other.best.y - track.best.y) < _BLINK_PIXELS
+    ]
+    steps = np.diff([float(frames.seconds[other.first]) for other in same])
+    return len(steps) >= 2 and float(np.ptp(steps)) < _BLINK_SHARE * float(np.median(steps))
 
 
 def agreeing(tracks: Sequence[Track]) -> list[Track]:

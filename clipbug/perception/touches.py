@@ -13,12 +13,11 @@ from clipbug.perception.pointer import (
     Pointer,
     find_clicks,
     find_pointer,
-    pointer_of_tracks,
     thinned_way,
 )
 from clipbug.perception.timeline import Indicator
 from clipbug.perception.touch_spots import find_spots
-from clipbug.perception.touch_tracks import Track, agreeing, find_tracks, is_indicator, one_at_a_time
+from clipbug.perception.touch_tracks import Track, agreeing, find_tracks, is_indicator, one_at_a_time, passing
 
 TouchKind = Literal["tap", "double_tap", "long_press", "swipe"]
 Point = tuple[float, float, float]
@@ -87,11 +86,7 @@ def find_touches(frames: FrameStore) -> FoundTouches:
     pointer = find_pointer(frames, spots.pointers)
     if pointer is not None:
         return _clicked(frames, pointer, tracks)
-    pointer = pointer_of_tracks(frames, tracks)
-    if pointer is not None:
-        clicks = [_click(frames, click) for click in find_clicks(frames, pointer)]
-        return FoundTouches(clicks, "other", _color_name(tracks), tuple(thinned_way(frames, pointer)))
-    kept = one_at_a_time(frames, agreeing([track for track in tracks if not track.stays]))
+    kept = one_at_a_time(frames, agreeing(passing(frames, tracks)))
     if not is_indicator(kept):
         return FoundTouches()
     touches = _with_double_taps([_touch(frames, track) for track in kept], frames)
@@ -160,7 +155,7 @@ def _with_double_taps(touches: Sequence[Touch], frames: FrameStore) -> list[Touc
 
 def _indicator(tracks: Sequence[Track]) -> Indicator:
     """Return whether the marks are filled or hollow."""
-    hollow = float(np.median([track.best.hollow for track in tracks]))
+    hollow = float(np.quantile([track.clear.hollow for track in tracks], 0.25))
     return "ring" if hollow > _HOLLOW else "disc"
 
 

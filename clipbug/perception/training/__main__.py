@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -93,15 +94,17 @@ def export(network: TouchNetwork, path: Path) -> None:
     network.eval()
     example = torch.zeros(1, 9, 96, 96)
     axes = {"frames": {2: "height", 3: "width"}, "heat": {2: "rows", 3: "columns"}}
-    torch.onnx.export(
-        nn.Sequential(network, nn.Sigmoid()),
-        (example,),
-        str(path),
-        input_names=["frames"],
-        output_names=["heat"],
-        dynamic_axes=axes,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():  # the newer exporter ties the sizes of the scales to those of the example
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            nn.Sequential(network, nn.Sigmoid()),
+            (example,),
+            str(path),
+            input_names=["frames"],
+            output_names=["heat"],
+            dynamic_axes=axes,
+            dynamo=False,
+        )
 
 
 def _batches(screens: list[list[Picture]], seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
