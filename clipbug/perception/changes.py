@@ -20,6 +20,8 @@ _DIM_FIT_LEVELS = 7.0
 _DIM_RANGE = (0.2, 0.92)
 _MIN_DIM_AREA, _MAX_DIM_AREA = 0.25, 0.97
 _MIN_SPOT = 3
+_MIN_TEXT_SHIFT = 8  # small pixels
+_MIN_SHIFTED_LINES, _MIN_SHIFTED_SHARE = 3, 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ def _change(frames: FrameStore, motion: Motion, moments: Sequence[Moment], place
     changed = differing(a, b) & calm
     share = float(np.count_nonzero(changed)) / changed.size
     shift = find_shift(a, b) if share > 0.01 else None
+    if shift is None and share > 0.01:
+        shift = _shift_of_text(before.texts, after.texts, frames.scale, len(b))
     dx, dy = (shift.dx * frames.scale, shift.dy * frames.scale) if shift else (0.0, 0.0)
     vanished = _missing_after(before.texts, after.texts, dx, dy)
     appeared = _missing_after(after.texts, before.texts, -dx, -dy)
@@ -131,6 +135,23 @@ def _change(frames: FrameStore, motion: Motion, moments: Sequence[Moment], place
         kept=kept,
         dims=dims,
     )
+
+
+def _shift_of_text(before: Sequence[Line], after: Sequence[Line], scale: float, height: int) -> Shift | None:
+    """Return the vertical shift that most of the lines found again have in common."""
+    moves = []
+    for line in before:
+        same = [other for other in after if other.text == line.text and len(line.text) > 2]
+        if len(same) == 1 and abs(same[0].box[0] - line.box[0]) < line.height:
+            moves.append(same[0].center[1] - line.center[1])
+    moves = [move for move in moves if abs(move) > _MIN_TEXT_SHIFT * scale]
+    if len(moves) < _MIN_SHIFTED_LINES:
+        return None
+    usual = float(np.median(moves))
+    alike = sum(abs(move - usual) < 3 * scale for move in moves)
+    if alike < max(_MIN_SHIFTED_LINES, _MIN_SHIFTED_SHARE * len(moves)):
+        return None
+    return Shift(0, round(usual / scale), 0, height, alike / len(moves))
 
 
 def _largest_blob(changed: NDArray[np.bool_], scale: float) -> Box | None:

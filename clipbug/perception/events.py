@@ -1,69 +1,23 @@
 """What the user did, from touches that were seen, text that was typed, and what changed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 from clipbug.perception.changes import Change
-from clipbug.perception.frames import FrameStore
-from clipbug.perception.inferred import infer_taps
+from clipbug.perception.inferred import InferredTap, infer_taps
 from clipbug.perception.keyboard import keyboard_top
-from clipbug.perception.moments import Moment
-from clipbug.perception.names import Place, Target, name_target
-from clipbug.perception.screens import Stay
+from clipbug.perception.names import Target, name_target
+from clipbug.perception.reading import EFFECT_SHARE, Reading
 from clipbug.perception.timeline import Direction, Event
-from clipbug.perception.touches import FoundTouches, Touch
-from clipbug.perception.typed_text import Typed, is_same_field
+from clipbug.perception.touches import Touch
+from clipbug.perception.typed_text import Typed, is_alike, is_same_field
 
-_BEFORE_SECONDS = 0.05
-_EFFECT_SECONDS = 1.2
-_EFFECT_SHARE = 0.0015
 _SCROLL_REACH_SECONDS = 0.8
 _MERGE_SCROLLS_SECONDS = 0.5
 _TYPING_MARGIN_SECONDS = 0.35
 _SCROLLED_TO = 0.75
 _LABEL_MOMENTS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """All that was found in a recording so far, for the parts that build on it."""
-
-    frames: FrameStore
-    moments: Sequence[Moment]
-    changes: Sequence[Change]
-    stays: Sequence[Stay]
-    typed: Sequence[Typed]
-    found: FoundTouches
-
-    def moment_before(self, seconds: float) -> int:
-        """Return the last moment that was shown before a time."""
-        index = self.frames.index_at(seconds - _BEFORE_SECONDS)
-        places = [place for place, moment in enumerate(self.moments) if moment.first <= index]
-        return places[-1] if places else 0
-
-    def screen_of(self, moment: int) -> int:
-        """Return the number of the screen that a moment belongs to."""
-        return next(number for number, stay in enumerate(self.stays) if stay.first <= moment <= stay.last)
-
-    def place(self, moment: int) -> Place:
-        """Return what a touch at that moment can hit."""
-        shown = self.moments[moment]
-        return Place(
-            lines=shown.texts,
-            picture=self.frames.picture(shown.frame),
-            scale=self.frames.reading_scale,
-            width=self.frames.width,
-            height=self.frames.height,
-            dialog=self.stays[self.screen_of(moment)].dialog,
-        )
-
-    def has_effect(self, start: float, end: float) -> bool:
-        """Return whether something changes soon after a touch."""
-        return any(
-            start - 0.1 <= change.start_seconds <= end + _EFFECT_SECONDS
-            and (change.share > _EFFECT_SHARE or bool(change.appeared or change.vanished))
-            for change in self.changes
-        )
+_LIKE = 0.5
 
 
 def find_events(reading: Reading) -> list[Event]:
@@ -78,19 +32,52 @@ def find_events(reading: Reading) -> list[Event]:
         if scroll is not None:
             used.add(scroll)
         events.append(_touch_event(reading, touch, scrolls[scroll] if scroll is not None else None))
-    taps = [event for event in events if event.kind != "swipe"]
+    touched = [event for event in events if event.kind != "swipe"]
     for number, scroll_event in enumerate(scrolls):
-        if number not in used and not any(_causes(tap, scroll_event) for tap in taps):
+        if number not in used and not any(_causes(tap, scroll_event) for tap in touched):
             events.append(scroll_event)
     events.extend(_type_event(reading, typed) for typed in reading.typed)
+    sent = _sent(reading)
+    events.extend(_enter_event(reading, change) for change in sent)
     if reading.found.indicator == "none" and not reading.found.touches:
-        events.extend(
-            _inferred_event(reading, tap.seconds, tap.x, tap.y, tap.moment)
-            for tap in infer_taps(
-                reading.frames, reading.moments, reading.changes, reading.stays, reading.typed
-            )
-        )
+        explained = [change.start_seconds for change in sent]
+        taps = infer_taps(reading.frames, reading.moments, reading.changes, reading.stays, reading.typed)
+        events.extend(_inferred_event(reading, tap) for tap in taps if tap.seconds not in explained)
     return sorted(events, key=lambda event: event.time_seconds)
+
+
+def _sent(reading: Reading) -> list[Change]:
+    """Return the changes at which a field that was typed into is emptied, and nothing was touched."""
+    found = []
+    for typed in reading.typed:
+        for change in reading.changes[typed.after : typed.after + 2]:
+            emptied = [line for line in change.vanished if is_same_field(line, typed.line)]
+            shown = [
+                line
+                for line in reading.moments[change.after].texts
+                if is_same_field(line, typed.line) and is_alike(line.text, typed.initial)
+            ]
+            touched = any(
+                touch.time - 0.1 <= change.start_seconds <= touch.end + _SCROLL_REACH_SECONDS
+                for touch in reading.found.touches
+            )
+            if emptied and shown and not touched and change.share > EFFECT_SHARE:
+                found.append(change)
+                break
+    return found
+
+
+def _enter_event(reading: Reading, change: Change) -> Event:
+    return Event(
+        time_seconds=change.start_seconds,
+        end_seconds=change.start_seconds,
+        kind="key",
+        target="Enter",
+        target_kind="key",
+        screen=reading.screen_of(change.before),
+        changed=True,
+        confidence=0.6,
+    )
 
 
 def _scrolls(reading: Reading) -> list[Event]:
@@ -177,7 +164,7 @@ def _touch_event(reading: Reading, touch: Touch, scroll: Event | None) -> Event:
         }
         return scroll.model_copy(update=update)
     direction = _direction(touch) if touch.kind == "swipe" else None
-    target = name_target(reading.place(moment), touch.x, touch.y)
+    target = name_target(reading.place(moment, touch.time), touch.x, touch.y)
     return Event(
         time_seconds=touch.time,
         end_seconds=touch.end,
@@ -203,8 +190,8 @@ def _direction(touch: Touch) -> Direction | None:
     return "down" if dy > 0 else "up"
 
 
-def _inferred_event(reading: Reading, seconds: float, x: float | None, y: float | None, moment: int) -> Event:
-    known = x is not None and y is not None
+def _inferred_event(reading: Reading, tap: InferredTap) -> Event:
+    seconds, x, y, moment = tap.seconds, tap.x, tap.y, tap.moment
     target = name_target(reading.place(moment), x, y) if x is not None and y is not None else None
     return Event(
         time_seconds=seconds,
@@ -217,7 +204,7 @@ def _inferred_event(reading: Reading, seconds: float, x: float | None, y: float 
         target_box=target.box if target else None,
         screen=reading.screen_of(moment),
         changed=True,
-        confidence=0.5 if known else 0.3,
+        confidence=0.5 if target else 0.3,
     )
 
 
@@ -247,16 +234,31 @@ def _field_name(reading: Reading, typed: Typed) -> Target:
     here = name_target(before, min(left + 0.5 * (bottom - top), right), (top + bottom) / 2)
     if here.kind == "field" and here.name:
         return here
+    texts = [other.text for other in reading.typed]
+    screen = reading.stays[reading.screen_of(typed.before)]
     placeholders = [
         line
-        for moment in reading.moments[max(0, typed.before - _LABEL_MOMENTS) : typed.before + 1]
+        for moment in reading.moments[max(screen.first, typed.before - _LABEL_MOMENTS) : typed.before + 1]
         for line in moment.texts
-        if typed.initial and is_same_field(line, typed.line)
+        if typed.initial and is_same_field(line, typed.line) and not _is_typed(line.text, texts)
     ]
+    alike = [line for line in placeholders if _is_like(line.text, typed.initial)]
+    placeholders = alike if alike or not _is_typed(typed.initial, texts) else placeholders
+    if not placeholders and typed.initial:
+        return Target(typed.initial, "field", typed.box)
     if placeholders:  # the best reading: a pointer or caret may cover some of the others
         best = max(placeholders, key=lambda line: line.confidence)
         return Target(best.text, "field", typed.box)
     return here if here.kind in ("text", "field") else Target(None, "field", typed.box)
+
+
+def _is_typed(text: str, typed: Sequence[str]) -> bool:
+    """Whether a field holds the beginning of what is typed into it, rather than its placeholder."""
+    return any(other.lower().startswith(text.lower()) for other in typed)
+
+
+def _is_like(text: str, initial: str) -> bool:
+    return SequenceMatcher(None, text, initial).ratio() >= _LIKE
 
 
 def _is_on_keys(reading: Reading, touch: Touch) -> bool:

@@ -141,7 +141,9 @@ class FrameStore:
 
     def picture(self, index: int) -> Picture:
         """Return the large RGB picture (H, W, 3) of a frame that `picture_index` gave."""
-        return cv2.imdecode(self._pictures[index], cv2.IMREAD_COLOR_RGB).astype(np.uint8, copy=False)
+        bgr = cv2.imdecode(self._pictures[index], cv2.IMREAD_COLOR)
+        assert bgr is not None, "it was packed here"
+        return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
     def _read(self, source: FrameSource) -> None:
         height, width = self.sizes.small

@@ -60,7 +60,8 @@ def _is_by_user(
     stays: Sequence[Stay],
     typed: Sequence[Typed],
 ) -> bool:
-    if change.shift is not None and change.shift.dy:
+    is_one_screen = any(stay.first <= change.before and change.after <= stay.last for stay in stays)
+    if change.shift is not None and change.shift.dy and is_one_screen:
         return False
     if any(run.start - 0.1 <= change.start_seconds <= run.end + 0.1 for run in typed):
         return False

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbug.perception.frames import FrameStore, Picture
+from clipbug.perception.content_box import is_inside
+from clipbug.perception.frames import FrameStore
 from clipbug.perception.plateaus import Plateau, differing
 from clipbug.perception.text import Line, TextReader
+from clipbug.perception.timeline import Box
 
 _LITTLE_SHARE = 0.0003  # about two letters
 _MAX_PER_PLATEAU = 5
@@ -35,14 +37,19 @@ class Moment:
         return tuple(line for line in self.lines if line.is_readable)
 
 
-def read_moments(frames: FrameStore, plateaus: list[Plateau], reader: TextReader) -> list[Moment]:
-    """Return the moments in order, each with its text."""
+def read_moments(
+    frames: FrameStore, plateaus: list[Plateau], reader: TextReader, content_box: Box | None = None
+) -> list[Moment]:
+    """Return the moments in order, each with the text inside `content_box`."""
     moments = []
     for plateau in plateaus:
         chosen = _frames_of(frames, plateau)
         starts = [plateau.first, *(before + 1 for before in chosen[:-1])]
         for start, end, frame in zip(starts, [*chosen[:-1], plateau.last], chosen, strict=True):
-            moments.append(Moment(start, end, frame, read_frame(frames, frame, reader)))
+            lines = read_frame(frames, frame, reader)
+            if content_box is not None:
+                lines = tuple(line for line in lines if is_inside(content_box, line.center))
+            moments.append(Moment(start, end, frame, lines))
     return moments
 
 
@@ -53,11 +60,6 @@ def read_frame(frames: FrameStore, frame: int, reader: TextReader) -> tuple[Line
     scaled = (line.scaled(frames.reading_scale) for line in lines)
     # What cannot be read in a status bar is its icons.
     return tuple(line for line in scaled if line.is_readable or line.center[1] > limit)
-
-
-def large_picture(frames: FrameStore, frame: int) -> Picture:
-    """Return the large picture nearest to a frame."""
-    return frames.picture(frames.picture_index(frame))
 
 
 def _frames_of(frames: FrameStore, plateau: Plateau) -> list[int]:

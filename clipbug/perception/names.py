@@ -36,6 +36,7 @@ class Place:
         picture: the large picture, whose pixels are `scale` of the recording's.
         width, height: of the recording.
         dialog: box of an open dialog.
+        is_start: whether it is the screen that the recording begins with.
     """
 
     lines: Sequence[Line]
@@ -44,6 +45,7 @@ class Place:
     width: float
     height: float
     dialog: Box | None = None
+    is_start: bool = False
 
     @property
     def unit(self) -> float:
@@ -67,6 +69,8 @@ def name_target(place: Place, x: float, y: float) -> Target:
     if hit is not None and not (widget in _STATES and len(hit.text) == 1):
         if widget in ("back", "menu", "close") and _is_beside(hit, x, unit):
             return Target(widget, widget)
+        if _is_back_label(place, hit):
+            return Target("back", "back", hit.box)
         return _text_target(place, lines, hit)
     if widget in _STATES:
         label = _label_in_row(lines, x, y, unit, place.width)
@@ -119,10 +123,19 @@ def _kind_of_text(place: Place, line: Line) -> str:
     return "tab" if line.center[1] > 0.9 * place.height else "text"
 
 
+def _is_back_label(place: Place, line: Line) -> bool:
+    """Whether an arrow stands before the first label of the bar at the top, as on iOS."""
+    unit = place.unit
+    if line.center[1] > _BAR_SHARE * place.height or line.box[0] > 0.16 * place.width:
+        return False
+    x, y = line.box[0] - 7 * unit, line.center[1]
+    return x > 0 and widget_at(place.picture, x / place.scale, y / place.scale, unit / place.scale) == "back"
+
+
 def _corner(place: Place, x: float) -> Target | None:
     """The usual buttons at the ends of the bar at the top."""
     if x < 0.16 * place.width:
-        return Target("back", "back")
+        return Target("menu", "menu") if place.is_start else Target("back", "back")
     if x > 0.86 * place.width:
         return Target("menu", "menu")
     return None
@@ -151,7 +164,7 @@ def _above(lines: Sequence[Line], line: Line, gap: float) -> Line | None:
 def _field_label(lines: Sequence[Line], hit: Line) -> Line | None:
     """Return the label over a field whose placeholder repeats it ("Name" over "Your name")."""
     label = _above(lines, hit, 1.6)
-    if label is None or len(label.text) >= len(hit.text):
+    if label is None or len(label.text) >= len(hit.text) or not label.text[0].isalnum():
         return None
     return label if _shares_word(label, hit) else None
 
@@ -165,7 +178,9 @@ def _row_title(lines: Sequence[Line], hit: Line) -> Line | None:
     """Return the title of a list row whose second line was hit: larger and just above it."""
     title = _above(lines, hit, _ROW_GAP)
     is_last = all(_above(lines, other, _ROW_GAP) is not hit for other in lines)
-    return title if title is not None and is_last and title.height >= 1.06 * hit.height else None
+    if title is None or not is_last or not title.text[0].isalnum():
+        return None
+    return title if title.height >= 1.06 * hit.height else None
 
 
 def _is_beside(line: Line, x: float, unit: float) -> bool:

@@ -16,7 +16,9 @@ _DETECTION_PORTRAIT, _DETECTION_LANDSCAPE = 960, 1600
 _MIN_DETECTION_SIDE = 64
 _GAP_SHARE = 0.75  # of a line's height; spaces between words are a third of it
 _INK_LEVELS = 36
-_CARET_WIDTH, _CARET_FILL = 0.12, 0.9
+_MAX_CARET_COLUMNS, _CARET_FILL = 3, 0.9
+_MIN_COLUMNS = 4
+_NEAR_SHARE = 1.2  # of a line's height
 _BORDER_SHARE = 0.6
 
 
@@ -58,7 +60,8 @@ class RapidOcr:
         factor = min(1.0, max(limit / max(height, width), _MIN_DETECTION_SIDE / min(height, width)))
         bgr = _bgr(picture)
         if factor < 1:
-            bgr = cv2.resize(bgr, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+            size = max(1, round(width * factor)), max(1, round(height * factor))
+            bgr = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         found = self._loaded()(bgr, use_det=True, use_cls=False, use_rec=False)
         if found is None or getattr(found, "boxes", None) is None:
             return []
@@ -133,21 +136,38 @@ def without_caret(crop: Picture) -> Picture:
     ink = np.abs(luma - np.median(luma)) > _INK_LEVELS
     ink[ink.mean(axis=1) > _BORDER_SHARE] = False  # the outline of a field
     columns = np.flatnonzero(ink.any(axis=0))
-    runs = np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)
-    if len(runs) < 2:
+    if len(columns) < _MIN_COLUMNS:
         return crop
     cleaned = crop
-    for run, rest in ((runs[0], runs[1:]), (runs[-1], runs[:-1])):
-        letters = np.flatnonzero(ink[:, rest[0][0] : rest[-1][-1] + 1].any(axis=1))
-        rows = np.flatnonzero(ink[:, run].any(axis=1))
-        is_stroke = ink[rows[0] : rows[-1] + 1, run].all(axis=1).mean() > _CARET_FILL
-        is_thin = len(run) <= max(2, _CARET_WIDTH * len(letters))
-        is_taller = rows[0] <= letters[0] and rows[-1] > letters[-1]
-        if is_stroke and is_thin and is_taller:
+    for end in (columns, columns[::-1]):
+        stroke = _caret_columns(ink, end)
+        if stroke is not None:
             cleaned = cleaned.copy() if cleaned is crop else cleaned
-            margin = slice(max(0, run[0]), min(width, run[-1] + 2))
+            margin = slice(max(0, min(stroke)), min(width, max(stroke) + 2))
             cleaned[:, margin] = np.median(crop.reshape(-1, 3), axis=0).astype(np.uint8)
     return cleaned
+
+
+def _caret_columns(ink: NDArray[np.bool_], columns: NDArray[np.int64]) -> list[int] | None:
+    """Return the columns of a caret at an end of the text; None if there is none.
+
+    Args:
+        ink: (h, w) where there is ink.
+        columns: those with ink, the end to look at first.
+    """
+    direction = 1 if columns[-1] > columns[0] else -1
+    for width in range(_MAX_CARET_COLUMNS, 0, -1):
+        stroke = [int(column) for column in columns if (column - columns[0]) * direction < width]
+        distances = (columns - columns[0]) * direction
+        others = columns[(distances > width) & (distances < _NEAR_SHARE * len(ink))]
+        if len(others) < 2:
+            return None
+        rows = np.flatnonzero(ink[:, stroke].any(axis=1))
+        letters = np.flatnonzero(ink[:, others].any(axis=1))
+        is_stroke = ink[rows[0] : rows[-1] + 1, stroke].all(axis=1).mean() > _CARET_FILL
+        if is_stroke and rows[0] < letters[0] and rows[-1] > letters[-1]:
+            return stroke
+    return None
 
 
 def _bgr(picture: Picture) -> Picture:

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from clipbug.perception.events import Reading
 from clipbug.perception.moments import Moment
 from clipbug.perception.plateaus import Motion
+from clipbug.perception.reading import Reading
 from clipbug.perception.screens import Stay, is_chrome
 from clipbug.perception.text import Line
 from clipbug.perception.timeline import Event, Problem
@@ -20,7 +20,7 @@ _CRASH = re.compile(
 )
 _ERROR = re.compile(
     r"\b(something went wrong|went wrong|an? (unknown |unexpected |internal )?error|error:|error code|"
-    r"\w+(Error|Exception)\b:?|failed to|could ?n.t|could not|cannot be|unable to|request failed|"
+    r"\w+(Error|Exception)\b:?|failed to|could ?n.t|could not|cannot be (?!undone)|unable to|request failed|"
     r"server error|try again later|invalid \w+|fehler|erreur|出错|错误)",
     re.IGNORECASE,
 )

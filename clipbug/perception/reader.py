@@ -3,12 +3,14 @@
 from collections.abc import Callable, Sequence
 
 from clipbug.perception.changes import find_changes
-from clipbug.perception.events import Reading, find_events
+from clipbug.perception.content_box import find_content_box
+from clipbug.perception.events import find_events
 from clipbug.perception.frames import FrameSource, FrameStore
 from clipbug.perception.moments import Moment, read_moments
 from clipbug.perception.ocr import OcrEngine
 from clipbug.perception.plateaus import find_motion, find_plateaus
 from clipbug.perception.problems import find_problem
+from clipbug.perception.reading import Reading
 from clipbug.perception.screens import find_stays, find_theme, make_screens
 from clipbug.perception.scripts import UNKNOWN_SCRIPT
 from clipbug.perception.text import TextReader
@@ -39,7 +41,8 @@ def read_timeline(
     """
     frames = FrameStore(source)
     motion = find_motion(frames)
-    moments = read_moments(frames, find_plateaus(frames, motion), TextReader(engine))
+    box = find_content_box(frames, motion)
+    moments = read_moments(frames, find_plateaus(frames, motion), TextReader(engine), box)
     changes = find_changes(frames, motion, moments)
     reading = Reading(
         frames=frames,
@@ -57,7 +60,7 @@ def read_timeline(
         duration_seconds=frames.duration_seconds,
         width=frames.width,
         height=frames.height,
-        content_box=(0.0, 0.0, float(frames.width), float(frames.height)),
+        content_box=box,
         indicator=found.indicator,
         indicator_color=found.indicator_color,
         theme=find_theme(frames),

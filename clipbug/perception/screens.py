@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +25,13 @@ _POINTER_BAR = re.compile(r"^(P: ?\d|[XY]v?: ?-?\d|d[XY]: ?-?\d|Prs: ?\d|Size: ?
 _PROMINENT, _CENTRAL = 0.8, 0.12
 _BAR_SHARE, _MAX_TITLE_WORDS = 0.15, 5
 _GONE_SHARE = 0.6
+_OTHER_TITLE = 0.6
 _SIDE_REACH, _EDGE_LEVELS, _MIN_EDGE_SHARE = 3, 8, 0.6
 _BLACK_LEVEL = 14
 _BLANK_CONTRAST = 5.0
 _DARK_LEVEL = 105
 _LOADING = re.compile(r"^(loading|please wait|wird geladen|chargement|cargando|加载中)\b", re.IGNORECASE)
-_MAX_LOADING_TEXTS = 2
+_MAX_LOADING_TEXTS, _MAX_BLANK_TEXTS = 2, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,13 @@ def find_stays(
         kinds.append(_kind(frames, motion, moments[place], dialog))
     for place, kind in enumerate(kinds):
         stay = stays[-1] if stays else None
-        if stay is not None and stay.kind == kind and _is_same_screen(changes[place - 1], kind):
+        is_same = (
+            stay is not None
+            and stay.kind == kind
+            and _is_same_screen(changes[place - 1], kind)
+            and not _has_new_heading(moments[place - 1], moments[place], frames.height)
+        )
+        if stay is not None and is_same:
             stays[-1] = replace(stay, last=place)
         else:
             stays.append(Stay(place, place, kind, dialogs[place]))
@@ -92,11 +100,11 @@ def find_title(lines: Sequence[Line], height: float, dialog: Box | None = None) 
     head = [line for line in head if line.box[1] < _TITLE_SHARE * height]
     if not head:
         return None
-    width = max(line.box[2] for line in lines)
+    left, right = min(line.box[0] for line in lines), max(line.box[2] for line in lines)
     tallest = max(line.height for line in head)
     tall = [line for line in head if line.height >= _PROMINENT * tallest]
     row = [line for line in head if abs(line.center[1] - tall[0].center[1]) < 0.5 * tall[0].height]
-    central = [line for line in row if abs(line.center[0] - width / 2) < _CENTRAL * width]
+    central = [line for line in row if abs(2 * line.center[0] - left - right) < 2 * _CENTRAL * (right - left)]
     best = central[0] if central and len(row) > 1 else tall[0]
     words = len(best.text.split())
     is_bar = best.center[1] < _BAR_SHARE * height and words <= _MAX_TITLE_WORDS
@@ -186,7 +194,7 @@ def _kind(frames: FrameStore, motion: Motion, moment: Moment, dialog: Box | None
     busy = float(motion.busy[moment.first : moment.last + 1].any(axis=0).mean())
     if not low and flat < 0.05 and 0 < busy < 0.06:
         return "loading"
-    return "blank" if not low and flat < 0.004 else "page"
+    return "blank" if not low and flat < 0.004 and len(texts) <= _MAX_BLANK_TEXTS else "page"
 
 
 def _is_same_screen(change: Change, kind: ScreenKind) -> bool:
@@ -199,6 +207,15 @@ def _is_same_screen(change: Change, kind: ScreenKind) -> bool:
     if change.share < _SMALL_CHANGE:
         return change.kept >= _SOME_KEPT
     return change.kept >= _MANY_KEPT and len(change.vanished) + len(change.appeared) > 0
+
+
+def _has_new_heading(before: Moment, after: Moment, height: float) -> bool:
+    """Return whether another title stands in the bar at the top, which scrolling does not move."""
+    old, new = (find_title(moment.texts, height) for moment in (before, after))
+    if old is None or new is None or max(old.center[1], new.center[1]) > _BAR_SHARE * height:
+        return False
+    is_there = abs(old.center[1] - new.center[1]) < 0.3 * old.height
+    return is_there and SequenceMatcher(None, old.text, new.text).ratio() < _OTHER_TITLE
 
 
 def _screen(frames: FrameStore, moments: Sequence[Moment], stays: Sequence[Stay], number: int) -> Screen:

@@ -81,7 +81,8 @@ class _Run:
         if step.growth.start - last.growth.end > _MAX_PAUSE_SECONDS:
             return False
         reached = last.line.text
-        if step.change.kept < _MIN_KEPT and 2 * _common(step.line.text, reached) < len(reached):
+        shared = _common(_without_icon(step.line.text), _without_icon(reached))
+        if step.change.kept < _MIN_KEPT and 2 * shared < len(_without_icon(reached)):
             return False
         return step.initial == reached or _common(step.initial, reached) >= len(step.initial) / 2 > 0
 
@@ -220,13 +221,14 @@ def _is_placeholder(line: Line, runs: Sequence[_Run], moments: Sequence[Moment])
         if not is_same_field(line, run.steps[0].line):
             continue
         for moment in moments[: run.steps[0].change.before + 1]:
-            if any(is_same_field(line, other) and _is_alike(line, other) for other in moment.texts):
+            if any(is_same_field(line, other) and is_alike(line.text, other.text) for other in moment.texts):
                 return True
     return False
 
 
-def _is_alike(one: Line, other: Line) -> bool:
-    return one.text == other.text or SequenceMatcher(None, one.text, other.text).ratio() > _ALIKE
+def is_alike(one: str, other: str) -> bool:
+    """Return whether two texts are readings of the same one."""
+    return one == other or SequenceMatcher(None, one, other).ratio() > _ALIKE
 
 
 def _typed_text(line: Line, initial: str, left: float) -> str:
@@ -246,6 +248,12 @@ def _typed_text(line: Line, initial: str, left: float) -> str:
     if text and set(text) <= _DOTS:  # a password: as many dots as were shown
         text = "•" * sum(3 if letter == "…" else 1 for letter in text)
     return text
+
+
+def _without_icon(text: str) -> str:
+    """Return a text without a short first word, which may be the icon of a field, read in several ways."""
+    first, _, rest = text.partition(" ")
+    return rest if rest and len(first) <= 2 else text
 
 
 def _common(one: str, other: str) -> int:

@@ -76,7 +76,7 @@ def _object(event: Event, bold: Mark) -> str:
     if kind in _ICONS and event.target in (kind, None):
         return _ICONS[kind]
     if kind == "area" or event.target is None:
-        return f"at the {event.target}" if event.target else "the screen"
+        return f"at the {event.target}" if event.target else "at a place that cannot be told"
     widget = _WIDGETS.get(kind)
     is_named_so = event.target == kind
     return (
