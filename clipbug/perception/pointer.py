@@ -19,11 +19,14 @@ _MIN_SPREAD_SHARE = 0.25
 _SHAPE = (-2, -2, 9, 13)  # left, top, right, bottom of an arrow round its tip
 _MIN_LIKENESS = 0.28
 _COMPARED = 14
+_SURE_SCORE = 0.7
+_FLAT_LEVELS = 4.0
 _REST_SHARE = 0.04
 _NEAR_SHARE = 0.14
 _OWN_PIXELS = 16
 _QUIET_SECONDS = 0.28
 _CLICKS_APART_SECONDS = 0.6
+_EFFECT_SECONDS = 2.6
 _CHANGED_LEVELS = 16
 _QUIET_SHARE = 0.0006
 _CALM_SHARE = 0.15
@@ -75,14 +78,14 @@ def find_pointer(frames: FrameStore, spots: Sequence[Spot]) -> Pointer | None:
             continue
         if spot.frame not in best or best[spot.frame].score < spot.score:
             best[spot.frame] = spot
-    way = [best[frame] for frame in sorted(best)]
-    if len(way) < _MIN_SPOTS:
+    way, likeness = _alike(frames, [best[frame] for frame in sorted(best)])
+    if len(way) < _MIN_SPOTS or likeness < _MIN_LIKENESS:
         return None
     places = np.array([(spot.x, spot.y) for spot in way])
     cells = np.unique((places // _CELL).astype(np.int64), axis=0)
     spread = np.quantile(places, 0.9, axis=0) - np.quantile(places, 0.1, axis=0)
     is_wide = float(spread.max()) >= _MIN_SPREAD_SHARE * min(frames.sizes.small)
-    if len(cells) < _MIN_CELLS or not is_wide or _likeness(frames, way) < _MIN_LIKENESS:
+    if len(cells) < _MIN_CELLS or not is_wide:
         return None
     return Pointer(np.array([spot.frame for spot in way], np.int64), places)
 
@@ -92,6 +95,7 @@ def find_clicks(frames: FrameStore, pointer: Pointer) -> list[Click]:
     short = min(frames.sizes.small)
     shares, near = _changes(frames, pointer)
     clicks: list[Click] = []
+    effect: tuple[float, float, float] | None = None
     for index in range(1, len(frames)):
         if not (near[index] > _LOCAL_SHARE or shares[index] > _PAGE_SHARE) or not _was_quiet(
             frames, shares, index
@@ -104,8 +108,17 @@ def find_clicks(frames: FrameStore, pointer: Pointer) -> list[Click]:
         seconds = float(frames.seconds[index])
         if clicks and seconds - float(frames.seconds[clicks[-1].frame]) < _CLICKS_APART_SECONDS:
             continue
+        is_page = shares[index] > _PAGE_SHARE
+        if is_page and effect and seconds - effect[0] < _EFFECT_SECONDS and _is_there(effect, x, y, short):
+            effect = seconds, x, y  # what the last click has set off goes on
+            continue
+        effect = seconds, x, y
         clicks.append(Click(index, x, y))
     return clicks
+
+
+def _is_there(place: tuple[float, float, float], x: float, y: float, short: int) -> bool:
+    return bool(np.hypot(place[1] - x, place[2] - y) <= _REST_SHARE * short)
 
 
 def thinned_way(frames: FrameStore, pointer: Pointer) -> list[tuple[float, float, float]]:
@@ -148,20 +161,34 @@ def _was_quiet(frames: FrameStore, shares: NDArray[np.float64], index: int) -> b
     return bool((shares[start:index] <= max(_QUIET_SHARE, _CALM_SHARE * peak)).all())
 
 
-def _likeness(frames: FrameStore, way: Sequence[Spot]) -> float:
-    """Return how much the places of a pointer look alike: the median correlation of their brightness."""
-    chosen = sorted(way, key=lambda spot: -spot.score)[:_COMPARED]
+def _alike(frames: FrameStore, way: Sequence[Spot]) -> tuple[list[Spot], float]:
+    """Return the spots that look like the surest ones, and how much these look like each other.
+
+    The likeness is the median correlation of their brightness: a pointer is the same wherever it goes.
+    """
+    parts = {spot: part for spot in way if (part := _shape(frames, spot)) is not None}
+    surest = sorted(parts, key=lambda spot: -spot.score)[:_COMPARED]
+    if len(surest) < _MIN_SPOTS - 1:
+        return [], 0.0
+    sample = np.array([parts[spot] for spot in surest])
+    table = sample @ sample.T / sample.shape[1]
+    likeness = float(np.median(np.abs(table[np.triu_indices(len(sample), 1)])))
+    usual = sample.mean(axis=0)
+    usual /= max(float(usual.std()), 1e-6)
+    kept = [
+        spot
+        for spot in way
+        if spot.score >= _SURE_SCORE or spot not in parts or parts[spot] @ usual / usual.size >= _MIN_LIKENESS
+    ]
+    return kept, likeness
+
+
+def _shape(frames: FrameStore, spot: Spot) -> NDArray[np.float64] | None:
+    """Return the brightness around a spot, with mean 0 and deviation 1; None at an edge or where flat."""
     left, top, right, bottom = _SHAPE
     height, width = frames.sizes.small
-    parts = []
-    for spot in chosen:
-        x, y = round(spot.x), round(spot.y)
-        if x + left < 0 or y + top < 0 or x + right > width or y + bottom > height:
-            continue
-        part = frames.luma(spot.frame)[y + top : y + bottom, x + left : x + right].astype(np.float64).ravel()
-        if part.std() > 4:
-            parts.append((part - part.mean()) / part.std())
-    if len(parts) < _MIN_SPOTS - 1:
-        return 0.0
-    table = np.array(parts) @ np.array(parts).T / parts[0].size
-    return float(np.median(np.abs(table[np.triu_indices(len(parts), 1)])))
+    x, y = round(spot.x), round(spot.y)
+    if x + left < 0 or y + top < 0 or x + right > width or y + bottom > height:
+        return None
+    part = frames.luma(spot.frame)[y + top : y + bottom, x + left : x + right].astype(np.float64).ravel()
+    return (part - part.mean()) / part.std() if part.std() > _FLAT_LEVELS else None

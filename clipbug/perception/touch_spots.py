@@ -92,8 +92,12 @@ def neighbours(frames: FrameStore, index: int) -> tuple[int, int]:
 def patch(picture: Picture, x: float, y: float, reach: float) -> NDArray[np.int16]:
     """Return the square around a place, cut at the edges of the picture."""
     size = max(2, round(reach))
-    left, top = max(0, round(x) - size), max(0, round(y) - size)
-    return picture[top : round(y) + size + 1, left : round(x) + size + 1].astype(np.int16)
+    column, row = (
+        min(max(0, round(value)), side - 1) for value, side in ((x, picture.shape[1]), (y, picture.shape[0]))
+    )
+    return picture[max(0, row - size) : row + size + 1, max(0, column - size) : column + size + 1].astype(
+        np.int16
+    )
 
 
 def _has_gone(frames: FrameStore, spot: Spot) -> bool:

@@ -30,6 +30,7 @@ _DOUBLE_SHARE = 0.04
 _RING_REACH_SHARE = 0.08
 _MIN_RINGS = 2
 _RINGS_SHARE = 0.6
+_CLEAR_RING_SCORE = 0.58
 _CLICK_CONFIDENCE = 0.6
 _HOLLOW = 0.5
 _HUES = (
@@ -99,18 +100,18 @@ def _clicked(frames: FrameStore, pointer: Pointer, tracks: Sequence[Track]) -> F
     reach = _RING_REACH_SHARE * min(frames.sizes.small)
     rings = [
         track
-        for track in tracks
-        if not track.stays
-        and pointer.is_near(track.spots[0].frame, track.spots[0].x, track.spots[0].y, reach)
+        for track in passing(frames, tracks)
+        if pointer.is_near(track.spots[0].frame, track.spots[0].x, track.spots[0].y, reach)
     ]
-    rings = one_at_a_time(frames, agreeing(rings))
+    alike = agreeing(rings)
+    rings = one_at_a_time(
+        frames, [ring for ring in rings if ring in alike or ring.score >= _CLEAR_RING_SCORE]
+    )
     clicks = find_clicks(frames, pointer)
     if len(rings) >= max(_MIN_RINGS, _RINGS_SHARE * len(clicks)):
         touches = _with_double_taps([_touch(frames, track) for track in rings], frames)
         return FoundTouches(touches, "ring", _color_name(rings), way)
-    return FoundTouches(
-        [_click(frames, click) for click in find_clicks(frames, pointer)], "cursor", None, way
-    )
+    return FoundTouches([_click(frames, click) for click in clicks], "cursor", None, way)
 
 
 def _click(frames: FrameStore, click: Click) -> Touch:
