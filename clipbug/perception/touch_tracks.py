@@ -22,6 +22,8 @@ _MANY = 12
 _COHERENT_SHARE = 0.35
 _WEAK_SHARE, _WEAK_START_SHARE = 0.7, 0.65
 _BLINK_PIXELS, _BLINK_SHARE = 1.5, 0.12
+_HELD_SECONDS = 0.5
+_MIN_HELD_SCORE = 0.78
 _CLEAR_SHARE = 0.85
 _SECOND_SHARE = 0.9
 _STILL_SHARE = 0.03
@@ -89,18 +91,30 @@ def find_tracks(frames: FrameStore, spots: Sequence[Spot]) -> list[Track]:
 
 
 def passing(frames: FrameStore, tracks: Sequence[Track]) -> list[Track]:
-    """Return the tracks without what stays on the screen, and without what blinks at one place."""
-    return [track for track in tracks if not track.stays and not _blinks(frames, track, tracks)]
+    """Return the tracks without what stays on the screen, and without what blinks or turns at one place."""
+    return [
+        track
+        for track in tracks
+        if not track.stays and not _is_weakly_held(frames, track) and not _blinks(frames, track, tracks)
+    ]
+
+
+def _is_weakly_held(frames: FrameStore, track: Track) -> bool:
+    held = float(frames.seconds[track.last] - frames.seconds[track.spots[-1].frame])
+    return held > _HELD_SECONDS and track.score < _MIN_HELD_SCORE
 
 
 def _blinks(frames: FrameStore, track: Track, tracks: Sequence[Track]) -> bool:
+    """Whether marks come back at one place, evenly or again and again, and none of them clear."""
+    here = track.best
     same = [
-        other
-        for other in tracks
-        if np.hypot(other.best.x - track.best.x, other.best.y - track.best.y) < _BLINK_PIXELS
+        other for other in tracks if np.hypot(other.best.x - here.x, other.best.y - here.y) < _BLINK_PIXELS
     ]
     steps = np.diff([float(frames.seconds[other.first]) for other in same])
-    return len(steps) >= 2 and float(np.ptp(steps)) < _BLINK_SHARE * float(np.median(steps))
+    if len(steps) < 2:
+        return False
+    is_even = len(steps) >= 3 or float(np.ptp(steps)) < _BLINK_SHARE * float(np.median(steps))
+    return is_even and float(np.median([other.score for other in same])) < _MIN_HELD_SCORE
 
 
 def agreeing(tracks: Sequence[Track]) -> list[Track]:
