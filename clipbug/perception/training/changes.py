@@ -23,13 +23,12 @@ def change_screen(picture: Picture, other: Picture, x: int, y: int, rng: Generat
     if rng.random() < 0.35:
         x, y = int(rng.integers(width)), int(rng.integers(height))
     share = rng.random()
-    if share < 0.36:
+    if share < 0.26:
         _show_other(changed, other, rng)
     else:
-        for _ in range(int(rng.choice((1, 1, 1, 2, 3)))):
-            small = _SMALL[rng.integers(len(_SMALL))]
-            small(changed, other, min(max(x, 0), width - 1), min(max(y, 0), height - 1), rng)
-            x, y = int(rng.integers(width)), int(rng.integers(height))
+        _SMALL[rng.integers(len(_SMALL))](
+            changed, other, min(max(x, 0), width - 1), min(max(y, 0), height - 1), rng
+        )
     return changed
 
 
@@ -37,12 +36,13 @@ def _show_other(picture: Picture, other: Picture, rng: Generator) -> None:
     """Cut, fade, slide or dim to the next screen."""
     width = picture.shape[1]
     height = picture.shape[0]
-    match int(rng.choice((0, 0, 1, 1, 2, 3, 4))):
+    match int(rng.integers(5)):
         case 0:
             picture[:] = other
         case 1:
-            share = float(rng.uniform(0.1, 0.9))
-            picture[:] = cv2.addWeighted(picture, share, other, 1 - share, 0)
+            picture[:] = cv2.addWeighted(
+                picture, float(share := rng.uniform(0.1, 0.9)), other, 1 - float(share), 0
+            )
         case 2:
             edge = int(rng.uniform(0.1, 0.9) * width)
             picture[:, edge:] = other[:, : width - edge]
@@ -187,6 +187,6 @@ def _tick(picture: Picture, x: int, y: int, half: int, ink: tuple[int, int, int]
 
 
 _SMALL: tuple[Change, ...] = (
-    *(_dialog, _press, _press, _press, _ripple, _toggle, _toggle, _icon, _icon, _icon, _icon, _check, _check),
+    *(_dialog, _press, _press, _press, _ripple, _toggle, _toggle, _icon, _icon, _check, _check),
     *(_spinner, _text, _text, _letter, _letter, _letter, _key, _film),
 )
