@@ -13,7 +13,7 @@ from clipbug.errors import DataError
 
 SCHEMA_VERSION = 1
 READER_NAME = "clipbug"
-READER_VERSION = 1
+READER_VERSION = 2
 """Rises with every change that can alter a timeline; kept timelines of other versions are made again."""
 
 Box = tuple[float, float, float, float]
