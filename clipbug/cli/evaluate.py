@@ -17,7 +17,7 @@ def evaluate(
         typer.Option(
             "--predictions",
             metavar="FILE",
-            help="Score this predictions.jsonl (or scores.npz of a search) instead of a run's.",
+            help="Score this predictions.jsonl (or a scores.npz of rankings) instead of a run's.",
         ),
     ] = None,
     data: Annotated[
@@ -25,7 +25,7 @@ def evaluate(
         typer.Option(
             "--data",
             metavar="FILE",
-            help="Annotations with answers, or duplicates. Default: the file inferred on.",
+            help="Annotations with answers, or duplicates. Default: the file that was inferred on.",
         ),
     ] = None,
     media: options.Media = None,
@@ -35,9 +35,9 @@ def evaluate(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Score predictions: overall, by answer type and app, beside baselines and the best score possible.
+    """Score predictions overall, by answer type and by app, next to baselines and the ceiling.
 
-    Rankings are scored by ranks: mRR, mAP, R@k, of retrieval in both directions, of duplicates by setting.
+    Rankings are scored by mRR, mAP and R@k: retrieval in both directions, duplicates in each setting.
     """
     start_logging(quiet=quiet, verbose=verbose)
     if run is not None and predictions is not None:

@@ -85,7 +85,7 @@ class FakeStorage:
     root: Path
 
     @property
-    def visual(self) -> Path:
+    def stores_dir(self) -> Path:
         return self.root / "vis_db"
 
 
