@@ -35,10 +35,10 @@ def data(
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.benchmarks.data_benchmark import measure_data
 
-    report = measure_data(
+    result = measure_data(
         recordings or [], clips=clips or (1, 8, 16), longer_side=size, repeats=repeats
     ).to_json()
-    return Outcome(report, report_view("benchmark data", report))
+    return Outcome(result, report_view("benchmark data", result))
 
 
 def ask(
@@ -56,5 +56,5 @@ def ask(
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.benchmarks.ask_benchmark import measure_ask
 
-    report = measure_ask(config, repeats=repeats).to_json()
-    return Outcome(report, report_view("benchmark ask", report))
+    result = measure_ask(config, repeats=repeats).to_json()
+    return Outcome(result, report_view("benchmark ask", result))

@@ -65,7 +65,7 @@ def infer(
     from clipbug.benchmarks.inference_benchmark import measure_inference
     from clipbug.cli.views.benchmark import inference_lines, inference_table
 
-    report = measure_inference(
+    result = measure_inference(
         recordings or (),
         ways=ways or (),
         num_clips=num_clips,
@@ -73,4 +73,4 @@ def infer(
         with_original=with_original,
         memory_recordings=memory_recordings,
     ).to_json()
-    return Outcome(report, inference_table(report) if sys.stdout.isatty() else inference_lines(report))
+    return Outcome(result, inference_table(result) if sys.stdout.isatty() else inference_lines(result))

@@ -37,7 +37,7 @@ def train(
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.benchmarks.train_benchmark import measure_training
 
-    report = measure_training(
+    result = measure_training(
         only=only or (), steps=steps, batch_size=batch, scale=scale, check=check
     ).to_json()
-    return Outcome(report, report_view("benchmark train", report))
+    return Outcome(result, report_view("benchmark train", result))

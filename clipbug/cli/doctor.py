@@ -18,5 +18,5 @@ def doctor(
     from clipbug.cli.views.doctor import health_table
     from clipbug.recipes.doctor import examine
 
-    report = examine(storage=storage)
-    return Outcome(report.to_json(), health_table(report.to_json()), exit_code=0 if report.is_usable else 1)
+    result = examine(storage=storage)
+    return Outcome(result.to_json(), health_table(result.to_json()), exit_code=0 if result.is_usable else 1)

@@ -47,7 +47,7 @@ def evaluate(
     from clipbug.cli.views.evaluation import evaluation_table
     from clipbug.recipes.evaluate import evaluate as run_evaluation
 
-    report = run_evaluation(
+    result = run_evaluation(
         storage=storage,
         run=run,
         predictions=predictions,
@@ -55,5 +55,5 @@ def evaluate(
         media=media or (),
         data_format=data_format,
     ).to_json()
-    files = {name: report[name] for name in ("predictions", "data")}
-    return Outcome(report, Group(evaluation_table(report), report_view("files", files)))
+    files = {name: result[name] for name in ("predictions", "data")}
+    return Outcome(result, Group(evaluation_table(result), report_view("files", files)))

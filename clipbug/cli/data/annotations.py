@@ -52,7 +52,7 @@ def check(
     from clipbug.cli.views.data_check import check_table
     from clipbug.recipes.data_check import check_data
 
-    report = check_data(
+    result = check_data(
         files or (),
         train=train or (),
         val=val or (),
@@ -62,7 +62,7 @@ def check(
         answers=answers,
         data_format=data_format,
     )
-    payload = report.to_json()
+    payload = result.to_json()
     return Outcome(payload, check_table(payload), _BAD_ITEMS if payload["errors"] else 0)
 
 
@@ -84,10 +84,10 @@ def vocab(
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.recipes.data_vocab import make_vocabulary
 
-    report = make_vocabulary(
+    result = make_vocabulary(
         files, output=output, min_count=min_count, form=form, data_format=data_format
     ).to_json()
-    return Outcome(report, report_view("vocabulary", report))
+    return Outcome(result, report_view("vocabulary", result))
 
 
 def convert(
@@ -119,8 +119,8 @@ def convert(
     from clipbug.recipes.data_convert_issues import convert_issues
 
     if videos:
-        report = convert_issues(sources, videos=videos, output=output)
+        result = convert_issues(sources, videos=videos, output=output)
     else:
-        report = convert_annotations(sources, output=output, form=form, data_format=data_format)
-    payload = report.to_json()
-    return Outcome(payload, report_view("conversion", payload), _BAD_ITEMS if report.bad else 0)
+        result = convert_annotations(sources, output=output, form=form, data_format=data_format)
+    payload = result.to_json()
+    return Outcome(payload, report_view("conversion", payload), _BAD_ITEMS if result.bad else 0)
