@@ -1,4 +1,4 @@
-"""clipbug: questions, search and duplicates over recordings of app bugs."""
+"""clipbug: question answering, search and duplicate detection on screen recordings of app bugs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,17 +13,20 @@ __all__ = ["__version__", "load"]
 
 
 def load(path: Path | str, *, step: str = "best", overrides: Sequence[str] = ()) -> "LoadedModel":
-    """Load the model of a run or model folder, which answers about files or frames (docs/python.md).
+    """Load the model of a run directory or model folder (see docs/python.md).
 
     Args:
         path: folder made by `clipbug finetune`, `pretrain` or `weights`.
-        step: a checkpoint's number, "best" or "last".
+        step: number of a checkpoint, "best" or "last".
         overrides: config values `a.b=c` that replace those of the run.
 
+    Returns:
+        The model, which answers questions about files or frames.
+
     Raises:
-        CheckpointError: no such folder or step, or a damaged one.
+        CheckpointError: the folder or step does not exist, or is damaged.
         ConfigError: an override has an unknown key or a wrong value, or changes what training has fixed.
     """
-    from clipbug.inference.loaded_model import load_model  # brings torch, which takes seconds
+    from clipbug.inference.loaded_model import load_model  # imports torch, which takes seconds
 
     return load_model(path, step=step, overrides=overrides)

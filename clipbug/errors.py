@@ -1,8 +1,7 @@
-"""The errors a user can cause. Each says what happened, with the value and the place, and what to do.
+"""Errors that a user can cause. The message names the problem, the value and the location, the hint a fix.
 
-Library code raises `ValueError` for wrong arguments and uses `assert` for its own invariants; everything
-that a user's file, flag or config can bring about is a `ClipbugError`, which the command line prints without
-a traceback.
+Library code raises `ValueError` for wrong arguments and uses `assert` for its own invariants. Anything that a
+user's file, flag or config can cause is a `ClipbugError`, which the command line prints without a traceback.
 """
 
 
@@ -10,8 +9,8 @@ class ClipbugError(Exception):
     """A problem that the user can act on.
 
     Args:
-        message: what happened, to which item, where.
-        hint: what to do about it, usually a command.
+        message: what happened, to which item, and where.
+        hint: how to fix it, usually a command.
     """
 
     exit_code = 1
@@ -26,22 +25,22 @@ class ClipbugError(Exception):
 
 
 class ConfigError(ClipbugError):
-    """A config file, preset name, override or flag that cannot be used."""
+    """A config file, preset name, override or flag is invalid."""
 
 
 class DataError(ClipbugError):
-    """An annotation row, media id, store or folder that cannot be used."""
+    """An annotation row, media id, store or folder is invalid."""
 
 
 class DecodeError(DataError):
-    """A media file whose pictures cannot be read."""
+    """The frames of a media file cannot be decoded."""
 
 
 class CheckpointError(ClipbugError):
-    """A run folder, checkpoint or model folder that is missing, damaged or does not fit."""
+    """A run directory, checkpoint or model folder is missing, damaged or incompatible."""
 
 
 class OutOfMemoryError(ClipbugError):
-    """The model and batch do not fit into memory; the hint names the settings to lower."""
+    """The model and batch do not fit into memory; the hint names the settings to reduce."""
 
     exit_code = 4

@@ -70,7 +70,7 @@ def test_the_three_lines_of_the_readme(
     assert code == 0, report
     code, report = run("infer", "--step", "20000", "--n-clips", "16")
     assert code == 1
-    assert "steps there: 2" in report["error"]["hint"]
+    assert "available steps: 2" in report["error"]["hint"]
     assert "clipbug finetune --task vqa --max-steps 20000" in report["error"]["hint"]
     code, report = run("infer", "--step", "2", "--n-clips", "16")
     assert code == 0, report

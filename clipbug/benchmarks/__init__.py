@@ -1,1 +1,1 @@
-"""What `clipbug benchmark` measures, and our re-statements of the original's way to measure against."""
+"""The measurements of `clipbug benchmark`, and reimplementations of ClipBERT to compare with."""

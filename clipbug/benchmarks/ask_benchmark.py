@@ -1,4 +1,4 @@
-"""`clipbug benchmark ask`: a question about a recording, as a user asks it, with the start of the process."""
+"""`clipbug benchmark ask`: time the command end to end, including the start of the process."""
 
 import json
 import os
@@ -27,12 +27,12 @@ from clipbug.workspace.run_folder import RunFolder
 
 @dataclass(frozen=True, slots=True)
 class AskRun:
-    """One call of the command.
+    """The times of one call of the command.
 
     Attributes:
-        total_seconds: from the start of the process to its end.
-        after_imports_seconds: of loading the model, reading and encoding the recording, and answering.
-        processor_seconds: of all cores, from start to end.
+        total_seconds: wall-clock time of the process.
+        after_imports_seconds: time for loading the model, encoding the recording and answering.
+        processor_seconds: CPU time of the process.
     """
 
     total_seconds: float
@@ -42,7 +42,7 @@ class AskRun:
 
 @dataclass(frozen=True, slots=True)
 class AskBenchmark:
-    """All calls, and the median of each number."""
+    """All calls, and the median of each time."""
 
     machine: str
     config: str
@@ -51,25 +51,28 @@ class AskBenchmark:
     median: AskRun
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         return asdict(self)
 
 
 def measure_ask(config: str = "gui_video_qa", *, repeats: int = 5) -> AskBenchmark:
-    """Call `clipbug ask` about a drawn recording of 20 s, with a model of random weights.
+    """Time `clipbug ask` on a synthetic 20 s recording, with a randomly initialized model.
 
     Args:
-        config: preset or file of the model; its task has an answer vocabulary.
-        repeats: calls that count, after one that brings files into memory.
+        config: preset or config file; its task must have an answer vocabulary.
+        repeats: timed calls, after one to warm up the file cache.
+
+    Returns:
+        The times of the calls.
 
     Raises:
-        ConfigError: no such config, or its task answers no free questions from a vocabulary.
+        ConfigError: the config does not exist, or its task does not support free-form questions.
     """
     settings = load_config(config)
     if not settings.task.has_vocabulary:
         raise ConfigError(
-            f"a model of task {settings.task.name} answers no free questions",
-            "name a config of vqa or video_qa",
+            f"task {settings.task.name} does not support free-form questions",
+            "give a config for vqa or video_qa",
         )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -98,14 +101,14 @@ def _write_model(folder: Path, config: RunConfig) -> None:
 def _run(recording: Path, model: Path) -> AskRun:
     command = [sys.executable, "-m", "clipbug", "ask", str(recording), QUESTIONS[0], "--model", str(model)]
     started, processor = time.perf_counter(), _processor_seconds()
-    done = subprocess.run([*command, "--json"], stdout=subprocess.PIPE, check=True)
+    completed = subprocess.run([*command, "--json"], stdout=subprocess.PIPE, check=True)
     total, taken = time.perf_counter() - started, _processor_seconds() - processor
-    phases: Mapping[str, float] = json.loads(done.stdout)["seconds"]
+    phases: Mapping[str, float] = json.loads(completed.stdout)["seconds"]
     return AskRun(total, sum(phases.values()), taken)
 
 
 def _processor_seconds() -> float:
-    """Of all processes that this one has started and that have ended."""
+    """Return the CPU time of all finished child processes."""
     used = os.times()
     return used.children_user + used.children_system
 

@@ -1,8 +1,7 @@
-"""`clipbug benchmark data`: what reading the clips of a recording costs, ours against the original's way.
+"""`clipbug benchmark data`: compare the cost of loading clips with ClipBERT's.
 
-All ways read the same pictures (those that the original samples), which is checked before anything is timed.
-Times are processor seconds of one load, medians of runs in turn, so that other work on the machine weighs on
-all ways alike.
+All variants read the same frames (those that ClipBERT samples), which is checked before timing. Times are CPU
+seconds of one load: medians of interleaved runs, so that other work affects all variants alike.
 """
 
 import platform
@@ -19,7 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from clipbug.benchmarks.original_decoding import decode_clips_as_original, read_clips_as_original
+from clipbug.benchmarks.clipbert_decoding import decode_clips_as_clipbert, read_clips_as_clipbert
 from clipbug.benchmarks.recordings import write_recording
 from clipbug.data.decoding.packet_reader import PacketReader
 from clipbug.data.decoding.plan import is_before_start, plan_stretches
@@ -34,17 +33,17 @@ from clipbug.runtime.progress import ProgressBar
 
 _FRAMES_PER_CLIP = 2
 _FPS = 2.0
-_ORIGINAL_WAYS = ("original, evaluation", "original, training")
+_CLIPBERT_WAYS = ("ClipBERT, evaluation", "ClipBERT, training")
 
 
 @dataclass(frozen=True, slots=True)
 class DataBenchmark:
-    """What was measured.
+    """The measurements.
 
     Attributes:
-        recordings: what they are, and how far the prepared form is from the frames (levels of 0 to 255).
-        rows: one per recording, number of clips and way. `times_evaluation` and `times_training`: how many
-            times faster than the original's two ways; `of_decoder`: its time by that of the decoder alone.
+        recordings: properties of the recordings, and the error of the prepared form (levels of 0 to 255).
+        rows: one per recording, number of clips and variant. `times_evaluation` and `times_training` are the
+            speedups over ClipBERT in evaluation and training; `of_decoder` is the time relative to decoding.
     """
 
     recordings: tuple[dict[str, Any], ...]
@@ -53,7 +52,7 @@ class DataBenchmark:
     repeats: int
 
     def to_json(self) -> dict[str, Any]:
-        """For --json."""
+        """Return the object that --json prints."""
         return {
             "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
             "longer_side": self.longer_side,
@@ -66,14 +65,23 @@ class DataBenchmark:
 def measure_data(
     recordings: Sequence[Path], *, clips: Sequence[int], longer_side: int, repeats: int
 ) -> DataBenchmark:
-    """Measure on the named recordings, or on two that are drawn (20 s, 720 x 1280): one still, one moving.
+    """Measure on recordings; by default on two synthetic ones (20 s, 720 x 1280), one still and one moving.
+
+    Args:
+        recordings: mp4 or mov files; empty for synthetic ones.
+        clips: numbers of clips to load.
+        longer_side: longer side of the frames in pixels.
+        repeats: number of runs; the median is reported.
+
+    Returns:
+        The measurements.
 
     Raises:
-        DataError: a recording cannot be read, or its header lacks what the original's way needs.
+        DataError: a recording cannot be read, or its header lacks what ClipBERT needs.
     """
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory(prefix="clipbug-benchmark-") as folder, ExitStack() as stack:
-        files = list(recordings) or _draw(Path(folder))
+        files = list(recordings) or _generate(Path(folder))
         subjects = [
             stack.enter_context(_Subject(file, Path(folder) / f"{number}", longer_side))
             for number, file in enumerate(files)
@@ -86,16 +94,16 @@ def measure_data(
         return DataBenchmark(tuple(subject.about for subject in subjects), tuple(rows), longer_side, repeats)
 
 
-def _draw(folder: Path) -> list[Path]:
+def _generate(folder: Path) -> list[Path]:
     files = [folder / "still.mp4", folder / "moving.mp4"]
-    draw = partial(write_recording, seconds=20.0, width=720, height=1280, gop=250, seed=0)
-    draw(files[0], motion="still")
-    draw(files[1], motion="moving")
+    write = partial(write_recording, seconds=20.0, width=720, height=1280, gop=250, seed=0)
+    write(files[0], motion="still")
+    write(files[1], motion="moving")
     return files
 
 
 class _Subject:
-    """One recording, in a store of its own and prepared in another."""
+    """A recording in two stores, with and without its prepared form."""
 
     def __init__(self, file: Path, folder: Path, longer_side: int) -> None:
         self._data = file.read_bytes()
@@ -112,10 +120,10 @@ class _Subject:
         with self._stores[0].open(self._name) as decoder:
             if decoder.metadata.declared is None:
                 raise DataError(
-                    f"{file}: its header lacks number of frames or length; the original's way needs both",
+                    f"{file}: the header lacks the number of frames or the duration, which ClipBERT needs",
                     "Choose an mp4 or mov file.",
                 )
-        assert prepared.prepared is not None, "just made"
+        assert prepared.prepared is not None, "created above"
         self.about = {
             "recording": file.name,
             "height": entry.height,
@@ -139,7 +147,7 @@ class _Subject:
             store.close()
 
     def measure(self, num_clips: int, repeats: int, progress: ProgressBar) -> list[dict[str, Any]]:
-        """Rows of one number of clips."""
+        """Time all variants for one number of clips, and return a row for each."""
         sampler = build_clip_sampler(
             "clipbert",
             random=False,
@@ -160,16 +168,16 @@ class _Subject:
         return [self._row(num_clips, name, medians) for name in ways]
 
     def _row(self, num_clips: int, name: str, medians: dict[str, float]) -> dict[str, Any]:
-        own = medians[name]
+        seconds = medians[name]
         return {
             "recording": self.about["recording"],
             "clips": f"{num_clips}x{_FRAMES_PER_CLIP}",
             "way": name,
-            "cpu_seconds": own,
-            "frames_per_second": num_clips * _FRAMES_PER_CLIP / own,
-            "times_evaluation": medians["original, evaluation"] / own,
-            "times_training": medians["original, training"] / own,
-            "of_decoder": own / medians["decoder alone"],
+            "cpu_seconds": seconds,
+            "frames_per_second": num_clips * _FRAMES_PER_CLIP / seconds,
+            "times_evaluation": medians[_CLIPBERT_WAYS[0]] / seconds,
+            "times_training": medians[_CLIPBERT_WAYS[1]] / seconds,
+            "of_decoder": seconds / medians["decoder alone"],
         }
 
     def _ways(self, num_clips: int, sampler: ClipSampler) -> dict[str, Callable[[], object]]:
@@ -186,15 +194,15 @@ class _Subject:
         )
         ways: dict[str, Callable[[], object]] = {
             name: partial(
-                read_clips_as_original,
+                read_clips_as_clipbert,
                 self._data,
                 start_fractions=_fractions(num_clips),
                 num_frames_per_clip=_FRAMES_PER_CLIP,
                 fps=_FPS,
                 max_frame_size=self._longer_side,
-                has_whole_file_pass=name == _ORIGINAL_WAYS[0],
+                has_whole_file_pass=name == _CLIPBERT_WAYS[0],
             )
-            for name in _ORIGINAL_WAYS
+            for name in _CLIPBERT_WAYS
         }
         indices = self._indices(sampler)
         return {
@@ -209,7 +217,7 @@ class _Subject:
             return sampler(decoder, np.random.default_rng(0)).indices.ravel().tolist()
 
     def _check(self, num_clips: int, sampler: ClipSampler) -> None:
-        """Both ways give equal pictures, and the prepared form is as near as it states, or DataError."""
+        """Raise DataError if ClipBERT reads other frames, or the prepared form is not as close as stated."""
         indices = self._indices(sampler)
         with (
             self._stores[0].open(self._name) as decoder,
@@ -218,7 +226,7 @@ class _Subject:
             kept = form.frames_at(indices).data.astype(np.int16)
             small = decoder.frames_at(indices, size=kept.shape[1:3]).data
             full = decoder.frames_at(indices).data
-        theirs = decode_clips_as_original(
+        theirs = decode_clips_as_clipbert(
             self._data,
             start_fractions=_fractions(num_clips),
             num_frames_per_clip=_FRAMES_PER_CLIP,
@@ -226,22 +234,22 @@ class _Subject:
             has_whole_file_pass=False,
         )
         if not np.array_equal(theirs.reshape(full.shape), full):
-            raise DataError(f"{self._name}: the two ways read different pictures", "")
+            raise DataError(f"{self._name}: clipbug and ClipBERT read different frames", "")
         if np.abs(kept - small).max() > self.about["max_difference"]:
-            raise DataError(f"{self._name}: the prepared form is farther off than its entry states", "")
+            raise DataError(f"{self._name}: the prepared form differs by more than the manifest states", "")
 
     def _decode_only(self, indices: Sequence[int]) -> None:
-        """The packets that the wanted pictures need through the decoder, and nothing else."""
+        """Decode only the packets that the wanted frames depend on, and do nothing else."""
         entry = self._stores[0].entry(self._name)
         table = entry.packets
         assert table is not None, "it is a recording"
         shown = table.shown_indices()
         with PacketReader(self._data, media_id=self._name, table=table) as reader:
             for stretch in plan_stretches(table, {shown[index] for index in indices}):
-                for place, packet in reader.packets(stretch.first, stretch.last):
-                    if place != stretch.first and is_before_start(table, stretch, place):
+                for index, packet in reader.packets(stretch.first, stretch.last):
+                    if index != stretch.first and is_before_start(table, stretch, index):
                         continue
-                    is_wanted = place in stretch.wanted or place == stretch.first
+                    is_wanted = index in stretch.wanted or index == stretch.first
                     reader.context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
                     reader.context.decode(packet)
                 reader.context.decode(None)

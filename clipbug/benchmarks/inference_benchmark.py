@@ -1,6 +1,6 @@
-"""`clipbug benchmark infer`: answers per second beside the original's way, how equal they are, and the floor.
+"""`clipbug benchmark infer`: compare inference with ClipBERT's in speed, memory and answers.
 
-Every way runs in a process of its own: its peak of memory is its own, and none inherits another's caches.
+Every variant runs in its own process, so that peak memory and caches are separate.
 """
 
 import multiprocessing
@@ -19,10 +19,10 @@ import torch
 from clipbug.benchmarks.inference_setup import QUESTIONS
 from clipbug.benchmarks.inference_ways import (
     WAYS,
-    OriginalResult,
+    ClipBertResult,
     WayResult,
+    measure_clipbert,
     measure_memory,
-    measure_original,
     measure_way,
 )
 from clipbug.benchmarks.matrix_products import measure_rate
@@ -34,22 +34,25 @@ from clipbug.runtime.threads import usable_cores
 
 _Result = TypeVar("_Result")
 SECONDS, WIDTH, HEIGHT = 20.0, 720, 1280
-"""Of the recordings that are drawn."""
+"""Duration and size of the synthetic recordings."""
 
 
 @dataclass(frozen=True, slots=True)
 class InferenceRow:
-    """One way over one kind of recordings.
+    """One variant on one kind of recordings.
 
     Attributes:
-        speedup: answers per second over the original's on the same recordings; speedup_processor: the same
-            by processor seconds, which other work on the machine stretches less.
-        largest_difference: of pooled logits, from the original (strict) or from the default way (others).
-        same_answers: share of questions whose top answer is that of the default way.
-        floor_seconds: per recording: backbone operations at the machine's matrix rate, and decoding.
-        floor_with_encoder_seconds: the same with the encoder's operations.
-        times_floor, times_floor_processor: what was taken, over floor_seconds; the second by processor
-            seconds of both. times_floor_with_encoder_processor: the latter, over the floor with the encoder.
+        speedup: speedup over ClipBERT on the same recordings.
+        speedup_processor: the same in CPU seconds, which other work on the machine affects less.
+        largest_difference: maximum difference of pooled logits from ClipBERT (strict) or from the default
+            variant (others).
+        same_answers: share of questions with the same top answer as the default variant.
+        floor_seconds: lower bound per recording: backbone operations at the matrix-product rate of the
+            machine, plus decoding.
+        floor_with_encoder_seconds: the same with the operations of the encoder.
+        times_floor: measured time relative to `floor_seconds`.
+        times_floor_processor: the same in CPU seconds.
+        times_floor_with_encoder_processor: CPU seconds relative to the floor with the encoder.
     """
 
     way: str
@@ -77,9 +80,10 @@ class InferenceBenchmark:
     """All measurements.
 
     Attributes:
-        original: per kind of recordings: seconds to decode for one question, seconds of 24 questions with one
-            clip, and the number of clips that this is extrapolated to.
-        memory: of the process after 10 % of many recordings and after all of them, with the small model.
+        original: measurements of ClipBERT for each kind of recordings: seconds to decode for one question,
+            seconds of 24 questions with one clip, and the number of clips to which this is extrapolated.
+        memory: memory of the process after 10 % of many recordings and after all of them, with the small
+            model.
     """
 
     machine: str
@@ -91,7 +95,7 @@ class InferenceBenchmark:
     memory: Mapping[str, int] | None
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         return asdict(self)
 
 
@@ -104,44 +108,49 @@ def measure_inference(
     with_original: bool = True,
     memory_recordings: int = 0,
 ) -> InferenceBenchmark:
-    """Measure each way on drawn recordings (`recordings.Motion`) or on the given ones.
+    """Measure each variant on the given recordings, or on synthetic ones (`recordings.Motion`).
 
     Args:
-        recordings: mp4 or mov files; empty: drawn.
-        ways: which of ours; see `WAYS`.
-        num_clips: clips of 2 frames.
-        num_recordings: of each drawn kind.
-        with_original: also measure the original's way; without it there are no speedups.
-        memory_recordings: also watch the memory over so many recordings; 0: not.
+        recordings: mp4 or mov files; empty for synthetic ones.
+        ways: variants to measure; see `WAYS`.
+        num_clips: number of 2-frame clips.
+        num_recordings: number of synthetic recordings of each kind.
+        with_original: also measure ClipBERT, which the speedups are relative to.
+        memory_recordings: number of recordings over which to track memory; 0 for none.
+
+    Returns:
+        The measurements.
 
     Raises:
         DataError: a recording cannot be read.
-        ValueError: there is no such way.
+        ValueError: a variant is unknown.
     """
     if unknown := set(ways) - set(WAYS):
-        raise ValueError(f"ways must be of {', '.join(WAYS)}, got {', '.join(sorted(unknown))}")
+        raise ValueError(f"ways must be in {', '.join(WAYS)}, got {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory() as folder:
-        kinds = _given(recordings) if recordings else _drawn(Path(folder), num_recordings)
+        kinds = _given(recordings) if recordings else _synthetic(Path(folder), num_recordings)
         rates = {
-            precision: _alone(measure_rate, dtype, device=torch.device("cpu"))
+            precision: _in_new_process(measure_rate, dtype, device=torch.device("cpu"))
             for precision, dtype in _native_types().items()
         }
-        originals: dict[str, OriginalResult] = {}
+        originals: dict[str, ClipBertResult] = {}
         rows: list[InferenceRow] = []
         for kind, files in kinds.items():
             if with_original:
-                originals[kind] = _alone(measure_original, files, num_clips=num_clips)
-            results = {way: _alone(measure_way, way, files, num_clips=num_clips) for way in ways}
+                originals[kind] = _in_new_process(measure_clipbert, files, num_clips=num_clips)
+            results = {way: _in_new_process(measure_way, way, files, num_clips=num_clips) for way in ways}
             for way, result in results.items():
                 reference = results.get("default") if way not in ("strict", "default") else None
                 row = _row(way, kind, result, len(files), num_clips, rates, originals.get(kind), reference)
                 rows.append(row)
             if kind in originals:
-                rows.append(_original_row(kind, originals[kind], num_clips))
+                rows.append(_clipbert_row(kind, originals[kind], num_clips))
         used: list[int] = []
         if memory_recordings:
             files = next(iter(kinds.values()))
-            used = _alone(measure_memory, files, num_recordings=memory_recordings, num_clips=num_clips)
+            used = _in_new_process(
+                measure_memory, files, num_recordings=memory_recordings, num_clips=num_clips
+            )
     return InferenceBenchmark(
         machine=machine_name(),
         num_clips=num_clips,
@@ -164,7 +173,7 @@ def measure_inference(
 
 
 def _native_types() -> dict[str, torch.dtype]:
-    """What the ways compute in here; emulated bf16 would take minutes to measure."""
+    """Return the types that the variants compute in; emulated bf16 would take minutes to measure."""
     has_bf16 = why_not_bf16(torch.device("cpu")) is None
     return {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if has_bf16 else {})
 
@@ -172,11 +181,11 @@ def _native_types() -> dict[str, torch.dtype]:
 def _given(recordings: Sequence[Path]) -> dict[str, dict[str, Path]]:
     missing = [path for path in recordings if not path.is_file()]
     if missing:
-        raise DataError(f"{missing[0]} is no file", "name mp4 or mov recordings")
+        raise DataError(f"{missing[0]} is not a file", "give mp4 or mov recordings")
     return {"given": {f"{number}-{path.name}": path for number, path in enumerate(recordings)}}
 
 
-def _drawn(folder: Path, count: int) -> dict[str, dict[str, Path]]:
+def _synthetic(folder: Path, count: int) -> dict[str, dict[str, Path]]:
     kinds: dict[str, dict[str, Path]] = {}
     for motion in get_args(Motion):
         kinds[motion] = {f"{motion}{seed}": folder / f"{motion}{seed}.mp4" for seed in range(count)}
@@ -185,8 +194,8 @@ def _drawn(folder: Path, count: int) -> dict[str, dict[str, Path]]:
     return kinds
 
 
-def _alone(function: Callable[..., _Result], *arguments: Any, **named: Any) -> _Result:
-    """Call it in a fresh process."""
+def _in_new_process(function: Callable[..., _Result], *arguments: Any, **named: Any) -> _Result:
+    """Call a function in a new process and return its result."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments, **named).result()
 
@@ -198,7 +207,7 @@ def _row(
     num_recordings: int,
     num_clips: int,
     rates: Mapping[str, Times],
-    original: OriginalResult | None,
+    original: ClipBertResult | None,
     reference: WayResult | None,
 ) -> InferenceRow:
     taken = result.taken.times(1 / num_recordings)
@@ -235,10 +244,10 @@ def _row(
     )
 
 
-def _original_row(kind: str, result: OriginalResult, num_clips: int) -> InferenceRow:
+def _clipbert_row(kind: str, result: ClipBertResult, num_clips: int) -> InferenceRow:
     taken = result.per_question(num_clips).times(len(QUESTIONS))
     return InferenceRow(
-        way="original (extrapolated)",
+        way="ClipBERT (extrapolated)",
         recordings=kind,
         precision="fp32",
         seconds_per_recording=taken.seconds,
@@ -265,7 +274,7 @@ def _same_answers(result: WayResult, reference: WayResult) -> float:
 
 
 def machine_name() -> str:
-    """Processor and cores; the load shows whether others were at work."""
+    """Return the processor, its cores and the load, which shows whether the machine was idle."""
     names = [line for line in _lines(Path("/proc/cpuinfo")) if line.startswith("model name")]
     name = names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
     return f"{name}, {usable_cores()} cores, load {os.getloadavg()[0]:.1f}"

@@ -1,4 +1,4 @@
-"""What inference is measured on: questions, models with random weights, recordings as a media source."""
+"""Questions, randomly initialized models and media sources for the inference benchmark."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -46,7 +46,7 @@ _TINY = ModelConfig(
 
 
 class FileMedia:
-    """Files as a media source. Their packet tables are read beforehand, as `clipbug ingest` does."""
+    """Files as a media source. Their packet tables are read in advance, as `clipbug ingest` does."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._files = dict(files)
@@ -60,24 +60,24 @@ class FileMedia:
         return len(self._files)
 
     def ids(self) -> Iterator[str]:
-        """All ids, sorted."""
+        """Return all ids, sorted."""
         return iter(sorted(self._files))
 
     def entry(self, media_id: str) -> MediaEntry:
-        """What is known of a file."""
+        """Return the manifest entry of a file."""
         return self._entries[self._files[media_id]]
 
     def read(self, media_id: str) -> bytes:
-        """The file."""
+        """Return the bytes of a file."""
         return self._media[self._files[media_id]].read(media_id)
 
     def open(self, media_id: str, *, longer_side: int | None = None) -> VideoDecoder:
-        """A decoder over the file."""
+        """Return a decoder of the file."""
         return self._media[self._files[media_id]].open(media_id, longer_side=longer_side)
 
 
 class PreparedMedia(FileMedia):
-    """Prepared forms of files in memory, as `clipbug ingest --prepare` keeps them."""
+    """Prepared forms of files in memory, as `clipbug ingest --prepare` stores them."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         super().__init__(files)
@@ -86,22 +86,22 @@ class PreparedMedia(FileMedia):
         self._forms = {name: prepare(self.read(name), entry, settings) for name, entry in entries.items()}
 
     def entry(self, media_id: str) -> MediaEntry:
-        """What is known of a file and its form."""
+        """Return the manifest entry of a file with its prepared form."""
         return self._forms[media_id][0]
 
     def open(self, media_id: str, *, longer_side: int | None = None) -> VideoDecoder:
-        """A decoder over the form."""
+        """Return a decoder of the prepared form."""
         entry, form = self._forms[media_id]
         return PreparedDecoder(entry, lambda slices: [form[start:end] for start, end in slices])
 
 
 def build_tokenizer() -> PreTrainedTokenizerBase:
-    """Of the questions' own words."""
+    """Return a tokenizer trained on the questions."""
     return train_wordpiece(QUESTIONS, vocabulary_size=400)
 
 
 def build_task(size: ModelSize) -> QuestionAnswering:
-    """A task whose model has the original's sizes ("base") or those of a model for a laptop ("tiny")."""
+    """Return a task whose model has the sizes of ClipBERT ("base") or of a model for laptops ("tiny")."""
     torch.manual_seed(0)
     config = ModelConfig(backbone=ClipBertResNetConfig()) if size == "base" else _TINY
     model = build_model(
@@ -114,8 +114,8 @@ def build_task(size: ModelSize) -> QuestionAnswering:
 
 
 def model_of(task: QuestionAnswering) -> ClipBert:
-    """The model of `build_task`."""
-    assert isinstance(task.model, ClipBert), "made by build_task"
+    """Return the model of `build_task`."""
+    assert isinstance(task.model, ClipBert), "created by build_task"
     return task.model
 
 
@@ -127,7 +127,7 @@ def build_dataset(
     num_clips: int,
     is_prepared: bool = False,
 ) -> VisualTextDataset:
-    """All questions about every file: with the original's frames, or sampled as clipbug does by default."""
+    """Return all questions about every file, with the frames that ClipBERT samples or the default ones."""
     records = [
         QuestionRecord(f"{name}-{number}", str(number), name, question)
         for name in files
@@ -154,7 +154,7 @@ def build_dataset(
 def build_batches(
     dataset: VisualTextDataset, tokenizer: PreTrainedTokenizerBase, model: ClipBert, *, is_strict: bool
 ) -> InferenceBatches:
-    """One recording at a time, the next read ahead."""
+    """Return batches of one recording each, with the next one loaded in the background."""
     return InferenceBatches(
         dataset,
         batch_size=1,
@@ -172,7 +172,7 @@ def build_batches(
 
 
 def count_flops(size: ModelSize, *, frame_size: tuple[int, int], num_text_tokens: int) -> tuple[float, float]:
-    """Floating-point operations of the visual encoder for a frame, of the encoder for a text and a clip."""
+    """Return the operations of the backbone per frame, and of the encoder per text and clip."""
     with torch.device("meta"), torch.inference_mode():
         model = model_of(build_task(size))
         with FlopCounterMode(display=False) as per_frame:

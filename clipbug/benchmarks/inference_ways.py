@@ -1,4 +1,4 @@
-"""One way of answering questions about recordings, measured; each runs in a process of its own."""
+"""Measure one variant of inference; each runs in its own process."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clipbug.benchmarks.clipbert_decoding import read_clips_as_clipbert
+from clipbug.benchmarks.clipbert_inference import ClipBertInference
 from clipbug.benchmarks.inference_setup import (
     FPS,
     FRAME_SIZE,
@@ -22,8 +24,6 @@ from clipbug.benchmarks.inference_setup import (
     count_flops,
     model_of,
 )
-from clipbug.benchmarks.original_decoding import read_clips_as_original
-from clipbug.benchmarks.original_inference import OriginalInference
 from clipbug.benchmarks.stopwatch import Stopwatch, Times
 from clipbug.data.loading.batch import UnreadVisual
 from clipbug.data.loading.collate import canvas_size
@@ -40,23 +40,24 @@ from clipbug.runtime.precision import Precision, resolve_precision
 from clipbug.tasks.base import Prediction, Task
 
 WAYS = ("strict", "default", "prepared")
-"""strict: float32 on square frames that the original samples; default: as clipbug answers; prepared: from the
-form that `ingest --prepare` keeps."""
+"""strict: float32 on the square frames that ClipBERT samples; default: the default settings of clipbug;
+prepared: from the prepared form of `ingest --prepare`."""
 
-_ORIGINAL_RUNS = 3  # of one long batch that all speeds are relative to; the median counts
+_NUM_CLIPBERT_RUNS = 3  # of the batch that all speedups are relative to; the median is used
 _CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True)
 class WayResult:
-    """What a way of ours took for all questions about some recordings.
+    """Measurements of a clipbug variant on all questions about some recordings.
 
     Attributes:
-        taken: from the bytes of recordings to all answers.
-        decoding: what reading the same frames takes when it is done alone.
-        pairs: of a question and a clip that passed the encoder.
-        peak_bytes: of the process.
-        flops_per_frame, flops_per_pair: operations that a frame and a pair cost.
+        taken: time from the bytes of the recordings to all answers.
+        decoding: time to decode the same frames, measured separately.
+        pairs: number of pairs of a question and a clip that passed the encoder.
+        peak_bytes: peak memory of the process.
+        flops_per_frame: floating-point operations per frame.
+        flops_per_pair: floating-point operations per pair.
         pooled_logits: (recordings * questions, classes).
     """
 
@@ -73,13 +74,13 @@ class WayResult:
 
 
 @dataclass(frozen=True, slots=True)
-class OriginalResult:
-    """What the original's way took.
+class ClipBertResult:
+    """Measurements of ClipBERT.
 
     Attributes:
-        decoding: for one question about one recording.
-        clip: for a batch of `clip_questions` questions with one clip.
-        pooled_logits: (recordings, classes), of the first question about each, over all clips.
+        decoding: time to decode the clips for one question.
+        clip: time for a batch of `clip_questions` questions with one clip.
+        pooled_logits: (recordings, classes), of the first question about each recording.
     """
 
     decoding: Times
@@ -89,14 +90,14 @@ class OriginalResult:
     pooled_logits: NDArray[np.float32]
 
     def per_question(self, num_clips: int) -> Times:
-        """Each question has its recording decoded, and each of its clips encoded, anew."""
+        """Return the time per question, as ClipBERT decodes and encodes all clips again for each question."""
         return self.decoding.plus(self.clip.times(num_clips / self.clip_questions))
 
 
 def measure_way(
     way: str, files: Mapping[str, Path], *, num_clips: int, size: ModelSize = "base"
 ) -> WayResult:
-    """Answer all questions about all recordings, after one clip to warm up."""
+    """Measure a clipbug variant on all questions about all recordings, after a warm-up on one clip."""
     keep_freed_memory()  # as the command line does
     is_strict = way == "strict"
     task, tokenizer = build_task(size), build_tokenizer()
@@ -138,16 +139,16 @@ def measure_way(
     )
 
 
-def measure_original(
+def measure_clipbert(
     files: Mapping[str, Path], *, num_clips: int, clip_questions: int = 24
-) -> OriginalResult:
-    """Decode one question's clips of each recording; score one batch of one clip; check one question each."""
+) -> ClipBertResult:
+    """Measure ClipBERT: decode the clips of each recording once, and score one batch with one clip."""
     tokenizer = build_tokenizer()
-    original = OriginalInference(model_of(build_task("base")), max_frame_size=FRAME_SIZE)
+    clipbert = ClipBertInference(model_of(build_task("base")), max_frame_size=FRAME_SIZE)
     ids = [tokenizer(question)["input_ids"] for question in QUESTIONS]
     watch = Stopwatch()
     clips = [
-        read_clips_as_original(
+        read_clips_as_clipbert(
             path.read_bytes(),
             start_fractions=(np.arange(num_clips) / num_clips).tolist(),
             num_frames_per_clip=FRAMES_PER_CLIP,
@@ -158,18 +159,18 @@ def measure_original(
         for path in files.values()
     ]
     decoding = watch.read().times(1 / len(files))
-    # All clips of one question each; it warms up, too.
-    logits = [original.pooled_logits(one, ids[:1], tokenizer.pad_token_id) for one in clips]
+    # The logits of one question per recording; this is also the warm-up.
+    logits = [clipbert.pooled_logits(one, ids[:1], tokenizer.pad_token_id) for one in clips]
     frames = torch.stack([clips[row % len(clips)][0] for row in range(clip_questions)])
     texts = [ids[row % len(ids)] for row in range(clip_questions)]
     runs = []
-    for _ in range(_ORIGINAL_RUNS):
+    for _ in range(_NUM_CLIPBERT_RUNS):
         watch = Stopwatch()
-        original.clip_logits(frames, texts, tokenizer.pad_token_id)
+        clipbert.clip_logits(frames, texts, tokenizer.pad_token_id)
         runs.append(watch.read())
-    return OriginalResult(
+    return ClipBertResult(
         decoding=decoding,
-        clip=sorted(runs, key=lambda run: run.seconds)[_ORIGINAL_RUNS // 2],
+        clip=sorted(runs, key=lambda run: run.seconds)[_NUM_CLIPBERT_RUNS // 2],
         clip_questions=clip_questions,
         peak_bytes=process_peak_bytes(),
         pooled_logits=torch.cat(logits).numpy(),
@@ -177,7 +178,7 @@ def measure_original(
 
 
 def measure_memory(files: Mapping[str, Path], *, num_recordings: int, num_clips: int) -> list[int]:
-    """Memory of the process after each of many recordings, with the small model."""
+    """Return the memory of the process after each of many recordings, with the small model."""
     keep_freed_memory()
     task, tokenizer = build_task("tiny"), build_tokenizer()
     model = model_of(task)
@@ -202,18 +203,19 @@ def _prepare(model: ClipBert, way: str) -> Precision:
 def _answer(
     task: Task, batches: InferenceBatches, encoder: FrameEncoder, precision: Precision
 ) -> list[Prediction]:
-    return [prediction for part in _predictions(task, batches, encoder, precision) for prediction in part]
+    results = _predictions(task, batches, encoder, precision)
+    return [prediction for predictions in results for prediction in predictions]
 
 
 def _predictions(
     task: Task, batches: InferenceBatches, encoder: FrameEncoder, precision: Precision
 ) -> Iterator[list[Prediction]]:
-    for part in predict(
+    for result in predict(
         task, batches, encode=encoder, device=_CPU, precision=precision, description="measuring"
     ):
-        if isinstance(part, UnreadVisual):
-            raise DataError(f"{part.media_id}: {part.reason}", part.hint)
-        yield part
+        if isinstance(result, UnreadVisual):
+            raise DataError(f"{result.media_id}: {result.reason}", result.hint)
+        yield result
 
 
 def _decoding(dataset: VisualTextDataset) -> Times:

@@ -1,4 +1,4 @@
-"""Matrix products by all libraries that a model here may compute with: the fastest is the machine's rate."""
+"""Measure the matrix-product rate of the machine with every library that models may use."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,10 +12,18 @@ from clipbug.models.inference.onednn import FusedLinear, can_fuse
 
 
 def matrix_products(size: int, dtype: torch.dtype, device: torch.device) -> tuple[Callable[[], Tensor], ...]:
-    """Functions that each multiply the same two (size, size) matrices: 2 * size**3 operations.
+    """Return functions that multiply the same two (size, size) matrices, each with 2 * size**3 operations.
 
-    On x86 torch.mm in float32 is MKL's, which leaves half of some AMD processors idle; what models compute
-    with is oneDNN's.
+    On x86, torch.mm in float32 uses MKL, which reaches only half the rate of some AMD processors; models use
+    oneDNN.
+
+    Args:
+        size: number of rows and columns.
+        dtype: data type of the matrices.
+        device: device of the matrices.
+
+    Returns:
+        One function per library.
     """
     left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     plain = partial(torch.mm, left, right)
@@ -27,7 +35,7 @@ def matrix_products(size: int, dtype: torch.dtype, device: torch.device) -> tupl
 
 
 def measure_rate(dtype: torch.dtype, *, device: torch.device, size: int = 1024, repeats: int = 20) -> Times:
-    """What the fastest of them takes for one floating-point operation, at its best."""
+    """Return the time of one floating-point operation in the fastest library, at best."""
     runs = []
     for multiply in matrix_products(size, dtype, device):
         multiply()

@@ -1,4 +1,4 @@
-"""Recordings to measure on, of any size and length: an app that is scrolled, tapped and typed into."""
+"""Generate recordings of any size and duration for benchmarks: a user scrolls, taps and types in an app."""
 
 import itertools
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ from clipbug.synthetic.recorder import encode_h264
 from clipbug.synthetic.style import pick
 
 Motion = Literal["moving", "still", "phone"]
-Picture = NDArray[np.uint8]
-_Run = tuple[Picture, int]  # with the number of frames that it stays
+Image = NDArray[np.uint8]
+_Run = tuple[Image, int]  # an image and the number of frames that it is shown
 
 _KEYS = ("QWERTYUIOP", "ASDFGHJKL", "ZXCVBNM")
 _DOT = (25, 90, 255)
@@ -35,25 +35,31 @@ def write_recording(
     seed: int,
     gop: int = 250,
 ) -> None:
-    """Draw and encode a recording: H.264, yuv420p, mp4; equal arguments give equal bytes.
+    """Generate a recording: H.264, yuv420p, mp4; equal arguments give equal bytes.
 
     Args:
-        width, height: even numbers of pixels, at least 64.
-        motion: "moving": scrolled without a pause, so that no two pictures are equal; "still": an app in use,
-            still for 1 to 3 s between scrolling, taps and typing, recorded at a constant rate; "phone": the
-            same use as a phone records it (Android's screenrecord), a picture only when the screen changes,
-            each from earlier ones alone.
-        gop: frames from one keyframe to the next, exactly.
+        path: path of the file.
+        seconds: duration.
+        width: width in pixels; even, at least 64.
+        height: height in pixels; even, at least 64.
+        fps: frames per second.
+        motion: "moving": scrolled continuously, so that no two frames are equal; "still": an app in use,
+            still for 1 to 3 s between scrolling, taps and typing, at a constant frame rate; "phone": the same
+            as a phone records it (Android's screenrecord), with a frame only when the screen changes and
+            without B-frames.
+        seed: random seed.
+        gop: exact number of frames between keyframes.
 
     Raises:
+        ValueError: the size is odd or too small.
         ClipbugError: the file cannot be written.
     """
     if width % 2 or height % 2 or min(width, height) < 64:
         raise ValueError(f"width and height must be even and at least 64, got {width} x {height}")
-    hand = _Hand(width, height, fps, np.random.default_rng(seed))
-    runs = _first_frames(hand.scroll_on() if motion == "moving" else hand.use(), _frames(seconds, fps))
+    user = _User(width, height, fps, np.random.default_rng(seed))
+    runs = _first_frames(user.scroll() if motion == "moving" else user.use(), _frames(seconds, fps))
     is_phone = motion == "phone"
-    options = {"sc_threshold": "0"}  # else x264 puts a keyframe at every new page
+    options = {"sc_threshold": "0"}  # otherwise x264 inserts a keyframe at every new page
     if is_phone:
         options["bf"] = "0"
     file = encode_h264(
@@ -67,9 +73,9 @@ def _frames(seconds: float, fps: int) -> int:
 
 
 def _first_frames(runs: Iterator[_Run], count: int) -> Iterator[_Run]:
-    """Runs of `count` frames in all, the last one cut."""
-    for picture, num_frames in runs:
-        yield picture, min(num_frames, count)
+    """Yield runs of `count` frames in total, with the last one truncated."""
+    for image, num_frames in runs:
+        yield image, min(num_frames, count)
         count -= num_frames
         if count <= 0:
             return
@@ -77,17 +83,17 @@ def _first_frames(runs: Iterator[_Run], count: int) -> Iterator[_Run]:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """What the phone shows: a page (three screens high), how far it is scrolled, and what lies above it."""
+    """The state of the screen: a page (three screens high), its scroll offset, and what is drawn above it."""
 
-    page: Picture
+    page: Image
     scroll: int = 0
     typed: str | None = None
     dot: tuple[int, int] | None = None
     angle: int | None = None
 
 
-class _Hand:
-    """Uses the app; hands out pictures with the number of frames that each stays."""
+class _User:
+    """A simulated user, whose actions yield images with the number of frames that each is shown."""
 
     def __init__(self, width: int, height: int, fps: int, generator: np.random.Generator) -> None:
         self._size = (width, height)
@@ -97,28 +103,30 @@ class _Hand:
         self._shown = _Shown(self._pages[0])
 
     def use(self) -> Iterator[_Run]:
-        """Wait, do something, wait, for ever."""
-        actions = (self._scroll, self._tap, self._type)
+        """Alternate between waiting and random actions, endlessly."""
+        actions = (self._flick, self._tap, self._type)
         while True:
             yield self._draw(), self._draw_frames(1.0, 3.0)
             yield from pick(self._generator, actions)()
 
-    def scroll_on(self) -> Iterator[_Run]:
-        """Scroll up and down while a spinner turns, for ever."""
+    def scroll(self) -> Iterator[_Run]:
+        """Scroll up and down while a spinner turns, endlessly."""
         height = self._size[1]
         step = max(1, round(0.35 * height / self._fps))
         for index in itertools.count():
-            place = index * step % (4 * height)
-            self._shown = _Shown(self._pages[0], scroll=min(place, 4 * height - place), angle=index * 7 % 360)
+            offset = index * step % (4 * height)
+            scroll = min(offset, 4 * height - offset)
+            self._shown = _Shown(self._pages[0], scroll=scroll, angle=index * 7 % 360)
             yield self._draw(), 1
 
-    def _scroll(self) -> Iterator[_Run]:
+    def _flick(self) -> Iterator[_Run]:
         count, height = self._draw_frames(0.5, 0.9), self._size[1]
         start = self._shown.scroll
-        way = round(height * self._generator.uniform(0.3, 0.9)) * (1 if start < height else -1)
+        distance = round(height * self._generator.uniform(0.3, 0.9)) * (1 if start < height else -1)
         for index in range(1, count + 1):
-            moved = 1 - (1 - index / count) ** 2  # it slows down, as a flick does
-            self._shown = _Shown(self._shown.page, scroll=min(max(start + round(way * moved), 0), 2 * height))
+            moved = 1 - (1 - index / count) ** 2  # slows down like a flick
+            scroll = min(max(start + round(distance * moved), 0), 2 * height)
+            self._shown = _Shown(self._shown.page, scroll=scroll)
             yield self._draw(), 1
 
     def _tap(self) -> Iterator[_Run]:
@@ -140,7 +148,7 @@ class _Hand:
     def _draw_frames(self, least_seconds: float, most_seconds: float) -> int:
         return _frames(float(self._generator.uniform(least_seconds, most_seconds)), self._fps)
 
-    def _draw(self) -> Picture:
+    def _draw(self) -> Image:
         width, height = self._size
         shown = self._shown
         image = shown.page[shown.scroll : shown.scroll + height].copy()
@@ -158,8 +166,8 @@ class _Hand:
         return image
 
 
-def _draw_page(width: int, height: int, generator: np.random.Generator) -> Picture:
-    """Rows of an avatar, a title and two lines, with a picture now and then."""
+def _draw_page(width: int, height: int, generator: np.random.Generator) -> Image:
+    """Draw rows of an avatar, a title and two lines, with occasional photos."""
     image = np.full((3 * height, width, 3), 250, np.uint8)
     canvas, unit = Canvas(image), height // 32
     top = 3 * unit
@@ -169,8 +177,8 @@ def _draw_page(width: int, height: int, generator: np.random.Generator) -> Pictu
         canvas.text(title, (4 * unit, top + unit // 2), (32, 33, 36), height=unit // 2, bold=True)
         for line in (1, 2):
             words = " ".join(pick(generator, TRAIN_POOL.nouns).lower() for _ in range(6))
-            place = (4 * unit, top + unit // 2 + line * unit)
-            canvas.text(words, place, (110, 112, 118), height=unit // 3, max_width=width - 5 * unit)
+            anchor = (4 * unit, top + unit // 2 + line * unit)
+            canvas.text(words, anchor, (110, 112, 118), height=unit // 3, max_width=width - 5 * unit)
         top += 4 * unit
         if generator.random() < 0.3:
             _paste(image, _photo(width - 2 * unit, 6 * unit, generator), (unit, top))
@@ -178,16 +186,17 @@ def _draw_page(width: int, height: int, generator: np.random.Generator) -> Pictu
     return image
 
 
-def _photo(width: int, height: int, generator: np.random.Generator) -> Picture:
-    """Soft colours with fine grain."""
+def _photo(width: int, height: int, generator: np.random.Generator) -> Image:
+    """Draw soft colours with fine grain."""
     soft = cv2.resize(
         generator.uniform(30, 225, (4, 6, 3)), (width, height), interpolation=cv2.INTER_CUBIC
     ) + generator.normal(0, 4, (height, width, 1))
     return np.clip(soft, 0, 255).astype(np.uint8)
 
 
-def _paste(image: Picture, patch: Picture, place: tuple[int, int]) -> None:
-    view = image[place[1] : place[1] + patch.shape[0], place[0] : place[0] + patch.shape[1]]
+def _paste(image: Image, patch: Image, corner: tuple[int, int]) -> None:
+    left, top = corner
+    view = image[top : top + patch.shape[0], left : left + patch.shape[1]]
     view[:] = patch[: view.shape[0], : view.shape[1]]
 
 

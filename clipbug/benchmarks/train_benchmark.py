@@ -1,4 +1,4 @@
-"""`clipbug benchmark train`: our training step beside the original's, each switch alone and all together."""
+"""`clipbug benchmark train`: compare the training step with ClipBERT's, each optimization alone and all."""
 
 import multiprocessing
 import tempfile
@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from clipbug.benchmarks.clipbert_step import ClipBertStep, Switches
 from clipbug.benchmarks.matrix_products import measure_rate
-from clipbug.benchmarks.original_step import OriginalStep, Switches
 from clipbug.benchmarks.train_setting import Scale, Setting, Variant
 from clipbug.config import RunConfig
 from clipbug.data.loading.batch import Batch
@@ -57,15 +57,15 @@ VARIANTS: dict[str, Variant] = {
 
 @dataclass(frozen=True, slots=True)
 class TrainBenchmark:
-    """What was measured.
+    """The measurements.
 
     Attributes:
-        variants: name -> seconds per step, samples (visuals) per second, speedup over the original, share of
-            the time spent waiting for data, peak memory of the process, arithmetic of a step, and the share
-            of `matrix_tflops` that it reaches (model FLOPs utilisation).
+        variants: name -> seconds per step, samples per second, speedup over ClipBERT, share of the time spent
+            waiting for data, peak memory of the process, operations per step, and their share of
+            `matrix_tflops` (model FLOPs utilization).
         matrix_tflops: precision -> rate of a large matrix product on this machine.
-        gradients: greatest relative difference between the original's gradient and ours in fp32 with square
-            padding, without dropout, and both losses; empty if it was not asked for.
+        gradients: largest relative difference between the gradients of ClipBERT and clipbug in fp32 with
+            square padding and without dropout, and both losses; empty without `check`.
     """
 
     device: str
@@ -77,7 +77,7 @@ class TrainBenchmark:
     variants: dict[str, dict[str, float | None]]
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         return asdict(self)
 
 
@@ -89,24 +89,28 @@ def measure_training(
     scale: Scale = "base",
     check: bool = True,
 ) -> TrainBenchmark:
-    """Time steps of video QA: 2 clips of 2 frames per recording, drawn phone recordings, random weights.
+    """Time video QA steps with 2 clips of 2 frames, synthetic phone recordings and random weights.
 
-    Every variant runs in a process of its own, so that its peak memory is its own.
+    Every variant runs in its own process, so that peak memory is measured separately.
 
     Args:
-        only: names of variants, or parts of names; the original always runs. Empty: all.
-        steps: timed per variant, after one that is not; the fastest counts, as other work only adds.
-        batch_size: recordings.
-        scale: "base": ClipBERT's own sizes at 448 pixels; "tiny": to see in seconds that it works.
-        check: compare gradients too.
+        only: substrings of variant names; "original" (ClipBERT) always runs. Empty for all variants.
+        steps: timed steps per variant, after a warm-up step; the fastest is reported, as other work on the
+            machine can only slow steps down.
+        batch_size: recordings per step.
+        scale: "base": sizes of ClipBERT at 448 pixels; "tiny": a quick test.
+        check: also compare gradients.
+
+    Returns:
+        The measurements.
 
     Raises:
-        ConfigError: `only` fits no variant.
+        ConfigError: `only` matches no variant.
         ClipbugError: a variant failed.
     """
-    names = [name for name in VARIANTS if name == BASELINE or not only or any(part in name for part in only)]
+    names = [name for name in VARIANTS if name == BASELINE or not only or any(text in name for text in only)]
     if only and names == [BASELINE] and BASELINE not in only:
-        raise ConfigError(f"no variant fits {', '.join(only)}", f"variants: {', '.join(VARIANTS)}")
+        raise ConfigError(f"no variant matches {', '.join(only)}", f"variants: {', '.join(VARIANTS)}")
     with tempfile.TemporaryDirectory() as folder:
         setting = Setting(Path(folder), batch_size=batch_size, scale=scale)
         setting.write_data()
@@ -131,19 +135,19 @@ def _row(row: dict[str, float], baseline: float, rate: float) -> dict[str, float
 
 
 def _in_process(function: Callable[..., dict[str, float]], *arguments: Any) -> dict[str, float]:
-    """What the function returns when a new process runs it."""
+    """Call a function in a new process and return its result."""
     context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_send_result, args=(there, function, arguments))
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send_result, args=(sender, function, arguments))
     process.start()
-    there.close()
+    sender.close()
     try:
-        result: dict[str, float] = here.recv()
+        result: dict[str, float] = receiver.recv()
     except EOFError as error:
         process.join()
         raise ClipbugError(
-            f"the process that measures {arguments[1:]} ended with {process.exitcode}",
-            "its message stands above; there may be too little memory",
+            f"the process that measures {arguments[1:]} exited with code {process.exitcode}",
+            "see its error message above; the machine may have run out of memory",
         ) from error
     process.join()
     return result
@@ -170,7 +174,7 @@ def _measure_variant(setting: Setting, name: str, steps: int) -> dict[str, float
         waits.append(time.perf_counter() - started)
         run(batch)
         times.append(time.perf_counter() - started)
-    seconds = min(times)  # what else runs on the machine can only add
+    seconds = min(times)  # other work on the machine can only add to it
     return {
         "seconds_per_step": round(seconds, 3),
         "samples_per_second": round(setting.batch_size / seconds, 3),
@@ -183,10 +187,10 @@ def _measure_variant(setting: Setting, name: str, steps: int) -> dict[str, float
 def _step_function(
     setting: Setting, variant: Variant, config: RunConfig, task: Task
 ) -> Callable[[Batch], object]:
-    assert isinstance(task.model, ClipBert), "built here"
+    assert isinstance(task.model, ClipBert), "created by Setting.task"
     if variant.original is not None:
-        unused = {} if setting.scale == "base" else {"unused_values": 10_000}
-        return OriginalStep(task.model, variant.original, **unused).run
+        unused = {} if setting.scale == "base" else {"num_unused": 10_000}
+        return ClipBertStep(task.model, variant.original, **unused).run
     clips = config.train.clips_per_forward
     apply_training_switches(
         task.model,
@@ -194,11 +198,11 @@ def _step_function(
         recompute=config.train.activation_checkpointing,
         compiled=config.train.compile,
     )
-    update = _own_step(setting, variant, config, task)
+    update = _clipbug_step(setting, variant, config, task)
     return lambda batch: update.run([batch], task.count_targets(batch))
 
 
-def _own_step(setting: Setting, variant: Variant, config: RunConfig, task: Task) -> OptimizerStep:
+def _clipbug_step(setting: Setting, variant: Variant, config: RunConfig, task: Task) -> OptimizerStep:
     return OptimizerStep(
         task,
         build_optimizer(task, config.optim),
@@ -211,20 +215,20 @@ def _own_step(setting: Setting, variant: Variant, config: RunConfig, task: Task)
 def _compare_gradients(setting: Setting) -> dict[str, float]:
     variant = Variant()
     config = setting.config(variant)
-    still = config.model.encoder.model_copy(update={"dropout": 0.0})
+    encoder = config.model.encoder.model_copy(update={"dropout": 0.0})
     config = config.model_copy(
         update={
-            "model": config.model.model_copy(update={"encoder": still, "head_dropout": 0.0}),
+            "model": config.model.model_copy(update={"encoder": encoder, "head_dropout": 0.0}),
             "optim": config.optim.model_copy(update={"max_gradient_norm": None}),
         }
     )
     task = setting.task(config)
     batch = next(setting.batches(config, task))
-    update = _own_step(setting, variant, config, task)
+    update = _clipbug_step(setting, variant, config, task)
     result = update.gradient([batch], task.count_targets(batch))
     own = {name: value.grad.clone() for name, value in task.named_parameters() if value.grad is not None}
-    assert isinstance(task.model, ClipBert), "built here"
-    loss = OriginalStep(task.model, Switches(), unused_values=1000).gradient(batch)
+    assert isinstance(task.model, ClipBert), "created by Setting.task"
+    loss = ClipBertStep(task.model, Switches(), num_unused=1000).gradient(batch)
     differences = [
         float((own[name] - value.grad).norm() / value.grad.norm())
         for name, value in task.named_parameters()
@@ -239,7 +243,7 @@ def _compare_gradients(setting: Setting) -> dict[str, float]:
 
 
 def _matrix_rates(setting: Setting) -> dict[str, float]:
-    """TFLOP/s of a large matrix product: what the machine can do at best."""
+    """Return the TFLOP/s of a large matrix product, the peak rate of the machine, by precision."""
     size, device = _MATRIX_SIZE[setting.scale], setting.processes.device
     return {
         precision: 1e-12 / measure_rate(dtype, device=device, size=size, repeats=8).seconds

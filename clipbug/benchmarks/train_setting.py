@@ -1,4 +1,4 @@
-"""What the lines of `clipbug benchmark train` share: recordings, sizes, model, loader."""
+"""Recordings, config, model and data loader of `clipbug benchmark train`."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import torch
 
-from clipbug.benchmarks.original_step import Switches
+from clipbug.benchmarks.clipbert_step import Switches
 from clipbug.benchmarks.recordings import write_recording
 from clipbug.builders.batches import BatchBuilder
 from clipbug.builders.records import open_media, records_with_media
@@ -31,11 +31,11 @@ _QUESTIONS = ("what is tapped first?", "which dialog appears after save is tappe
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One line of the table.
+    """A variant of the training step.
 
     Attributes:
-        original: the original's step with these switches; None: clipbug's own step.
-        training: settings of clipbug's own step that are not the defaults.
+        original: switches of ClipBERT's step; None for clipbug's step.
+        training: non-default training settings of clipbug's step.
     """
 
     original: Switches | None = None
@@ -54,11 +54,11 @@ class Setting:
 
     @property
     def processes(self) -> Distributed:
-        """This process alone, on a GPU if there is one."""
+        """Return a single-process setup, on a GPU if there is one."""
         return Distributed(0, 0, 1, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
     def config(self, variant: Variant) -> RunConfig:
-        """The settings of clipbug's own step."""
+        """Return the config of a variant."""
         encoder = {"hidden_size": 64, "num_layers": 2, "num_heads": 2, "intermediate_size": 128}
         return RunConfig.model_validate(
             {
@@ -81,7 +81,7 @@ class Setting:
         )
 
     def write_data(self) -> None:
-        """Recordings of a phone, ingested, and a question about each."""
+        """Write and ingest recordings, and write a question about each."""
         files = [self.folder / "recordings" / f"phone{index}.mp4" for index in range(2)]
         for index, file in enumerate(files):
             write_recording(file, seconds=6, width=720, height=1280, motion="still", seed=index)
@@ -93,12 +93,12 @@ class Setting:
         (self.folder / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
 
     def text(self) -> TextParts:
-        """A tokenizer and as many answers as MSRVTT-QA has."""
+        """Return a tokenizer and as many answers as MSRVTT-QA has."""
         answers = AnswerVocabulary(tuple(f"answer {index}" for index in range(_NUM_ANSWERS)))
         return TextParts(train_wordpiece(_QUESTIONS, vocabulary_size=200), answers)
 
     def task(self, config: RunConfig) -> Task:
-        """Random weights, the same each time; in training mode."""
+        """Return a task in training mode, with random weights that are the same in each call."""
         torch.manual_seed(0)
         model = build_model(
             config.model, head="classification", num_classes=_NUM_ANSWERS, vocabulary_size=_VOCABULARY
@@ -112,7 +112,7 @@ class Setting:
         ).train()
 
     def batches(self, config: RunConfig, task: Task) -> Iterator[Batch]:
-        """Batches as a training reads them."""
+        """Return batches as training loads them."""
         media = open_media(config.data.media, Storage(self.folder))
         records = records_with_media(config.data.train, config, media)
         builder = BatchBuilder(config, media, self.text(), task, self.processes)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from transformers import PreTrainedTokenizerBase
 
-from clipbug.checks.dataset.findings import place
+from clipbug.checks.dataset.findings import source_line
 from clipbug.config import RunConfig
 from clipbug.data.loading.text import TextEncoder
 from clipbug.data.loading.tokenization import cut_texts
@@ -68,7 +68,7 @@ def warn_of_cut_texts(
     records: Iterable[Record], tokenizer: PreTrainedTokenizerBase, config: RunConfig
 ) -> None:
     """Say how many texts of the rows (questions, captions, questions with options) are cut, and which."""
-    pairs = [(text, place(record) or record.record_id) for record in records for text in record.texts]
+    pairs = [(text, source_line(record) or record.record_id) for record in records for text in record.texts]
     texts, names = [text for text, _ in pairs], [name for _, name in pairs]
     CutTexts(tokenizer, config, what="different texts").warn(texts, names)
 

@@ -65,7 +65,7 @@ def open_media(paths: Sequence[str | Path], storage: Storage) -> MediaSource:
     stores = [Path(path) for path in paths] or storage.stores()
     if not stores:
         raise DataError(
-            f"there is no store under {storage.visual}",
+            f"there is no store under {storage.stores_dir}",
             "make one: clipbug ingest FOLDER --ext mp4 avi (or png jpg)",
         )
     return open_stores(stores)

@@ -1,1 +1,1 @@
-"""What `doctor` and `data check` inspect."""
+"""The checks of `clipbug doctor` and `clipbug data check`."""

@@ -1,1 +1,1 @@
-"""The command line: parse, call a recipe, print. No torch at import time."""
+"""The command line: parse arguments, call a recipe, print the result. Does not import torch."""

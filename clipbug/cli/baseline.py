@@ -11,35 +11,36 @@ from clipbug.cli.reporting import Outcome, start_logging
 
 def baseline(
     data: Annotated[
-        list[Path], typer.Option("--data", metavar="FILE...", help="Annotation files with answers to score.")
+        list[Path],
+        typer.Option("--data", metavar="FILE...", help="Annotation files with answers, to score against."),
     ],
     train: Annotated[
         list[Path] | None,
-        typer.Option("--train", metavar="FILE...", help="Annotation files to learn guesses from."),
+        typer.Option("--train", metavar="FILE...", help="Annotation files to fit the baselines on."),
     ] = None,
     documents: Annotated[
         list[Path] | None,
         typer.Option(
             "--documents",
             metavar="FILE...",
-            help="For captions: other texts about the same recordings. Default: the training captions.",
+            help="For captions: texts to search instead of the recordings. Default: the training captions.",
         ),
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option("--task", metavar="TASK", help="Default: what the fields of the rows look like."),
+        typer.Option("--task", metavar="TASK", help="Default: inferred from the fields of the rows."),
     ] = None,
     data_format: options.Format = None,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Score what needs no picture: the most frequent answer, the question alone, the words of captions."""
+    """Score baselines that see no frames: majority answer, question only, and BM25 over captions."""
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.cli.views.baseline import baseline_table
     from clipbug.recipes.baseline import baseline as score_baselines
 
-    report = score_baselines(
+    result = score_baselines(
         data, train=train or (), documents=documents or (), task=task, data_format=data_format
     ).to_json()
-    return Outcome(report, baseline_table(report))
+    return Outcome(result, baseline_table(result))

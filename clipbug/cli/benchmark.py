@@ -1,4 +1,4 @@
-"""`clipbug benchmark data` and `ask`; `train` and `infer` have modules of their own."""
+"""`clipbug benchmark data` and `ask`; `train` and `infer` have their own modules."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,47 +14,47 @@ def data(
     recordings: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="FILE...", help="mp4 or mov recordings. Default: two that are drawn, 20 s at 720x1280."
+            metavar="FILE...", help="mp4 or mov recordings. Default: two synthetic ones, 20 s at 720x1280."
         ),
     ] = None,
     clips: Annotated[
         list[int] | None,
-        typer.Option("--n-clips", min=1, metavar="N...", help="Clips of 2 frames. Default: 1 8 16."),
+        typer.Option("--n-clips", min=1, metavar="N...", help="Number of 2-frame clips. Default: 1 8 16."),
     ] = None,
     size: Annotated[
         int, typer.Option("--size", min=16, metavar="PIXELS", help="Longer side of the frames.")
     ] = 448,
     repeats: Annotated[
-        int, typer.Option("--repeats", min=1, metavar="N", help="Runs, of which the median counts.")
+        int, typer.Option("--repeats", min=1, metavar="N", help="Runs; the median is reported.")
     ] = 3,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Time the reading of clips: from original bytes, prepared, and in the way of the original ClipBERT."""
+    """Time clip loading: from the stored recordings, from prepared frames, and as ClipBERT does it."""
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.benchmarks.data_benchmark import measure_data
 
-    report = measure_data(
+    result = measure_data(
         recordings or [], clips=clips or (1, 8, 16), longer_side=size, repeats=repeats
     ).to_json()
-    return Outcome(report, report_view("benchmark data", report))
+    return Outcome(result, report_view("benchmark data", result))
 
 
 def ask(
     config: Annotated[
-        str, typer.Option("--config", metavar="C", help="Preset or file of the model, vqa or video-qa.")
+        str, typer.Option("--config", metavar="C", help="Preset or config file of a vqa or video-qa model.")
     ] = "gui_video_qa",
     repeats: Annotated[
-        int, typer.Option("--repeats", min=1, metavar="N", help="Calls, of which the median counts.")
+        int, typer.Option("--repeats", min=1, metavar="N", help="Calls; the median is reported.")
     ] = 5,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Time `clipbug ask` about a drawn recording of 20 s: from start to end, and after its imports."""
+    """Time `clipbug ask` on a synthetic 20 s recording: end to end, and without the imports."""
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.benchmarks.ask_benchmark import measure_ask
 
-    report = measure_ask(config, repeats=repeats).to_json()
-    return Outcome(report, report_view("benchmark ask", report))
+    result = measure_ask(config, repeats=repeats).to_json()
+    return Outcome(result, report_view("benchmark ask", result))

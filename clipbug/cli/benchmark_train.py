@@ -14,30 +14,30 @@ def train(
         list[str] | None,
         typer.Option(
             "--only",
-            metavar="PART...",
-            help="Variants with one of these in their name; the original always runs.",
+            metavar="NAME...",
+            help="Only variants whose name contains one of these; original (ClipBERT) always runs.",
         ),
     ] = None,
     steps: Annotated[
-        int, typer.Option("--steps", min=1, metavar="N", help="Timed steps, of which the fastest counts.")
+        int, typer.Option("--steps", min=1, metavar="N", help="Timed steps; the fastest is reported.")
     ] = 3,
     batch: Annotated[int, typer.Option("--batch", min=1, metavar="N", help="Recordings per step.")] = 2,
     scale: Annotated[
         Literal["base", "tiny"],
-        typer.Option("--scale", help="base: ClipBERT's sizes, 6 GB of memory; tiny: seconds."),
+        typer.Option("--scale", help="base: ClipBERT's sizes, needs 6 GB of memory; tiny: takes seconds."),
     ] = "base",
     check: Annotated[
-        bool, typer.Option("--check/--no-check", help="Compare gradients with the original's.")
+        bool, typer.Option("--check/--no-check", help="Compare gradients with ClipBERT's.")
     ] = True,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Time training steps beside a re-statement of the original's: each switch alone, and all together."""
+    """Time training steps against a reimplementation of ClipBERT's: each optimization alone, then all."""
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.benchmarks.train_benchmark import measure_training
 
-    report = measure_training(
+    result = measure_training(
         only=only or (), steps=steps, batch_size=batch, scale=scale, check=check
     ).to_json()
-    return Outcome(report, report_view("benchmark train", report))
+    return Outcome(result, report_view("benchmark train", result))

@@ -28,7 +28,7 @@ Sources = Annotated[
 def list_presets(
     as_json: options.AsJson = False, quiet: options.Quiet = False, verbose: options.Verbose = False
 ) -> Outcome:
-    """List the presets, each with the command that runs it."""
+    """List the presets, with the command that runs each."""
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.config.presets import preset_command, preset_names, presets_folder
 
@@ -44,7 +44,7 @@ def show(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Print a config with every value it leaves to its default."""
+    """Print a config with all defaults filled in."""
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.config.loading import load_config
 
@@ -58,7 +58,7 @@ def validate(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Check configs and name everything that is wrong with them."""
+    """Check configs and list every problem in them."""
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.config.loading import load_config
 
@@ -75,17 +75,19 @@ def validate(
 
 
 def import_config(
-    file: Annotated[Path, typer.Argument(metavar="FILE.json", help="Preset or args.json of ClipBERT.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.json", help="ClipBERT preset or args.json.")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", metavar="FILE.yaml", help="Write the config there and print the flags."),
+        typer.Option(
+            "--output", metavar="FILE.yaml", help="Write the config to this file and print the flags."
+        ),
     ] = None,
     task: Annotated[
         str | None,
         typer.Option(
             "--task",
             metavar="MODEL_TASK",
-            help="Default: as the flags tell.",
+            help="Default: inferred from the flags.",
             callback=options.check_model_task,
         ),
     ] = None,
@@ -93,7 +95,7 @@ def import_config(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Convert a JSON config of ClipBERT or ClipBugBERT: every flag is mapped, or named with the reason."""
+    """Convert a JSON config of ClipBERT or ClipBugBERT; flags without an equivalent are listed."""
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.recipes.config_import import import_config_file
 
@@ -110,7 +112,7 @@ def _write_new(path: Path, text: str) -> None:
     from clipbug.runtime.files import atomic_write
 
     if path.exists():
-        raise ConfigError(f"{path} exists already", "name a new file with --output")
+        raise ConfigError(f"{path} already exists", "name a new file with --output")
     atomic_write(path, text)
 
 
@@ -121,11 +123,11 @@ def diff(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Compare two configs, defaults included."""
+    """Compare two configs, including defaults."""
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.config.loading import differing_values, load_config
 
     pairs = differing_values(load_config(first), load_config(second))
     rows = [{"key": key, "first": values[0], "second": values[1]} for key, values in pairs.items()]
     payload = {"first": first, "second": second, "differences": rows}
-    return Outcome(payload, report_view("configs", payload) if rows else "no difference")
+    return Outcome(payload, report_view("configs", payload) if rows else "no differences")

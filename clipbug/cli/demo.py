@@ -13,23 +13,24 @@ def demo(
     keep: Annotated[
         Path | None,
         typer.Option(
-            "--keep", metavar="DIR", help="Storage to write to and keep. Default: a temporary folder."
+            "--keep", metavar="DIR", help="Storage folder to write to and keep. Default: a temporary folder."
         ),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="A few steps only, to see that all parts work.")
+        bool, typer.Option("--quick", help="Train for a few steps only, as a smoke test.")
     ] = False,
     seed: Annotated[
-        int, typer.Option("--seed", min=0, metavar="N", help="Fixes recordings and training.")
+        int,
+        typer.Option("--seed", min=0, metavar="N", help="Random seed of the recordings and the training."),
     ] = 0,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Draw recordings of app bugs, then ingest, finetune, infer and evaluate on them, in about 3 minutes."""
+    """Ingest synthetic recordings of app bugs, then finetune, infer and evaluate, in about 3 minutes."""
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.cli.views.demo import demo_view
     from clipbug.recipes.demo import run_demo
 
-    report = run_demo(keep=keep, quick=quick, seed=seed).to_json()
-    return Outcome(report, demo_view(report))
+    result = run_demo(keep=keep, quick=quick, seed=seed).to_json()
+    return Outcome(result, demo_view(result))

@@ -10,13 +10,13 @@ def doctor(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Look at Python, device, codecs, disk, memory and storage; name a fix for each finding.
+    """Check Python, device, codecs, disk, memory and storage, and suggest a fix for each problem.
 
-    Ends with exit code 1 if clipbug cannot be used as it is.
+    Exits with code 1 if clipbug cannot run in this environment.
     """
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.cli.views.doctor import health_table
     from clipbug.recipes.doctor import examine
 
-    report = examine(storage=storage)
-    return Outcome(report.to_json(), health_table(report.to_json()), exit_code=0 if report.is_usable else 1)
+    result = examine(storage=storage)
+    return Outcome(result.to_json(), health_table(result.to_json()), exit_code=0 if result.is_usable else 1)

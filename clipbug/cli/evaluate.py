@@ -17,7 +17,7 @@ def evaluate(
         typer.Option(
             "--predictions",
             metavar="FILE",
-            help="Score this predictions.jsonl (or scores.npz of a search) instead of a run's.",
+            help="Score this predictions.jsonl (or a scores.npz of rankings) instead of a run's.",
         ),
     ] = None,
     data: Annotated[
@@ -25,7 +25,7 @@ def evaluate(
         typer.Option(
             "--data",
             metavar="FILE",
-            help="Annotations with answers, or duplicates. Default: the file inferred on.",
+            help="Annotations with answers, or duplicates. Default: the file that was inferred on.",
         ),
     ] = None,
     media: options.Media = None,
@@ -35,9 +35,9 @@ def evaluate(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Score predictions: overall, by answer type and app, beside baselines and the best score possible.
+    """Score predictions overall, by answer type and by app, next to baselines and the ceiling.
 
-    Rankings are scored by ranks: mRR, mAP, R@k, of retrieval in both directions, of duplicates by setting.
+    Rankings are scored by mRR, mAP and R@k: retrieval in both directions, duplicates in each setting.
     """
     start_logging(quiet=quiet, verbose=verbose)
     if run is not None and predictions is not None:
@@ -47,7 +47,7 @@ def evaluate(
     from clipbug.cli.views.evaluation import evaluation_table
     from clipbug.recipes.evaluate import evaluate as run_evaluation
 
-    report = run_evaluation(
+    result = run_evaluation(
         storage=storage,
         run=run,
         predictions=predictions,
@@ -55,5 +55,5 @@ def evaluate(
         media=media or (),
         data_format=data_format,
     ).to_json()
-    files = {name: report[name] for name in ("predictions", "data")}
-    return Outcome(report, Group(evaluation_table(report), report_view("files", files)))
+    files = {name: result[name] for name in ("predictions", "data")}
+    return Outcome(result, Group(evaluation_table(result), report_view("files", files)))

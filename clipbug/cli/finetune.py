@@ -16,7 +16,7 @@ def finetune(
         typer.Option(
             "--task",
             metavar="FINETUNE_TASK",
-            help="What to learn. Default: the task of --config.",
+            help="Task to train for. Default: the task of --config.",
             callback=options.check_task,
             autocompletion=options.complete_task,
         ),
@@ -32,7 +32,7 @@ def finetune(
     answers: Annotated[
         Path | None,
         typer.Option(
-            "--answers", metavar="FILE", help="Answer vocabulary. Default: made from the training files."
+            "--answers", metavar="FILE", help="Answer vocabulary. Default: built from the training files."
         ),
     ] = None,
     init: Annotated[
@@ -40,7 +40,7 @@ def finetune(
         typer.Option(
             "--init",
             metavar="MODEL",
-            help="Run or model folder whose weights to start from.",
+            help="Run directory or model folder to initialize the weights from.",
             autocompletion=options.complete_run,
         ),
     ] = None,
@@ -59,9 +59,10 @@ def finetune(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Train a model that answers questions about screens (vqa) or recordings (the other tasks).
+    """Train a model for questions about screenshots (vqa) or recordings (the other tasks).
 
-    Files that are not named are looked for under the storage. An unfinished run of the same settings goes on.
+    Files that are not given are searched for in the storage. Resumes the latest unfinished run that has the
+    same config.
     """
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.config.loading import load_config

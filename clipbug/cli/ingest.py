@@ -15,48 +15,51 @@ from clipbug.runtime.files import safe_name
 
 def ingest(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Folders (walked to the bottom) and files.")
+        list[Path], typer.Argument(metavar="PATH...", help="Files, and folders to search recursively.")
     ],
     extensions: Annotated[
         list[str] | None,
         typer.Option(
             "--ext",
             metavar="EXT...",
-            help="Which files of the folders, such as: --ext mp4 avi. Default: all known kinds.",
+            help="File extensions to pick from folders, such as: --ext mp4 avi. Default: all supported.",
             callback=options.check_extensions,
         ),
     ] = None,
     file_type: Annotated[
         options.FileTypeChoice,
         typer.Option(
-            "--file-type", metavar="auto|image|video", help="What the files must hold; auto: either."
+            "--file-type", metavar="auto|image|video", help="Required content of the files; auto: either."
         ),
     ] = "auto",
     name: Annotated[
         str | None,
         typer.Option(
-            "--name", metavar="NAME", help="Store under vis_db/ in the storage. Default: the folder's name."
+            "--name", metavar="NAME", help="Name of the store under vis_db/. Default: the folder's name."
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="STORE", help="Store anywhere else.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="STORE", help="Path of a store outside the storage.")
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
             "--workers",
             min=0,
             metavar="N",
-            help="Processes that look at files. 0: this one, which a file can then crash. Default: up to 4.",
+            help="Decoder processes; 0 decodes in the main process, which a corrupt file can crash."
+            " Default: up to 4.",
         ),
     ] = None,
     prepare: Annotated[
         bool,
         typer.Option(
             "--prepare",
-            help="Also keep small pictures of what changes in recordings, which are read fast.",
+            help="Also store downscaled JPEGs of the frames that change, for faster loading.",
         ),
     ] = False,
     prepare_size: Annotated[
-        int, typer.Option("--prepare-size", min=16, metavar="PIXELS", help="Their longer side.")
+        int, typer.Option("--prepare-size", min=16, metavar="PIXELS", help="Longer side of prepared frames.")
     ] = 448,
     prepare_fps: Annotated[
         float | None,
@@ -64,14 +67,14 @@ def ingest(
             "--prepare-fps",
             min=0.1,
             metavar="FPS",
-            help="Looks for changes per second. Default: every picture.",
+            help="Frame rate of the change detection. Default: every frame.",
         ),
     ] = None,
     drop_original: Annotated[
-        bool, typer.Option("--drop-original", help="Keep what --prepare makes instead of the recordings.")
+        bool, typer.Option("--drop-original", help="Store only the prepared frames, not the recordings.")
     ] = False,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Copy only; files are looked at when they are first used.")
+        bool, typer.Option("--raw", help="Copy without checking; files are read at first use.")
     ] = False,
     wait: options.Wait = None,
     storage: options.StorageRoot = options.DEFAULT_STORAGE,
@@ -79,11 +82,10 @@ def ingest(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Put recordings and screenshots into a store and check every file; a second run adds what is new.
+    """Check recordings and screenshots and copy them into a store; a second run adds only new files.
 
-    Ends with exit code 3 if some files cannot be read, or not to their end; each is named with its reason.
-    Of a recording that is cut off or damaged, what can be read is used; a file that cannot be read at all is
-    not stored.
+    Exits with code 3 if some files are unreadable or damaged; each is listed with the reason. The readable
+    frames of a truncated or damaged recording are used; a file that cannot be read at all is not stored.
     """
     start_logging(quiet=quiet, verbose=verbose)
     _refuse_both(("--name", name is not None), ("--out", out is not None))
@@ -92,8 +94,8 @@ def ingest(
     from clipbug.recipes.ingest import ingest as run_ingest
     from clipbug.workspace.storage import Storage
 
-    store = out or Storage(storage).visual / (name or _store_name(paths))
-    report = run_ingest(
+    store = out or Storage(storage).stores_dir / (name or _store_name(paths))
+    result = run_ingest(
         paths,
         extensions=extensions or (),
         file_type=file_type,
@@ -104,18 +106,18 @@ def ingest(
         raw=raw,
         wait_seconds=options.DEFAULT_WAIT_SECONDS if wait is None else wait,
     )
-    payload = report.to_json()
-    is_complete = not report.bad and not report.not_prepared and not report.damaged
+    payload = result.to_json()
+    is_complete = not result.bad and not result.not_prepared and not result.damaged
     return Outcome(payload, report_view("ingest", payload), exit_code=0 if is_complete else 3)
 
 
 def _refuse_both(first: tuple[str, bool], second: tuple[str, bool]) -> None:
-    """Options that exclude each other, with whether they are given."""
+    """Raise `typer.BadParameter` if two mutually exclusive options are both given."""
     if first[1] and second[1]:
-        raise typer.BadParameter(f"give {first[0]} or {second[0]}, not both.")
+        raise typer.BadParameter(f"{first[0]} and {second[0]} cannot be combined.")
 
 
 def _store_name(paths: Sequence[Path]) -> str:
-    """The name of the folder that is ingested; "media" for files of several folders."""
+    """Return the name of the ingested folder, or "media" for files from several folders."""
     folders = {path.resolve() if path.is_dir() else path.resolve().parent for path in paths}
     return safe_name(folders.pop().name) if len(folders) == 1 else "media"

@@ -1,4 +1,4 @@
-"""The `clipbug` command: which commands there are. Nothing heavy is imported before a command runs."""
+"""The `clipbug` command and its subcommands. Heavy modules are imported only when a command runs."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -110,7 +110,7 @@ def _start(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """The command without a subcommand."""
+    """Handle the options of `clipbug` itself."""
     _help_without_subcommand(context)
 
 
@@ -134,20 +134,25 @@ def _example(command_line: str) -> str:
 
 
 def build_app() -> typer.Typer:
-    """The whole command line."""
-    title = "Questions, search and duplicates over recordings of app bugs."
+    """Build the complete command line."""
+    title = "Question answering, search and duplicate detection on screen recordings of app bugs."
     app = _app(title, _start, "clipbug demo", _COMMANDS)
-    configs = _app("Look at configs.", _help_without_subcommand, "clipbug config list", _CONFIG_COMMANDS)
+    configs = _app(
+        "Inspect, validate and import configs.",
+        _help_without_subcommand,
+        "clipbug config list",
+        _CONFIG_COMMANDS,
+    )
     app.add_typer(configs, name="config")
     models = _app(
-        "Weights of other projects, and for them.",
+        "Import and export weights.",
         _help_without_subcommand,
         "clipbug weights import --help",
         _WEIGHTS_COMMANDS,
     )
     app.add_typer(models, name="weights")
     annotations = _app(
-        "Work on annotation files and stores.",
+        "Check, convert and split annotation files; inspect stores.",
         _help_without_subcommand,
         "clipbug data split --help",
         _DATA_COMMANDS,
@@ -164,7 +169,11 @@ def build_app() -> typer.Typer:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line (default: of this process) and leave with its exit code."""
+    """Run a command line and exit with its exit code.
+
+    Args:
+        arguments: the words after `clipbug`; default: those of this process.
+    """
     let_idle_threads_sleep()
     keep_freed_memory()
     with Termination() as termination:

@@ -1,4 +1,4 @@
-"""A command whose repeatable options also take several values at once: `--ext mp4 avi`."""
+"""A command whose repeatable options accept several values at once: `--ext mp4 avi`."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -14,15 +14,15 @@ from clipbug.runtime.files import existing_path, special_file
 
 
 def _is_row_file(word: str) -> bool:
-    """Whether a word is an annotation file, not a store: that is a folder or an LMDB file."""
+    """Return whether a word names an annotation file rather than a store (a folder or an LMDB file)."""
     path = existing_path(word)
     return path is not None and path.is_file() and path.suffix.lower() not in _LMDB_ENDINGS
 
 
 _LMDB_ENDINGS = (".mdb", ".lmdb")
-# Of `clipbug ingest`, which names what is bad among its files and goes on.
+# `clipbug ingest` reports the bad files among its paths and continues.
 _CHECKED_LATER = ("paths",)
-# Where a command has positional words too, which words after an option still belong to the option.
+# For commands with positional arguments: whether a word after an option is a value of the option.
 _BELONGS_TO_OPTION: Mapping[str, Callable[[str], bool]] = {
     "--ext": is_extension,
     "--media": lambda word: not _is_row_file(word),
@@ -33,10 +33,10 @@ _BELONGS_TO_OPTION: Mapping[str, Callable[[str], bool]] = {
 
 
 class MultiValueCommand(TyperCommand):
-    """Rewrites `--ext mp4 avi` to `--ext mp4 --ext avi` before parsing; everything unknown stays an error."""
+    """A command that reads `--ext mp4 avi` as `--ext mp4 --ext avi`; unknown options remain errors."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the words after the command's name."""
+        """Parse the words after the name of the command."""
         words = self._spread(ctx, args)
         try:
             rest = super().parse_args(ctx, list(words))
@@ -86,8 +86,8 @@ class MultiValueCommand(TyperCommand):
 
 
 def _name_value(error: typer.BadParameter, words: list[str]) -> None:
-    """Say which value was wrong: messages of types alone do not ("must be a valid integer")."""
-    if not error.message:  # a value that is missing
+    """Add the rejected value to a message that lacks it ("must be a valid integer")."""
+    if not error.message:  # the value is missing
         return
     names = tuple(getattr(error.param, "opts", ()))
     values = [
@@ -103,11 +103,11 @@ def _name_value(error: typer.BadParameter, words: list[str]) -> None:
 
 
 def _refuse_special_files(values: Iterable[Any]) -> None:
-    """Raise DataError at a named pipe, socket or device: reading may never end, writing would replace it."""
+    """Raise DataError for a named pipe, socket or device: reading may block, writing would replace it."""
     paths = (path for value in values for path in (value if isinstance(value, list | tuple) else (value,)))
     for path in paths:
         if isinstance(path, Path) and (kind := special_file(path)):
-            raise DataError(f"{path} is {kind}, not a file", "Save what it gives to a file, and name that.")
+            raise DataError(f"{path} is {kind}, not a file", "Save its content to a file and pass that.")
 
 
 def _is_flag(option: Any) -> bool:
@@ -115,6 +115,6 @@ def _is_flag(option: Any) -> bool:
 
 
 def _refuse_option_as_value(name: str, word: str, options: Mapping[str, Any], ctx: Any) -> None:
-    """Without this, `--run --json` would take "--json" for the name of a run."""
+    """Raise `typer.BadParameter` for `--run --json`, which would otherwise read "--json" as a run."""
     if word.partition("=")[0] in options and not ctx.resilient_parsing:
-        raise typer.BadParameter(f"{name} needs a value, but {word} follows.", ctx=ctx)
+        raise typer.BadParameter(f"{name} needs a value, but is followed by {word}.", ctx=ctx)

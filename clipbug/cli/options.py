@@ -1,4 +1,4 @@
-"""The options that several commands share, each declared once."""
+"""Options that several commands share, each declared once."""
 
 import os
 import re
@@ -16,7 +16,7 @@ _STEP = re.compile(r"[0-9]+|best|last")
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _DURATION = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?")
 DEFAULT_WAIT_SECONDS = 60.0
-_EVERYWHERE = "Everywhere"
+_GLOBAL = "Global options"
 
 FormatChoice = Literal["auto", "vqa", "video_qa", "multiple_choice", "captions"]
 FORMATS = tuple(choice.replace("_", "-") for choice in get_args(FormatChoice))
@@ -25,7 +25,7 @@ FileTypeChoice = Literal["auto", "image", "video"]
 
 
 def complete_config(incomplete: str) -> list[str]:
-    """Presets that begin with what is typed."""
+    """Return the presets that start with `incomplete`."""
     from clipbug.config.presets import preset_names
 
     return [name for name in preset_names() if name.startswith(incomplete)]
@@ -59,7 +59,7 @@ TASK_METAVARS: Mapping[str, Callable[[], list[str]]] = {
 
 
 def complete_run(context: typer.Context, incomplete: str) -> list[str]:
-    """Runs in the storage that begin with what is typed, newest first; each by its folder."""
+    """Return the run directories in the storage that start with `incomplete`, newest first."""
     root = Path(context.params.get("storage") or os.environ.get("CLIPBUG_STORAGE") or DEFAULT_STORAGE)
     configs = [file for kind in ("finetune", "pretrained") for file in (root / kind).glob("*/config.yaml")]
     newest_first = sorted(configs, key=lambda file: -file.stat().st_mtime_ns)
@@ -67,14 +67,18 @@ def complete_run(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def check_task(task: str | None) -> str | None:
-    """Spell the task as configs do; refuse names that `finetune` does not know."""
+    """Return the task as configs spell it.
+
+    Raises:
+        typer.BadParameter: if `finetune` does not support it.
+    """
     if task is not None and task.replace("_", "-") not in (names := finetune_tasks()):
-        raise typer.BadParameter(f"{task!r} is not a valid task. Choose from: {', '.join(names)}.")
+        raise typer.BadParameter(f"{task!r} is not a valid task; choose from {', '.join(names)}.")
     return None if task is None else task.replace("-", "_")
 
 
 def check_model_task(task: str | None) -> str | None:
-    """Spell the task as configs do, as `check_task` does, and accept the tasks of `pretrain` too."""
+    """Return the task as configs spell it, as `check_task` does, but also accept pretraining."""
     from clipbug.config.task import tasks_of_command
 
     for one in tasks_of_command("pretrain"):
@@ -84,62 +88,78 @@ def check_model_task(task: str | None) -> str | None:
 
 
 def parse_format(name: str) -> FormatChoice:
-    """Spell the family of annotation files as configs do; refuse unknown ones."""
+    """Return the annotation format as configs spell it.
+
+    Raises:
+        typer.BadParameter: if it is unknown.
+    """
     for choice in get_args(FormatChoice):
         if name.replace("-", "_") == choice:
             return choice  # type: ignore[no-any-return]
-    raise typer.BadParameter(f"{name!r} is no format. Formats: {', '.join(FORMATS)}.")
+    raise typer.BadParameter(f"{name!r} is not a valid format; choose from {', '.join(FORMATS)}.")
 
 
 def check_step(step: str) -> str:
-    """Refuse what is neither a number nor a link's name."""
+    """Return the step unchanged.
+
+    Raises:
+        typer.BadParameter: if it is not a number, "best" or "last".
+    """
     if not _STEP.fullmatch(step):
-        raise typer.BadParameter(f"{step!r} is neither a number nor 'best' nor 'last'.")
+        raise typer.BadParameter(f"{step!r} is not a valid step; give a number, 'best' or 'last'.")
     return step
 
 
 def split_extensions(text: str) -> list[str]:
-    """The extensions in one value, lower case and without dot: "MP4", ".mp4", "*.mp4" and "mp4,avi" work."""
-    parts = (part.strip().lower() for part in text.split(","))
-    return [part.removeprefix("*").removeprefix(".") for part in parts if part]
+    """Return the extensions in one value ("MP4", ".mp4", "*.mp4", "mp4,avi"), lower case, without dot."""
+    names = (name.strip().lower() for name in text.split(","))
+    return [name.removeprefix("*").removeprefix(".") for name in names if name]
 
 
 def is_extension(text: str) -> bool:
-    """Whether a word after `--ext` is an extension, rather than the next positional path."""
+    """Return whether a word after `--ext` is an extension rather than the next positional path."""
     names = split_extensions(text)
     return bool(names) and all(map(_EXTENSION.fullmatch, names)) and existing_path(text) is None
 
 
 def check_extensions(values: list[str] | None) -> list[str]:
-    """All extensions given, each once."""
+    """Return the given extensions without repetitions.
+
+    Raises:
+        typer.BadParameter: if one is not a file extension.
+    """
     names = list(dict.fromkeys(name for value in values or () for name in split_extensions(value)))
     for name in names:
         if not _EXTENSION.fullmatch(name):
-            raise typer.BadParameter(f"{name!r} is no file extension. Example: --ext mp4 avi")
+            raise typer.BadParameter(f"{name!r} is not a file extension. Example: --ext mp4 avi")
     return names
 
 
 def duration_seconds(text: str) -> float:
-    """Seconds of "90s", "55m", "1h30m"; a number alone counts minutes."""
+    """Return the seconds of "90s", "55m" or "1h30m"; a number without unit is in minutes.
+
+    Raises:
+        typer.BadParameter: if the text is not a duration.
+    """
     words = text.strip().lower()
-    found = _DURATION.fullmatch(f"{words}m" if re.fullmatch(_NUMBER, words) else words)
-    if found is None or not any(found.groups()):
-        raise typer.BadParameter(f"{text!r} is no duration. Examples: 55m, 1h30m, 90s.")
-    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    match = _DURATION.fullmatch(f"{words}m" if re.fullmatch(_NUMBER, words) else words)
+    if match is None or not any(match.groups()):
+        raise typer.BadParameter(f"{text!r} is not a valid duration. Examples: 55m, 1h30m, 90s.")
+    hours, minutes, seconds = (float(group or 0) for group in match.groups())
     return 3600 * hours + 60 * minutes + seconds
 
 
 AsJson = Annotated[
     bool,
-    typer.Option("--json", help="Print one JSON object on standard output.", rich_help_panel=_EVERYWHERE),
+    typer.Option("--json", help="Print one JSON object on standard output.", rich_help_panel=_GLOBAL),
 ]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Only the result and warnings.", rich_help_panel=_EVERYWHERE)
+    bool, typer.Option("--quiet", "-q", help="Print only the result and warnings.", rich_help_panel=_GLOBAL)
 ]
 Verbose = Annotated[
     bool,
     typer.Option(
-        "--verbose", "-v", help="More detail, and tracebacks of errors.", rich_help_panel=_EVERYWHERE
+        "--verbose", "-v", help="Print more detail, and tracebacks of errors.", rich_help_panel=_GLOBAL
     ),
 ]
 StorageRoot = Annotated[
@@ -148,8 +168,8 @@ StorageRoot = Annotated[
         "--storage",
         envvar="CLIPBUG_STORAGE",
         metavar="DIR",
-        help="Folder with vis_db/, txt_db/, pretrained/ and finetune/.",
-        rich_help_panel=_EVERYWHERE,
+        help="Root folder with vis_db/, txt_db/, pretrained/ and finetune/.",
+        rich_help_panel=_GLOBAL,
     ),
 ]
 Config = Annotated[
@@ -157,7 +177,7 @@ Config = Annotated[
     typer.Option(
         "--config",
         metavar="FILE|PRESET",
-        help="YAML file, or a name from `clipbug config list`.",
+        help="YAML file, or a preset from `clipbug config list`.",
         autocompletion=complete_config,
     ),
 ]
@@ -194,7 +214,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         metavar="|".join(FORMATS),
-        help="Read the annotation files as this. Default: as the task needs them.",
+        help="Format of the annotation files. Default: the one that fits the task.",
         parser=parse_format,
     ),
 ]
@@ -203,36 +223,36 @@ Aliases = Annotated[
     typer.Option(
         "--aliases",
         metavar="FILE",
-        help="JSON object {id in annotations: id in the stores}, for media stored by another name.",
+        help="JSON object {id in annotations: id in stores}, for media stored under another name.",
     ),
 ]
 AllowMissing = Annotated[
     bool,
     typer.Option(
-        "--allow-missing", help="Leave out rows whose media is in no store; in evaluation they are wrong."
+        "--allow-missing", help="Skip rows whose media is in no store; evaluation counts them as wrong."
     ),
 ]
 MaxSteps = Annotated[int | None, typer.Option("--max-steps", min=1, metavar="N", help="Optimizer steps.")]
 Seed = Annotated[
-    int | None, typer.Option("--seed", min=0, metavar="N", help="Fixes weights, order and clips.")
+    int | None, typer.Option("--seed", min=0, metavar="N", help="Random seed of weights, order and clips.")
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", metavar="DIR", help="Run folder. Default: a new one in the storage."),
+    typer.Option("--output", metavar="DIR", help="Run directory. Default: a new one in the storage."),
 ]
 Resume = Annotated[
     ResumeChoice,
     typer.Option(
         "--resume",
         metavar="auto|required|never",
-        help="auto: go on with an unfinished run of the same settings, else start anew.",
+        help="auto: resume an unfinished run that has the same config, else start a new one.",
     ),
 ]
 AcceptChanges = Annotated[
     bool,
     typer.Option(
         "--accept-changes",
-        help="Go on with a run although settings, data or number of processes have changed.",
+        help="Resume even if the config, data or number of processes has changed.",
     ),
 ]
 StopAfter = Annotated[
@@ -241,7 +261,7 @@ StopAfter = Annotated[
         "--stop-after",
         parser=duration_seconds,
         metavar="55m",
-        help="Save and stop after this time; the same command goes on. For batch queues.",
+        help="Save and stop after this time; the same command resumes. For batch queues.",
     ),
 ]
 Wait = Annotated[
@@ -250,7 +270,7 @@ Wait = Annotated[
         "--wait",
         parser=duration_seconds,
         metavar="60s",
-        help="How long to wait for another process that writes to the store. Default: 60s.",
+        help="How long to wait while another process writes to the store. Default: 60s.",
     ),
 ]
 Batch = Annotated[
@@ -261,22 +281,20 @@ Batch = Annotated[
 ]
 MaxSkippedSteps = Annotated[
     int | None,
-    typer.Option(
-        "--max-skipped-steps", min=0, metavar="N", help="Steps that may be left out for not being finite."
-    ),
+    typer.Option("--max-skipped-steps", min=0, metavar="N", help="Tolerate up to N steps with NaN or Inf."),
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print the plan: rows, steps, parameters, memory; train nothing.")
+    bool, typer.Option("--dry-run", help="Print rows, steps, parameters and memory without training.")
 ]
 PrintConfig = Annotated[
-    bool, typer.Option("--print-config", help="Print the resolved config as YAML; train nothing.")
+    bool, typer.Option("--print-config", help="Print the resolved config as YAML without training.")
 ]
 Run = Annotated[
     Path | None,
     typer.Option(
         "--run",
         metavar="DIR",
-        help="Run or model folder. Default: the newest run in the storage.",
+        help="Run directory or model folder. Default: the newest run in the storage.",
         autocompletion=complete_run,
     ),
 ]

@@ -1,4 +1,4 @@
-"""Standard streams as commands find them: closed, full, left by their reader, or not in UTF-8."""
+"""Standard streams that may be closed, full, abandoned by their reader, or not in UTF-8."""
 
 import errno
 import io
@@ -10,25 +10,25 @@ from clipbug.errors import ClipbugError
 
 _STANDARD_INPUT, _STANDARD_OUTPUT, _STANDARD_ERROR = 0, 1, 2
 _READER_HAS_LEFT = {errno.EPIPE, errno.ESHUTDOWN} | ({errno.EINVAL} if sys.platform == "win32" else set())
-# `\xfc` for a character that the encoding of a terminal, a pipe or a file does not have, instead of an error.
+# Writes `\xfc` instead of failing on a character that the encoding of a terminal, pipe or file lacks.
 _UNWRITABLE_CHARACTERS = "backslashreplace"
 
 
 class OutputError(ClipbugError):
-    """Standard output that cannot be written."""
+    """Standard output cannot be written."""
 
 
 def prepare_streams() -> None:
-    """Make standard input, output and error usable, whatever state they are in; may be called again.
+    """Make standard input, output and error usable, whatever their state. Calling it again is harmless.
 
-    A failing write to standard output raises OutputError, once; the rest is dropped, so that Python does not
-    complain again at exit. A reader that leaves early (`| head`) is no error, nor is anything about standard
-    error: messages have nowhere else to go.
+    The first failing write to standard output raises OutputError; later output is dropped, so that Python
+    does not report the failure again at exit. A reader that closes early (`| head`) is not an error, nor is
+    a failure of standard error: messages have nowhere else to go.
     """
     if sys.stdin is None:
         sys.stdin = open(_null(_STANDARD_INPUT, os.O_RDONLY), closefd=False)  # noqa: SIM115
     if sys.stdout is None:
-        # Opened for reading, so that whatever is printed fails like writing to a closed file does.
+        # Opened for reading, so that printing fails as it does on a closed file.
         sys.stdout = open(_null(_STANDARD_OUTPUT, os.O_RDONLY), "w", closefd=False)  # noqa: SIM115
     if sys.stderr is None:
         sys.stderr = open(_null(_STANDARD_ERROR, os.O_WRONLY), "w", closefd=False)  # noqa: SIM115
@@ -37,14 +37,14 @@ def prepare_streams() -> None:
 
 
 def speaks_utf8(stream: TextIO) -> bool:
-    """Whether any text can be written to a stream as it is."""
+    """Return whether a stream can encode any text."""
     return (stream.encoding or "").lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig")
 
 
 def _null(wanted: int, flags: int) -> int:
     """Open the null device, as descriptor `wanted` if that is free.
 
-    Else the next file that is opened would become the standard stream, and get what libraries print.
+    Otherwise the next file that is opened would become the standard stream and receive what libraries print.
     """
     descriptor = os.open(os.devnull, flags)
     if descriptor == wanted:
@@ -57,7 +57,7 @@ def _prepared(stream: TextIO, *, raises: bool) -> TextIO:
         return stream
     stream.reconfigure(errors=_UNWRITABLE_CHARACTERS)
     raw: Any = getattr(stream.buffer, "raw", stream.buffer)  # PYTHONUNBUFFERED leaves the buffer out
-    if type(raw) is not io.FileIO:  # a test's, a console of Windows, or prepared already
+    if type(raw) is not io.FileIO:  # a test's, a Windows console, or already prepared
         return stream
     stream.flush()
     descriptor = _Descriptor(raw.fileno(), raises=raises)
@@ -71,7 +71,7 @@ def _prepared(stream: TextIO, *, raises: bool) -> TextIO:
 
 
 class _Descriptor(io.FileIO):
-    """A file descriptor that drops what is written to it after the first failure."""
+    """A file descriptor that drops all output after the first failure."""
 
     def __init__(self, descriptor: int, *, raises: bool) -> None:
         super().__init__(descriptor, "wb", closefd=False)
@@ -79,7 +79,7 @@ class _Descriptor(io.FileIO):
         self._has_failed = False
 
     def write(self, data: Any, /) -> int:
-        if data and not self._has_failed:  # libraries write nothing to find out what kind of stream this is
+        if data and not self._has_failed:  # libraries write b"" to probe the stream
             try:
                 return super().write(data)
             except OSError as error:
@@ -87,6 +87,6 @@ class _Descriptor(io.FileIO):
                 if self._raises and error.errno not in _READER_HAS_LEFT:
                     raise OutputError(
                         f"standard output cannot be written: {error.strerror or error}",
-                        "Send it elsewhere (> FILE); what the command wrote to other files is kept.",
+                        "Redirect it (> FILE); files that the command has written are kept.",
                     ) from error
         return len(data)

@@ -29,9 +29,10 @@ def pretrain(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Train on captions, without questions: masked words, and whether text and picture belong together.
+    """Pretrain on captions with masked language modeling and text-video matching.
 
-    Files that are not named are looked for under the storage. An unfinished run of the same settings goes on.
+    Files that are not given are searched for in the storage. Resumes the latest unfinished run that has the
+    same config.
     """
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.config.loading import load_config

@@ -1,4 +1,4 @@
-"""How a process starts, before anything heavy is imported."""
+"""Process setup before heavy modules are imported."""
 
 import gc
 import os
@@ -11,26 +11,26 @@ from typing import Self
 
 
 def let_idle_threads_sleep() -> None:
-    """Threads of a computation that wait for each other leave their core at once; the user's choice stays.
+    """Make idle OpenMP threads yield their core instead of spinning, unless the user has set a policy.
 
-    By default they first spin. Where other work holds a core, each of the many short operations of a model
-    then waits for a thread that does not run, and a small model takes several times as long. OpenMP reads
-    this once, when torch is imported.
+    If other work occupies a core, each of a model's many short operations waits for a thread that is not
+    scheduled, and a small model takes several times as long. OpenMP reads the variable once, when torch is
+    imported.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 class Termination:
-    """Makes SIGTERM end a command as Ctrl-C does: what is half done is tidied up, and the state saved.
+    """A context in which SIGTERM ends a command as Ctrl-C does: it cleans up and saves its state.
 
-    Nothing changes where something else has set a handler, nor under torchrun, which ends processes itself.
+    Handlers that something else has set are kept. Does nothing under torchrun, which ends processes itself.
     """
 
     def __init__(self) -> None:
-        self.has_come = False
+        self.is_requested = False
 
     def __enter__(self) -> Self:
-        is_main_thread = threading.current_thread() is threading.main_thread()  # others can set no handler
+        is_main_thread = threading.current_thread() is threading.main_thread()  # only it may set handlers
         self._is_set = is_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
         self._is_set &= "TORCHELASTIC_RUN_ID" not in os.environ
         if self._is_set:
@@ -44,20 +44,23 @@ class Termination:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def exit_code(self, code: int) -> int:
-        """Return the exit code of a command that would end with `code`."""
-        return 128 + signal.SIGTERM if self.has_come and code == 128 + signal.SIGINT else code
+        """Return the exit code of a command that would exit with `code`."""
+        return 128 + signal.SIGTERM if self.is_requested and code == 128 + signal.SIGINT else code
 
     def _interrupt(self, *_: object) -> None:
-        self.has_come = True
+        self.is_requested = True
         raise KeyboardInterrupt
 
 
 @contextmanager
 def heavy_imports() -> Iterator[None]:
-    """Import without looking for garbage, neither meanwhile nor later in what was imported.
+    """Disable garbage collection during imports and exempt the imported objects from later collections.
 
-    Modules stay until the process ends. To search their some 500,000 objects again and again, the last time
-    at the end, takes a third of the time of a short command.
+    Modules live until the process exits. Collecting their roughly 500,000 objects repeatedly, the last time
+    at exit, takes a third of the time of a short command.
+
+    Yields:
+        Nothing; the imports go into the body of the `with` statement.
     """
     gc.disable()
     try:

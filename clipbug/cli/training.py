@@ -1,4 +1,4 @@
-"""What `finetune` and `pretrain` have in common."""
+"""Code that `finetune` and `pretrain` share."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,12 +13,12 @@ if TYPE_CHECKING:  # pydantic takes a third of the time that `clipbug --help` ma
 
 
 def texts(paths: Sequence[Path] | None) -> list[str] | None:
-    """Paths of a flag as config values; None if the flag was not given."""
+    """Return the paths of a flag as config values, or None if the flag was not given."""
     return [str(path) for path in paths] if paths else None
 
 
 def config_outcome(config: "RunConfig") -> Outcome:
-    """`--print-config`: the resolved config."""
+    """Return the resolved config as the outcome of `--print-config`."""
     from clipbug.config.loading import dump_config
 
     return Outcome(config.model_dump(mode="json"), dump_config(config).rstrip("\n"))
@@ -35,7 +35,7 @@ def run_training(
     accept_changes: bool,
     stop_after: float | None,
 ) -> Outcome:
-    """Train, or with `dry_run` only report what would be done."""
+    """Train, or with `dry_run` only return the plan."""
     if dry_run:
         from clipbug.recipes.dry_run import plan_run
 
@@ -43,7 +43,7 @@ def run_training(
         return Outcome(plan, report_view("plan", plan))
     from clipbug.recipes.train import train
 
-    report = train(
+    result = train(
         config,
         storage=storage,
         output=output,
@@ -52,5 +52,5 @@ def run_training(
         accept_changes=accept_changes,
         stop_after=stop_after,
     ).to_json()
-    exit_code = 3 if report.get("bad_items") else 0
-    return Outcome(report, report_view("training", report), exit_code=exit_code)
+    exit_code = 3 if result.get("bad_items") else 0
+    return Outcome(result, report_view("training", result), exit_code=exit_code)

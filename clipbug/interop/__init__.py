@@ -1,1 +1,1 @@
-"""Configs and weights of other projects, and exports for them."""
+"""Import configs and weights of other projects, and export models for them."""

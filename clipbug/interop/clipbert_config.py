@@ -1,4 +1,4 @@
-"""Configs of ClipBERT and ClipBugBERT (JSON presets, and args.json of their runs) as ours."""
+"""Convert configs of ClipBERT and ClipBugBERT (JSON presets and the args.json of runs)."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -49,12 +49,12 @@ Status = Literal["mapped", "option", "dead", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class FlagReport:
-    """What became of one flag.
+class ImportedFlag:
+    """The conversion of one flag.
 
     Attributes:
-        key: the key or option that takes it over; "" if none does.
-        note: the reason why a flag is dead, or a remark.
+        key: the equivalent config key or option; "" if there is none.
+        note: why a flag has no equivalent, or a remark.
     """
 
     flag: str
@@ -66,48 +66,61 @@ class FlagReport:
 
 @dataclass(slots=True)
 class LegacyConfig:
-    """A config of the original as ours.
+    """A converted ClipBERT config.
 
     Attributes:
-        values: nested, for `RunConfig`.
-        flags: one report for each flag of the file.
+        values: nested values for `RunConfig`.
+        flags: the conversion of each flag in the file.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
-    flags: list[FlagReport] = field(default_factory=list)
+    flags: list[ImportedFlag] = field(default_factory=list)
 
     @property
     def unknown(self) -> list[str]:
-        """Flags that no version of the original has."""
+        """Return the flags that neither ClipBERT nor ClipBugBERT has."""
         return [flag.flag for flag in self.flags if flag.status == "unknown"]
 
     def to_json(self) -> list[dict[str, Any]]:
-        """The flags as the object that --json prints."""
+        """Return the flags as the object that --json prints."""
         return [asdict(flag) for flag in self.flags]
 
 
 def read_legacy_file(path: Path) -> dict[str, Any]:
-    """The object of a JSON file.
+    """Read the object in a JSON file.
+
+    Args:
+        path: path of the file.
+
+    Returns:
+        Flag -> value.
 
     Raises:
-        ConfigError: no such file, or no JSON object.
+        ConfigError: the file cannot be read, or is not a JSON object.
     """
     try:
         content = read_json(path)
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}", "name a JSON config") from error
+        raise ConfigError(f"{path} cannot be read: {error.strerror}", "give a JSON config") from error
     except JsonError as error:
-        raise ConfigError(f"{path}: {error}", "name a JSON config of ClipBERT") from error
+        raise ConfigError(f"{path}: {error}", "give a JSON config of ClipBERT") from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds {type(content).__name__}, not an object", "name a JSON config")
+        raise ConfigError(f"{path} contains {type(content).__name__}, not an object", "give a JSON config")
     return content
 
 
 def task_of_legacy(args: Mapping[str, Any], *, name: str = "") -> str:
-    """The task that a config is for: by its flags, else by words in its file name.
+    """Infer the task of a config from its flags, or else from words in its file name.
+
+    Args:
+        args: flag -> value.
+        name: name of the file.
+
+    Returns:
+        The name of the clipbug task.
 
     Raises:
-        ConfigError: neither tells.
+        ConfigError: the task cannot be inferred.
     """
     if isinstance(task := args.get("task"), str):
         return _TASK_OF_VIDEO_QA.get(task, "video_qa")
@@ -122,20 +135,23 @@ def task_of_legacy(args: Mapping[str, Any], *, name: str = "") -> str:
         if word in name.lower():
             return task
     raise ConfigError(
-        "the config does not tell its task: none of task, use_mlm, itm_neg_size, ans2label_path is there",
-        f"say it: --task {'|'.join(_RULES_OF_TASK)}",
+        "the task cannot be inferred: the config has none of task, use_mlm, itm_neg_size, ans2label_path",
+        f"give it: --task {'|'.join(_RULES_OF_TASK)}",
     )
 
 
 def import_legacy(
     args: Mapping[str, Any], *, task: str, model_config: Mapping[str, Any] | None = None
 ) -> LegacyConfig:
-    """Our values for a config of the original, and what became of every flag.
+    """Convert a ClipBERT config.
 
     Args:
         args: flag -> value.
-        task: ours.
-        model_config: content of the file that `model_config` names.
+        task: name of the clipbug task.
+        model_config: content of the file in `model_config`.
+
+    Returns:
+        The values of the equivalent clipbug config, and the conversion of every flag.
     """
     rules = {**SHARED, **WRITTEN_AT_RUN_TIME, **_RULES_OF_TASK[task]}
     legacy = LegacyConfig(_fixed_values(task))
@@ -146,27 +162,27 @@ def import_legacy(
     complete = {**args, **defaults}
     for flag, value in complete.items():
         rule = rules.get(flag) or _rule_of_any_task(flag)
-        report = _apply(legacy.values, flag, value, rule, complete)
+        imported = _apply(legacy.values, flag, value, rule, complete)
         if flag in args:
-            legacy.flags.append(report)
+            legacy.flags.append(imported)
     if legacy.values["optim"]["algorithm"] in ("adam", "adamax"):
-        legacy.values["optim"]["epsilon"] = 1e-8  # torch's own; the original gives none
+        legacy.values["optim"]["epsilon"] = 1e-8  # torch's default; ClipBERT does not set it
     return legacy
 
 
 def encoder_values(model_config: Mapping[str, Any]) -> dict[str, Any]:
-    """`model.encoder` of a model_config.json, or of a BERT's config.json."""
+    """Return `model.encoder` for a model_config.json, or for the config.json of a BERT."""
     return {ours: model_config[theirs] for theirs, ours in _SIZES.items() if theirs in model_config}
 
 
 def _fixed_values(task: str) -> dict[str, Any]:
-    """What the original does without a flag for it."""
-    ways: dict[str, dict[str, Any]] = {
+    """Return the values for behaviour of ClipBERT that no flag controls."""
+    task_values: dict[str, dict[str, Any]] = {
         "pretraining": {"masking": "clipbert", "mlm_average": "all"},
         "vqa": {"every_row": True},
     }
     return {
-        "task": {"name": task, **ways.get(task, {})},
+        "task": {"name": task, **task_values.get(task, {})},
         "sampling": {"name": "clipbert", "single_clip": "middle" if task == "retrieval" else "start"},
         "resize": "clipbert",
         "padding": "square",
@@ -184,7 +200,7 @@ def _fixed_values(task: str) -> dict[str, Any]:
 
 
 def _rule_of_any_task(flag: str) -> Rule | None:
-    """Of a flag that belongs to another task: the file has it, its program does not."""
+    """Return the rule for a flag of another task, which the program of this task ignores."""
     if any(flag in rules for rules in _RULES_OF_TASK.values()):
         return Dead("a flag of another task")
     return None
@@ -192,61 +208,61 @@ def _rule_of_any_task(flag: str) -> Rule | None:
 
 def _apply(
     values: dict[str, Any], flag: str, value: Any, rule: Rule | None, args: Mapping[str, Any]
-) -> FlagReport:
+) -> ImportedFlag:
     match rule:
         case None:
             guess = nearest(flag, [*SHARED, *PRETRAINING, *RETRIEVAL, *VQA, *VIDEO_QA])
-            return FlagReport(flag, value, "unknown", note=f"did you mean {guess}?" if guess else "")
+            return ImportedFlag(flag, value, "unknown", note=f"did you mean {guess}?" if guess else "")
         case Dead(reason):
             if flag in _FIXED and value is not None and value != _FIXED[flag]:
                 raise ConfigError(
-                    f"{flag} is {value}; the published layout has {_FIXED[flag]}",
-                    "clipbug reproduces the published layout only; choose model.backbone yourself",
+                    f"{flag} is {value}; published ClipBERT models use {_FIXED[flag]}",
+                    "clipbug reproduces only the published models; choose model.backbone yourself",
                 )
-            return FlagReport(flag, value, "dead", note=reason)
+            return ImportedFlag(flag, value, "dead", note=reason)
         case Option(option):
-            return FlagReport(flag, value, "option", key=option)
+            return ImportedFlag(flag, value, "option", key=option)
         case Key():
             return _apply_key(values, flag, value, rule, args)
 
 
 def _apply_key(
     values: dict[str, Any], flag: str, value: Any, rule: Key, args: Mapping[str, Any]
-) -> FlagReport:
+) -> ImportedFlag:
     note = rule.note
     if flag in ("train_datasets", "val_datasets") and values["task"]["name"] == "pretraining":
         _put(values, f"data.{flag}", [_dataset(dataset, training=flag[0] == "t") for dataset in value])
-        return FlagReport(flag, value, "mapped", key=f"data.{flag}", note="with img and ratio of each")
+        return ImportedFlag(flag, value, "mapped", key=f"data.{flag}", note="with img and ratio of each")
     if flag in ("train_datasets", "val_datasets"):
         _put_datasets(values, rule.path, value, task=args.get("task"))
     elif flag in ("use_itm", "use_mlm"):
         losses = [name for name, key in (("mlm", "use_mlm"), ("matching", "use_itm")) if args.get(key)]
         _put(values, rule.path, losses)
     elif flag == "frm_sampling_strategy" and values["task"]["name"] != "retrieval":
-        # Only retrieval looks at it with a single clip; QA always takes the first of one.
-        note = "video QA ignores it with one clip (its start is taken) and with several"
+        # Only retrieval reads it for a single clip; QA always takes the first one.
+        note = "video QA ignores it; a single clip is taken from the start"
     elif flag == "cnn_step_decay_epochs" and args.get("cnn_lr_decay") != "multi_step":
-        return FlagReport(flag, value, "dead", note="counts with cnn_lr_decay multi_step only")
+        return ImportedFlag(flag, value, "dead", note="used only with cnn_lr_decay multi_step")
     elif flag not in ("model_config", "task") and value is not None:
         converted = rule.convert(value)
         if flag == "grad_norm" or converted is not None:
             _put(values, rule.path, converted)
-    return FlagReport(flag, value, "mapped", key=rule.path, note=note)
+    return ImportedFlag(flag, value, "mapped", key=rule.path, note=note)
 
 
 def _dataset(dataset: Mapping[str, Any], *, training: bool) -> dict[str, Any]:
-    """One of the data sets that pre-training mixes; the store knows `vis_format`."""
+    """Return a data set of the pretraining mixture; `vis_format` is not needed, as the store knows it."""
     text, media = dataset.get("txt"), dataset.get("img")
-    found = {
+    values = {
         "id": dataset.get("name"),
         "files": [text] if isinstance(text, str) else list(text or ()),
         "media": [] if media is None else [media],
     }
-    return {**found, "ratio": dataset.get("ratio", 1)} if training else found
+    return {**values, "ratio": dataset.get("ratio", 1)} if training else values
 
 
 def _put_datasets(values: dict[str, Any], path: str, datasets: Any, *, task: Any) -> None:
-    """`txt` is a file, a list of files, or a file for each task of video QA."""
+    """Set the files and media of data sets; `txt` is a file, a list, or a file per task of video QA."""
     files: list[str] = []
     for dataset in datasets:
         text = dataset.get("txt")
@@ -260,7 +276,7 @@ def _put_datasets(values: dict[str, Any], path: str, datasets: Any, *, task: Any
 
 
 def _put(values: dict[str, Any], path: str, value: Any) -> None:
-    """Set a dotted path."""
+    """Set the value at a dotted path."""
     *parents, last = path.split(".")
     group = values
     for parent in parents:

@@ -1,6 +1,6 @@
-"""Every flag of ClipBERT and ClipBugBERT: the key here that does the same, or why there is none.
+"""The equivalent config key of every flag of ClipBERT and ClipBugBERT, or the reason why there is none.
 
-Values are converted by plain functions; `clipbug.interop.clipbert_config` applies the table to a file.
+Functions convert the values; `clipbug.interop.clipbert_config` applies the table to a file.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,12 +17,12 @@ def _same(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A flag that a key here takes over.
+    """A flag with an equivalent config key.
 
     Attributes:
-        path: dotted.
-        convert: the flag's value to the key's; None leaves the key at its default.
-        note: shown beside it.
+        path: dotted path of the key.
+        convert: converts the value of the flag; a result of None keeps the default.
+        note: a remark for the user.
     """
 
     path: str
@@ -32,14 +32,14 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A flag that an option of a command takes over."""
+    """A flag with an equivalent command-line option."""
 
     option: str
 
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """A flag that nothing takes over."""
+    """A flag without an equivalent."""
 
     reason: str
 
@@ -52,7 +52,7 @@ def _positive(value: Any) -> Any:
 
 
 def _folder_of_file(value: Any) -> str:
-    """Where a BERT's weights lie: `pretrained` names folders."""
+    """Return the folder of BERT weights, as `pretrained` expects a folder."""
     path = PurePosixPath(str(value))
     return str(path.parent) if path.suffix in (".bin", ".safetensors", ".pt") else str(path)
 
@@ -66,8 +66,8 @@ def _optimizer(value: Any) -> Any:
 
 
 def _sampling(value: Any) -> dict[str, str]:
-    place = value if value in ("start", "end", "uniform") else "middle"
-    return {"name": "clipbert", "single_clip": place}
+    position = value if value in ("start", "end", "uniform") else "middle"
+    return {"name": "clipbert", "single_clip": position}
 
 
 def _aggregation(value: Any) -> Any:
@@ -78,14 +78,14 @@ def _floats(value: Any) -> list[float]:
     return [float(item) for item in value]
 
 
-_FIXED = "the backbone `clipbert` always computes so; other values fit no published weights"
-_RUNTIME = "worked out by the original when it runs; follows here from the data and the other settings"
+_FIXED = "fixed in the backbone `clipbert`; other values do not match published weights"
+_RUNTIME = "computed by ClipBERT at run time; derived here from the data and the other settings"
 
 SHARED: Mapping[str, Rule] = {
-    "config": Dead("names the file itself"),
-    "debug": Dead("stops the original after a few steps; here: --max-steps"),
-    "data_ratio": Dead("here: a smaller annotation file, such as `clipbug data split` makes"),
-    "model_config": Key("model.encoder", note="sizes are read from that file where it is there"),
+    "config": Dead("path of the file itself"),
+    "debug": Dead("stops ClipBERT after a few steps; use --max-steps"),
+    "data_ratio": Dead("use a smaller annotation file, e.g. from `clipbug data split`"),
+    "model_config": Key("model.encoder", note="sizes are read from that file if it exists"),
     "tokenizer_dir": Key("tokenizer", lambda value: {"name": "pretrained", "path": value}),
     "output_dir": Option("--output"),
     "max_txt_len": Key("data.max_text_tokens"),
@@ -96,7 +96,7 @@ SHARED: Mapping[str, Rule] = {
     "max_n_example_per_group": Key("data.texts_per_visual"),
     "fps": Key("fps"),
     "num_frm": Key("num_frames_per_clip"),
-    "frm_sampling_strategy": Key("sampling", _sampling, "rand: random clips in training, the middle else"),
+    "frm_sampling_strategy": Key("sampling", _sampling, "rand: random clips in training, else the middle"),
     "train_n_clips": Key("train.num_clips"),
     "score_agg_func": Key("clip_aggregation", _aggregation),
     "random_sample_clips": Key("train.random_clips", bool),
@@ -104,50 +104,52 @@ SHARED: Mapping[str, Rule] = {
     "val_batch_size": Key("eval.batch_size"),
     "gradient_accumulation_steps": Key("train.accumulation_steps"),
     "learning_rate": Key("optim.transformer.learning_rate"),
-    "num_valid": Dead("a number of validations depends on the number of steps; here: train.eval_every"),
-    "min_valid_steps": Dead("goes with num_valid; here: train.eval_every"),
-    "save_steps_ratio": Dead("a share of the number of steps; here: train.save_every"),
+    "num_valid": Dead("depends on the number of steps; use train.eval_every"),
+    "min_valid_steps": Dead("belongs to num_valid; use train.eval_every"),
+    "save_steps_ratio": Dead("depends on the number of steps; use train.save_every"),
     "num_train_epochs": Key("train.num_epochs"),
     "optim": Key("optim.algorithm", _optimizer),
-    "betas": Key("optim.betas", _floats, "from the command line the original keeps them as text"),
+    "betas": Key("optim.betas", _floats, "ClipBERT keeps values from the command line as text"),
     "decay": Key("optim.transformer.schedule", _schedule),
-    "dropout": Dead("read by nobody: the dropout of model_config counts"),
+    "dropout": Dead("never read; ClipBERT uses the dropout in model_config"),
     "weight_decay": Key("optim.transformer.weight_decay"),
     "grad_norm": Key("optim.max_gradient_norm", _positive, "-1: no clipping"),
     "warmup_ratio": Key("optim.warmup_ratio"),
     "transformer_lr_mul": Key("optim.transformer.multiplier"),
     "transformer_lr_mul_prefix": Key("optim.transformer.multiplied"),
     "step_decay_epochs": Dead("needs decay multi_step, which `decay` does not offer"),
-    "cnn_optim": Dead("read by nobody: one optimizer, `optim`, has both parts"),
+    "cnn_optim": Dead("never read; the optimizer `optim` updates all parameters"),
     "cnn_learning_rate": Key("optim.backbone.learning_rate"),
     "cnn_weight_decay": Key("optim.backbone.weight_decay"),
-    "cnn_sgd_momentum": Dead("read by nobody, as cnn_optim"),
+    "cnn_sgd_momentum": Dead("never read, like cnn_optim"),
     "cnn_lr_mul": Key("optim.backbone.multiplier"),
     "cnn_lr_mul_prefix": Key("optim.backbone.multiplied"),
     "cnn_lr_decay": Key("optim.backbone.schedule", _schedule),
-    "cnn_step_decay_epochs": Key("optim.backbone.milestones", note="for cnn_lr_decay multi_step only"),
+    "cnn_step_decay_epochs": Key("optim.backbone.milestones", note="only for cnn_lr_decay multi_step"),
     "freeze_cnn": Key("model.backbone.frozen_stages", lambda value: 5 if value else None),
-    "detectron2_model_cfg": Dead("the one that exists (R-50-grid) is the backbone `clipbert`"),
+    "detectron2_model_cfg": Dead("the only one (R-50-grid) is the backbone `clipbert`"),
     "e2e_weights_path": Option("--init, after `clipbug weights import FILE`"),
     "detectron2_weights_path": Key("model.backbone.weights"),
     "bert_weights_path": Key("model.encoder.pretrained", _folder_of_file),
     "inference_model_step": Option("infer --step"),
     "do_inference": Option("infer"),
-    "inference_split": Dead("only decides whether answers are scored; here: `infer`, then `evaluate`"),
+    "inference_split": Dead("only controls whether answers are scored; use `infer`, then `evaluate`"),
     "inference_txt_db": Option("infer --data"),
     "inference_img_db": Option("infer --media"),
     "inference_batch_size": Option("infer --batch-size"),
     "inference_n_clips": Key("eval.num_clips"),
     "seed": Key("seed"),
-    "fp16": Key("precision", lambda value: "auto" if value else "fp32", "auto: bf16 where there is hardware"),
+    "fp16": Key(
+        "precision", lambda value: "auto" if value else "fp32", "auto: bf16 if the hardware supports it"
+    ),
     "n_workers": Key("data.num_workers"),
-    "pin_mem": Dead("memory is pinned whenever there is a GPU"),
+    "pin_mem": Dead("memory is always pinned if there is a GPU"),
     "train_datasets": Key("data.train", note="img goes to data.media"),
     "val_datasets": Key("data.val"),
 }
 _HEAD_OPTIONS: Mapping[str, Rule] = {
-    "classifier": Dead("read by nobody: the head always has two layers"),
-    "cls_hidden_scale": Dead("read by nobody: the head is always twice as wide in between"),
+    "classifier": Dead("never read; the head always has two layers"),
+    "cls_hidden_scale": Dead("never read; the hidden layer of the head always has twice the width"),
 }
 PRETRAINING: Mapping[str, Rule] = {
     "itm_neg_prob": Key("task.mismatch_probability"),
@@ -160,39 +162,41 @@ RETRIEVAL: Mapping[str, Rule] = {
     "itm_neg_size": Key("task.negatives_per_text"),
     "margin": Key("task.margin"),
     "loss_type": Key("task.loss"),
-    "eval_retrieval_batch_size": Dead("texts are batched over each recording as memory allows"),
+    "eval_retrieval_batch_size": Dead("texts are batched per recording as memory allows"),
 }
 VQA: Mapping[str, Rule] = {
     **_HEAD_OPTIONS,
     "ans2label_path": Key("data.answers"),
-    "loss_type": Dead("image QA trains with bce in both projects"),
+    "loss_type": Dead("image QA always trains with bce"),
     "num_labels": Dead("the head has one class per answer of the vocabulary; imported weights keep theirs"),
 }
 VIDEO_QA: Mapping[str, Rule] = {
     **_HEAD_OPTIONS,
     "task": Key("task"),
     "ans2label_path": Key("data.answers"),
-    "loss_type": Dead("overwritten by the original with ce (count: mse)"),
-    "max_n_example_per_group": Dead("overwritten by the original with 1; here: data.texts_per_visual"),
-    "random_sample_clips": Dead("not passed on by the original: clips are always random in training"),
+    "loss_type": Dead("ClipBERT overwrites it with ce (count: mse)"),
+    "max_n_example_per_group": Dead("ClipBERT overwrites it with 1; use data.texts_per_visual"),
+    "random_sample_clips": Dead("ignored by ClipBERT; clips are always random in training"),
     "num_labels": Dead("the head has one class per answer of the vocabulary; imported weights keep theirs"),
 }
+# fmt: off
 DEFAULTS: Mapping[str, Any] = {
-    **{"max_txt_len": 20, "max_img_size": 448, "max_n_example_per_group": 2, "fps": 1, "num_frm": 3},
-    **{"train_n_clips": 3, "score_agg_func": "mean", "random_sample_clips": 1, "inference_n_clips": 1},
-    **{"train_batch_size": 128, "val_batch_size": 128, "gradient_accumulation_steps": 1},
-    **{"num_train_epochs": 10, "optim": "adamw", "betas": [0.9, 0.98], "grad_norm": 2.0, "warmup_ratio": 0.1},
-    **{"learning_rate": 5e-5, "weight_decay": 1e-3, "decay": "linear", "transformer_lr_mul": 1.0},
-    **{"cnn_learning_rate": 5e-5, "cnn_weight_decay": 1e-3, "cnn_lr_decay": "linear", "cnn_lr_mul": 1.0},
-    **{"cnn_lr_mul_prefix": "grid_encoder", "seed": 42, "fp16": 0, "n_workers": 4},
-    **{"itm_neg_prob": 0.5, "use_itm": 0, "use_mlm": 0, "pixel_random_sampling_size": 0},
-    **{"itm_neg_size": 1, "margin": 0.2, "loss_type": "ce"},
+    "max_txt_len": 20, "max_img_size": 448, "max_n_example_per_group": 2, "fps": 1, "num_frm": 3,
+    "train_n_clips": 3, "score_agg_func": "mean", "random_sample_clips": 1, "inference_n_clips": 1,
+    "train_batch_size": 128, "val_batch_size": 128, "gradient_accumulation_steps": 1,
+    "num_train_epochs": 10, "optim": "adamw", "betas": [0.9, 0.98], "grad_norm": 2.0, "warmup_ratio": 0.1,
+    "learning_rate": 5e-5, "weight_decay": 1e-3, "decay": "linear", "transformer_lr_mul": 1.0,
+    "cnn_learning_rate": 5e-5, "cnn_weight_decay": 1e-3, "cnn_lr_decay": "linear", "cnn_lr_mul": 1.0,
+    "cnn_lr_mul_prefix": "grid_encoder", "seed": 42, "fp16": 0, "n_workers": 4,
+    "itm_neg_prob": 0.5, "use_itm": 0, "use_mlm": 0, "pixel_random_sampling_size": 0,
+    "itm_neg_size": 1, "margin": 0.2, "loss_type": "ce",
 }
-"""What the original's programs take for flags that neither file nor command line gives."""
+# fmt: on
+"""Defaults of ClipBERT for flags that neither the file nor the command line sets."""
 
 WRITTEN_AT_RUN_TIME: Mapping[str, Rule] = {
     **dict.fromkeys(("n_gpu", "num_train_steps", "num_classes", "task_type", "cls_name"), Dead(_RUNTIME)),
     "valid_steps": Key("train.eval_every"),
     "save_steps": Key("train.save_every", lambda value: max(1, int(value))),
 }
-"""Not flags: what `args.json` of a run holds besides."""
+"""Values in the `args.json` of a run that are not flags."""

@@ -1,4 +1,4 @@
-"""The README.md of a model folder: what the model is, where its weights come from, how it is used."""
+"""Write the model card: the README.md of a model folder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,12 +19,12 @@ _NUM_ANSWERS_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class ModelOrigin:
-    """Where weights come from.
+    """The origin of weights.
 
     Attributes:
-        files: that they were read from.
-        kinds: of these files; empty for a model trained here.
-        scores: of the checkpoint on its validation data.
+        files: the files that they were read from.
+        kinds: kinds of these files; empty for a model trained with clipbug.
+        scores: validation scores of the checkpoint.
     """
 
     files: tuple[str, ...]
@@ -33,8 +33,8 @@ class ModelOrigin:
 
 
 def model_card(config: RunConfig, origin: ModelOrigin, *, answers: AnswerVocabulary | None) -> str:
-    """Markdown with the metadata block that the Hugging Face hub reads."""
-    parts = [
+    """Return the model card as Markdown, with the metadata that the Hugging Face Hub reads."""
+    sections = [
         _metadata(config),
         f"# A clipbug model for {config.task.name.replace('_', ' ')}",
         _origin_text(origin),
@@ -42,15 +42,15 @@ def model_card(config: RunConfig, origin: ModelOrigin, *, answers: AnswerVocabul
         _model_text(config),
     ]
     if answers is not None:
-        parts.append(_answers_text(answers))
+        sections.append(_answers_text(answers))
     if origin.scores:
         lines = [f"| {name} | {value:.4g} |" for name, value in origin.scores.items()]
-        parts.append("\n".join(["## Scores on its validation data", "", "| | |", "| --- | --- |", *lines]))
-    parts.append(
-        "## Limits\n\nAnswers come from what the model was trained on; look at the probabilities, and"
-        " score it on your own recordings (`clipbug evaluate`) before you rely on it."
+        sections.append("\n".join(["## Validation scores", "", "| | |", "| --- | --- |", *lines]))
+    sections.append(
+        "## Limitations\n\nThe model knows only what it was trained on. Check the probabilities of its"
+        " answers, and evaluate it on your own recordings (`clipbug evaluate`) before you rely on it."
     )
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(sections) + "\n"
 
 
 def _metadata(config: RunConfig) -> str:
@@ -60,10 +60,10 @@ def _metadata(config: RunConfig) -> str:
 
 
 def _origin_text(origin: ModelOrigin) -> str:
-    what = " and ".join(_CHECKPOINTS[kind] for kind in origin.kinds)
-    how = f"imported from {what}" if what else "trained with clipbug"
+    kinds = " and ".join(_CHECKPOINTS[kind] for kind in origin.kinds)
+    verb = f"imported from {kinds}" if kinds else "trained with clipbug"
     files = "\n".join(f"- `{file}`" for file in origin.files)
-    return f"The weights were {how}:\n\n{files}\n\nTheir licence is that of their source."
+    return f"The weights were {verb}:\n\n{files}\n\nThey have the licence of their source."
 
 
 def _use_text(config: RunConfig) -> str:
@@ -72,7 +72,7 @@ def _use_text(config: RunConfig) -> str:
         "    clipbug infer --run . --data questions.jsonl --media STORE",
         *([f"    clipbug finetune --task {task} --init ."] if task != "pretraining" else []),
     ]
-    return "## Use\n\nIn this folder:\n\n" + "\n".join(lines)
+    return "## Usage\n\nRun in this folder:\n\n" + "\n".join(lines)
 
 
 def _model_text(config: RunConfig) -> str:
@@ -92,9 +92,9 @@ def _model_text(config: RunConfig) -> str:
 def _answers_text(answers: AnswerVocabulary) -> str:
     named = len(answers) - answers.num_unnamed
     shown = ", ".join(answers.answers[: min(named, _NUM_ANSWERS_SHOWN)])
-    more = f" ... ({named} in all)" if named > _NUM_ANSWERS_SHOWN else ""
+    more = f" ... ({named} in total)" if named > _NUM_ANSWERS_SHOWN else ""
     unnamed = (
-        f"\n\n{answers.num_unnamed} classes of the head have no answer; they are called"
+        f"\n\n{answers.num_unnamed} classes of the head have no answer; they are named"
         " `[class N has no answer]`."
         if answers.num_unnamed
         else ""

@@ -1,4 +1,4 @@
-"""A model as an ONNX file, compared with the model itself before the file is kept."""
+"""Export a model as an ONNX file and verify its outputs."""
 
 import importlib
 import logging
@@ -20,7 +20,7 @@ from clipbug.runtime.files import atomic_file
 from clipbug.workspace.run_folder import RunFolder
 
 TOLERANCE = 1e-3
-"""Of logits: other libraries add float32 in another order; measured 1e-5 on models of full size."""
+"""Maximum difference of logits: libraries sum float32 in different orders; about 1e-5 on full-size models."""
 
 _INSTALL = "pip install 'clipbug[onnx]'"
 _OPSET = 18
@@ -34,10 +34,18 @@ _AXES = {
 
 
 def export_onnx(folder: RunFolder, weights: Path, output: Path) -> tuple[int, tuple[str, ...]]:
-    """Write the file; returns the number of its weights and what there is to say.
+    """Export a model and compare the file with it before keeping the file.
+
+    Args:
+        folder: run directory or model folder.
+        weights: weights of the checkpoint.
+        output: path of the ONNX file.
+
+    Returns:
+        The number of weights in the file, and notes for the user.
 
     Raises:
-        ClipbugError: packages are missing, the file cannot be written, or it computes something else.
+        ClipbugError: packages are missing, the file cannot be written, or its outputs differ.
     """
     for package in ("onnx", "onnxscript"):
         _require(package)
@@ -61,7 +69,7 @@ def _require(package: str) -> Any:
 
 
 def _example(config: RunConfig, *, visuals: int, clips: int) -> dict[str, Tensor]:
-    """Random inputs with more texts than visuals; other sizes than 1, which the exporter would fix."""
+    """Return random inputs with more texts than media items; the exporter would make sizes of 1 static."""
     generator = torch.Generator().manual_seed(visuals)
     rows, tokens, side = 2 * visuals - 1, 7 + visuals, 64 * (visuals + clips)
     words = config.model.encoder.vocabulary_size or 5
@@ -82,8 +90,8 @@ def _example(config: RunConfig, *, visuals: int, clips: int) -> dict[str, Tensor
 def _write(graph: OnnxGraph, inputs: dict[str, Tensor], path: Path) -> int:
     shapes = tuple(
         {
-            place: torch.export.Dim.DYNAMIC if axis is not None else torch.export.Dim.STATIC
-            for place, axis in enumerate(_AXES[name])
+            index: torch.export.Dim.DYNAMIC if axis is not None else torch.export.Dim.STATIC
+            for index, axis in enumerate(_AXES[name])
         }
         for name in inputs
     )
@@ -91,7 +99,7 @@ def _write(graph: OnnxGraph, inputs: dict[str, Tensor], path: Path) -> int:
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # of the exporter about itself
+        warnings.simplefilter("ignore")  # internal warnings of the exporter
         program = torch.onnx.export(
             graph,
             tuple(inputs.values()),
@@ -109,7 +117,7 @@ def _write(graph: OnnxGraph, inputs: dict[str, Tensor], path: Path) -> int:
 
 @torch.no_grad()
 def _compare(graph: OnnxGraph, examples: list[dict[str, Tensor]], path: Path) -> str:
-    """Run both on inputs of other sizes than the export's."""
+    """Compare the outputs of model and file on inputs whose sizes differ from those of the export."""
     try:
         runtime = importlib.import_module("onnxruntime")
     except ImportError:
@@ -125,7 +133,7 @@ def _compare(graph: OnnxGraph, examples: list[dict[str, Tensor]], path: Path) ->
         difference = max(difference, *(float(np.abs(a - b).max()) for a, b in pairs))
     if not difference <= TOLERANCE:
         raise ClipbugError(
-            f"the ONNX file's outputs differ from the model's by {difference:.2g}, more than {TOLERANCE:g}",
-            "the file is not kept; report this with the versions of torch, onnxscript and onnxruntime",
+            f"the outputs of the ONNX file differ from the model's by {difference:.2g}, over {TOLERANCE:g}",
+            "the file was deleted; report this with the versions of torch, onnxscript and onnxruntime",
         )
-    return f"onnxruntime gives the model's outputs to {difference:.1g}"
+    return f"outputs in onnxruntime differ from the model's by at most {difference:.1g}"

@@ -1,4 +1,4 @@
-"""The model as one plain graph for ONNX: no portions, nothing that depends on the size of a batch."""
+"""The model as one static graph for ONNX: no chunking, no control flow that depends on the batch size."""
 
 from torch import Tensor, nn
 
@@ -10,11 +10,11 @@ INPUTS = ("frames", "input_ids", "attention_mask", "visual_index")
 
 
 class OnnxGraph(nn.Module):
-    """From frames and token ids to logits of clips and of recordings.
+    """A module from frames and token ids to logits of clips and recordings.
 
     Args:
-        model: in evaluation mode.
-        clip_aggregation: how clips become one.
+        model: the model, in evaluation mode.
+        clip_aggregation: how the logits of clips are aggregated.
     """
 
     def __init__(self, model: ClipBert, clip_aggregation: ClipAggregation) -> None:
@@ -24,7 +24,7 @@ class OnnxGraph(nn.Module):
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of what `forward` returns."""
+        """Return the names of the outputs of `forward`."""
         return ("pooled_logits", "clip_logits")
 
     def forward(
@@ -35,12 +35,17 @@ class OnnxGraph(nn.Module):
         visual_index: Tensor,
         clip_positions: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """As `ClipBert.forward`; of a pre-training head, the matching scores.
+        """Compute the logits as `ClipBert.forward` does; for a pretraining head, the matching scores.
 
-        Shape:
-            frames: (B, N, T, 3, H, W) float, RGB in [0, 255]; input_ids, attention_mask: (Q, L);
-            visual_index: (Q,); clip_positions: (B, N), of a model that reads them.
-            returns: pooled (Q, K), clips (Q, N, K).
+        Args:
+            frames: (B, N, T, 3, H, W) float, RGB in [0, 255].
+            input_ids: (Q, L).
+            attention_mask: (Q, L).
+            visual_index: (Q,), index of the media item of each text.
+            clip_positions: (B, N), for models that use clip positions.
+
+        Returns:
+            The pooled logits (Q, K) and the clip logits (Q, N, K).
         """
         num_visuals, num_clips, num_frames = frames.shape[:3]
         grid = self.model.visual(frames.flatten(0, 2))
@@ -60,5 +65,5 @@ class OnnxGraph(nn.Module):
 
 
 def _for_each_clip(rows: Tensor, num_clips: int) -> Tensor:
-    """(Q, L) -> (Q * N, L), the clips of a row next to each other."""
+    """Repeat rows for each clip: (Q, L) -> (Q * N, L), with the clips of a row next to each other."""
     return rows[:, None].expand(-1, num_clips, -1).flatten(0, 1)

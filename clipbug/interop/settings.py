@@ -1,4 +1,4 @@
-"""The config and the answer vocabulary of a model whose weights are imported."""
+"""Determine the config and answer vocabulary of imported weights."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -20,17 +20,26 @@ logger = logging.getLogger(__name__)
 def import_settings(
     source: WeightsSource, task: str, tokenizer: str | None, overrides: Sequence[str]
 ) -> RunConfig:
-    """The original's preset (or the run's flags) with the sizes that the tensors have.
+    """Build the config of imported weights from the flags of their run, or else from the ClipBERT preset.
+
+    Args:
+        source: the weights and the files next to them.
+        task: name of the clipbug task.
+        tokenizer: name or folder; default: the tokenizer next to the weights.
+        overrides: config overrides `a.b=c`.
+
+    Returns:
+        The config, with the sizes of the tensors.
 
     Raises:
-        ConfigError: no tokenizer or number of heads is known; a value that no config takes.
+        ConfigError: the tokenizer or number of heads is unknown, or a value is invalid.
     """
     flags = source.args if source.args is not None else PRESET_FLAGS[task]
     legacy = import_legacy(flags, task=task, model_config=source.model_config).values
     model = _model_values(source, head_dropout=legacy["model"].get("head_dropout", 0.1))
     if model["encoder"] and not any("num_heads" in text for text in (*model["encoder"], *overrides)):
         raise ConfigError(
-            f"a BERT of width {model['encoder']['hidden_size']} does not tell its number of attention heads",
+            f"the number of attention heads is unknown for a BERT of width {model['encoder']['hidden_size']}",
             "give it: --set model.encoder.num_heads=N",
         )
     data = {
@@ -42,8 +51,8 @@ def import_settings(
         **_head_values(source, task, legacy),
         "model": model,
         "tokenizer": {"name": "pretrained", "path": _tokenizer(source, tokenizer)},
-        "precision": "fp32",  # the original's numbers
-        "data": data,  # no files: those of the original's machine are not here
+        "precision": "fp32",  # as in ClipBERT
+        "data": data,  # without files, as their paths belong to another machine
     }
     return config_from_values(values, overrides=overrides, shown_as=f"the settings for {source.name}")
 
@@ -52,13 +61,13 @@ def _tokenizer(source: WeightsSource, given: str | None) -> str:
     name = given or source.tokenizer
     if name is None:
         raise ConfigError(
-            "there is no tokenizer beside the weights", "give --tokenizer with a folder or bert-base-uncased"
+            "there is no tokenizer next to the weights", "give --tokenizer with a folder or bert-base-uncased"
         )
     return str(Path(name).resolve()) if Path(name).is_dir() else name
 
 
 def _model_values(source: WeightsSource, *, head_dropout: float) -> dict[str, Any]:
-    """`model`: the parts that the files hold, in the sizes of their tensors."""
+    """Return the `model` section for the modules in the files, with the sizes of their tensors."""
     tensors = source.weights.tensors
     encoder = {**encoder_sizes(tensors), **_heads_and_dropout(source.model_config)}
     backbone = {"name": "clipbert"}
@@ -71,37 +80,45 @@ def _model_values(source: WeightsSource, *, head_dropout: float) -> dict[str, An
 
 
 def _head_values(source: WeightsSource, task: str, legacy: Mapping[str, Any]) -> dict[str, Any]:
-    """What the head's tensors say about the task's settings."""
+    """Return the task settings that follow from the tensors of the head."""
     tensors = source.weights.tensors
     if task == "count" and any(name.startswith("head.regressor.") for name in tensors):
         return {"task": {**legacy["task"], "head": "clipbert"}}
     if task == "retrieval" and num_classes(tensors) == 1:
-        # Ranking never goes with logsumexp, the preset's.
-        how = "mean" if source.args is None else legacy["clip_aggregation"]
-        return {"task": {**legacy["task"], "loss": "rank"}, "clip_aggregation": how}
+        # The preset has logsumexp, which is never used with the ranking loss.
+        aggregation = "mean" if source.args is None else legacy["clip_aggregation"]
+        return {"task": {**legacy["task"], "loss": "rank"}, "clip_aggregation": aggregation}
     return {}
 
 
 def _heads_and_dropout(model_config: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What no shape tells."""
+    """Return the settings that tensor shapes do not determine."""
     values = encoder_values(model_config or {})
     return {key: values[key] for key in ("num_heads", "dropout") if key in values}
 
 
 def import_vocabulary(source: WeightsSource, task: str, answers: Path | None) -> AnswerVocabulary | None:
-    """The answers, with a name for every class of the head that has none; None for tasks without answers.
+    """Load the answer vocabulary of imported weights, with placeholder names for classes without an answer.
+
+    Args:
+        source: the weights and the files next to them.
+        task: name of the clipbug task.
+        answers: vocabulary file; default: that of the run.
+
+    Returns:
+        The vocabulary, or None for tasks without one.
 
     Raises:
         ConfigError: no vocabulary is given.
-        DataError: it cannot be read, or has a class that the head lacks.
+        DataError: the vocabulary cannot be read, or has a class that the head lacks.
     """
     if task not in ("vqa", "video_qa"):
         return None
     path = answers or source.answers
     if path is None:
         raise ConfigError(
-            f"task {task} answers from a vocabulary, and none is given",
-            "give the file that the weights were trained with: --answers ans2label.json",
+            f"task {task} needs an answer vocabulary",
+            "give the one that the model was trained with: --answers ans2label.json",
         )
     classes = num_classes(source.weights.tensors)
     if classes is None:
@@ -109,7 +126,7 @@ def import_vocabulary(source: WeightsSource, task: str, answers: Path | None) ->
     vocabulary = AnswerVocabulary.load_for_classes(path, classes)
     if vocabulary.num_unnamed:
         logger.warning(
-            "the head has %d classes and %s %d answers: the other %d are called [class N has no answer]",
+            "the head has %d classes, but %s has %d answers; the other %d are named [class N has no answer]",
             classes,
             path,
             classes - vocabulary.num_unnamed,

@@ -1,4 +1,4 @@
-"""What a user names to `weights import`: files, BERT folders, or the run folder of an original run."""
+"""Read the sources of `weights import`: weight files, BERT folders, or a ClipBERT run directory."""
 
 import json
 import re
@@ -14,20 +14,20 @@ from clipbug.models.weights.importing import ForeignWeights, foreign_weights
 from clipbug.models.weights.sizes import check_computation
 from clipbug.runtime.mistaken_files import refuse_mistaken
 
-_CONFIG_HINT = "it is the config.json of a BERT: download it again, or move it away and give sizes with --set"
+_CONFIG_HINT = "it is the config.json of a BERT: download it again, or remove it and give sizes with --set"
 _CHECKPOINT = re.compile(r"model_step_(\d+)\.pt")
 
 
 @dataclass(frozen=True, slots=True)
 class WeightsSource:
-    """Weights, and all that lies beside them.
+    """Weights and the files next to them.
 
     Attributes:
-        files: that were read.
-        args: flags of the original's run; None where there are none.
-        model_config: sizes from a BERT's config.json or the run's model_config.json; None without one.
-        tokenizer: folder of a tokenizer beside the weights, or None.
-        answers: vocabulary file that the run's flags name, if it is there.
+        files: the weight files.
+        args: flags of the ClipBERT run, or None.
+        model_config: sizes from the config.json of a BERT or the model_config.json of the run, or None.
+        tokenizer: folder of a tokenizer next to the weights, or None.
+        answers: vocabulary file of the run, if it exists.
     """
 
     files: tuple[Path, ...]
@@ -39,23 +39,30 @@ class WeightsSource:
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Return the paths of the files as text, for messages."""
         return " + ".join(map(str, self.files))
 
 
 def read_sources(paths: Sequence[Path], *, step: int | None) -> WeightsSource:
-    """Read all that is named.
+    """Read weights and the files next to them.
+
+    Args:
+        paths: weight files, BERT folders, or one ClipBERT run directory.
+        step: checkpoint of a run directory; default: the newest.
+
+    Returns:
+        The combined weights.
 
     Raises:
-        CheckpointError: a file that is missing, damaged, of no known kind, or twice the same part.
-        ConfigError: a JSON file that cannot be read.
+        CheckpointError: a file is missing, damaged or of an unknown kind, or two contain the same module.
+        ConfigError: a JSON file cannot be read.
     """
-    if len(paths) == 1 and is_original_run(paths[0]):
+    if len(paths) == 1 and is_clipbert_run(paths[0]):
         return _read_run(paths[0], step)
     if step is not None:
         raise CheckpointError(
-            f"--step {step} chooses among the checkpoints of a run folder, and {paths[0]} is none",
-            hint="a run folder of ClipBERT has log/args.json and ckpt/; or name the checkpoint file itself",
+            f"--step {step} needs a ClipBERT run directory, but {paths[0]} is not one",
+            hint="a run directory has log/args.json and ckpt/; or give the checkpoint file itself",
         )
     source = WeightsSource(files=tuple(paths))
     weights = source.weights
@@ -74,8 +81,8 @@ def _weights_in(path: Path) -> ForeignWeights:
     return replace(weights, removed=file.removed, not_used=file.not_used)
 
 
-def is_original_run(path: Path) -> bool:
-    """Whether a folder is what a run of ClipBERT leaves."""
+def is_clipbert_run(path: Path) -> bool:
+    """Return whether a folder is a ClipBERT run directory."""
     return (path / "log" / "args.json").is_file()
 
 
@@ -98,18 +105,18 @@ def _read_run(folder: Path, step: int | None) -> WeightsSource:
 
 
 def _checkpoint(folder: Path, step: int | None) -> Path:
-    """The checkpoint of a step; without a step, the only one or the newest."""
+    """Return the checkpoint of a step, or the newest."""
     names = sorted(folder.glob("model_step_*.pt")) if folder.is_dir() else []
     steps = {int(match[1]): path for path in names if (match := _CHECKPOINT.fullmatch(path.name))}
     if not steps:
         raise CheckpointError(
-            f"there is no model_step_N.pt in {folder}", hint="name a checkpoint file itself"
+            f"there is no model_step_N.pt in {folder}", hint="give the checkpoint file itself"
         )
     chosen = max(steps) if step is None else step
     if chosen not in steps:
         raise CheckpointError(
             f"{folder} has no checkpoint of step {step}",
-            hint=f"steps there: {', '.join(map(str, sorted(steps)))}",
+            hint=f"available steps: {', '.join(map(str, sorted(steps)))}",
         )
     return steps[chosen]
 
@@ -122,15 +129,15 @@ def _bert_config(folder: Path) -> Mapping[str, Any] | None:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is no JSON: {error}", hint=_CONFIG_HINT) from error
+        raise CheckpointError(f"{path} is not valid JSON: {error}", hint=_CONFIG_HINT) from error
     if not isinstance(config, dict):
         raise CheckpointError(
-            f"{path} holds {type(config).__name__}, and a JSON object is expected", hint=_CONFIG_HINT
+            f"{path} contains {type(config).__name__}, but a JSON object is expected", hint=_CONFIG_HINT
         )
     check_computation(config, source=str(path))
     return config
 
 
 def _tokenizer_in(folder: Path) -> str | None:
-    is_there = any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt"))
-    return str(folder) if is_there else None
+    exists = any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt"))
+    return str(folder) if exists else None

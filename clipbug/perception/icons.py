@@ -95,7 +95,7 @@ def _holds(box: tuple[int, int, int, int], center: tuple[float, float], margin: 
 
 
 def _toggle(patch: NDArray[np.uint8], center: tuple[float, float], unit: float) -> str | None:
-    """A pill about twice as wide as high."""
+    """Recognize a pill about twice as wide as high."""
     for box, filled, _ in _outlines(patch):
         _, _, width, height = box
         is_pill = 1.4 <= width / height <= 2.4 and 12 * unit <= height <= 36 * unit and filled > 0.7
@@ -119,7 +119,7 @@ def _box_or_ring(patch: NDArray[np.uint8], center: tuple[float, float], unit: fl
 
 
 def _icon(patch: NDArray[np.uint8], center: tuple[float, float], unit: float) -> str | None:
-    """The best likeness among the drawn icons."""
+    """Return the drawn icon that is most similar."""
     paper = float(np.median(patch))
     ink = (np.abs(patch.astype(np.int16) - paper) > _INK_LEVELS).astype(np.uint8)
     joined = cv2.dilate(ink, np.ones((3, 3), np.uint8), iterations=max(1, round(2 * unit)))

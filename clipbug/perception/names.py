@@ -133,7 +133,7 @@ def _is_back_label(place: Place, line: Line) -> bool:
 
 
 def _corner(place: Place, x: float) -> Target | None:
-    """The usual buttons at the ends of the bar at the top."""
+    """Return the usual button at an end of the app bar."""
     if x < 0.16 * place.width:
         return Target("menu", "menu") if place.is_start else Target("back", "back")
     if x > 0.86 * place.width:

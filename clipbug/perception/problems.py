@@ -42,7 +42,7 @@ def find_problem(reading: Reading, motion: Motion, events: Sequence[Event]) -> P
 
 
 def _words(reading: Reading) -> Iterator[Problem]:
-    """What the app itself prints about its failure."""
+    """Find what the app itself prints about its failure."""
     height = reading.frames.height
     first = {(line.text) for line in reading.moments[0].texts} if len(reading.moments) > 1 else set()
     for number, stay in enumerate(reading.stays):
@@ -71,7 +71,7 @@ def _crash_or_error(stay: Stay, number: int, lines: Sequence[Line], start: float
 
 
 def _bad_values(lines: Sequence[Line], start: float) -> Iterator[Problem]:
-    """A value that a program shows only by mistake; a page of code is full of them."""
+    """Find a value that a program shows only by mistake; a page of code is full of them."""
     hits = [(line, match) for line in lines if (match := _BAD_VALUE.search(line.text))]
     if not hits or len(hits) > _MAX_CODE_LINES:
         return
@@ -91,7 +91,7 @@ def _is_in_dialog(stay: Stay, line: Line) -> bool:
 
 
 def _end(reading: Reading, motion: Motion, events: Sequence[Event]) -> Iterator[Problem]:
-    """A recording that ends on a screen without content, or while something is still loading."""
+    """Tell whether the recording ends on a screen without content, or while something is still loading."""
     last = reading.stays[-1]
     if last.first == 0 and len(reading.stays) == 1 and len(reading.moments) == 1:
         return
@@ -142,7 +142,7 @@ def _waiting(
 
 
 def _twice(reading: Reading) -> Iterator[Problem]:
-    """What was typed once and then stands in a list twice."""
+    """Find what was typed once and is then listed twice."""
     for typed in reading.typed:
         if "•" in typed.text or len(typed.text) < 3:
             continue
@@ -164,7 +164,7 @@ def _count(moment: Moment, text: str, field: Line) -> int:
 
 
 def _no_effect(reading: Reading, events: Sequence[Event]) -> Iterator[Problem]:
-    """A button that is touched again and again at the end of a recording, and nothing happens."""
+    """Find a button that is touched again and again at the end of a recording, and nothing happens."""
     taps = [event for event in events if event.kind == "tap" and event.confidence > 0.6]
     if len(taps) < 2 or reading.found.indicator == "none":
         return

@@ -1,1 +1,1 @@
-"""One plain function per command: the only place that joins config, data, model, task and engine."""
+"""One function per command; only recipes combine config, data, model, task and engine."""

@@ -1,4 +1,4 @@
-"""`clipbug config import`: a JSON config of the original as a YAML file of ours."""
+"""`clipbug config import`: convert a JSON config of ClipBERT to YAML."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from clipbug.config.loading import config_from_values
 from clipbug.config.run import RunConfig
 from clipbug.config.yaml_text import dump_values
 from clipbug.interop.clipbert_config import (
-    FlagReport,
+    ImportedFlag,
     LegacyConfig,
     import_legacy,
     read_legacy_file,
@@ -20,12 +20,13 @@ from clipbug.interop.clipbert_config import (
 
 @dataclass(frozen=True, slots=True)
 class ImportedConfig:
-    """A file of the original, converted.
+    """A converted config file of ClipBERT.
 
     Attributes:
-        values: what differs from our defaults or was said in the file, nested.
-        config: the same, complete.
-        legacy: with what became of each flag.
+        source: the JSON file.
+        values: the nested values that the file sets or that differ from the defaults.
+        config: the complete config.
+        legacy: the conversion of each flag.
     """
 
     source: Path
@@ -34,17 +35,17 @@ class ImportedConfig:
     legacy: LegacyConfig
 
     def to_yaml(self) -> str:
-        """A config file whose first lines say what became of every flag."""
+        """Return the config as YAML, with a comment at the top that lists the conversion of every flag."""
         command = self.config.task.training_command()
         lines = [
             f"# clipbug {command} --config {self.source.stem}.yaml",
-            f"# From {self.source.name} of ClipBERT: every flag, and what takes it over here.",
+            f"# Converted from {self.source.name} of ClipBERT. Its flags and their equivalents:",
         ]
         lines += [f"#   {_line(flag)}" for flag in self.legacy.flags]
         return "\n".join(lines) + "\n" + dump_values(self.values)
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         return {
             "task": self.config.task.name,
             "config": self.config.model_dump(mode="json"),
@@ -58,35 +59,39 @@ def import_config_file(path: Path, *, task: str | None = None) -> ImportedConfig
     """Convert a preset (`src/configs/*.json`) or the args.json of a run.
 
     Args:
-        task: ours; default: as the flags tell.
+        path: the JSON file.
+        task: name of the clipbug task; default: inferred from the flags.
+
+    Returns:
+        The converted config.
 
     Raises:
-        ConfigError: no such file, no JSON; a task that cannot be told; a value that no config here takes.
+        ConfigError: the file is missing or not valid JSON, the task is unknown, or a value is invalid.
     """
     args = read_legacy_file(path)
     task = task or task_of_legacy(args, name=path.stem)
     legacy = import_legacy(args, task=task, model_config=_model_config(args, path))
     values = {key: value for key, value in legacy.values.items() if value != {}}
-    config = config_from_values(values, shown_as=f"what {path} says")
+    config = config_from_values(values, shown_as=f"the values of {path}")
     return ImportedConfig(path, values, config, legacy)
 
 
 def _model_config(args: Mapping[str, Any], path: Path) -> dict[str, Any] | None:
-    """The file that `model_config` names, where the original looks for it or beside the file."""
+    """Return the content of the file in `model_config`, searched as ClipBERT does and next to the config."""
     named = Path(str(args.get("model_config") or "model_config.json"))
-    for place in (named, path.with_name(named.name), path.with_name("model_config.json")):
-        if place.is_file() and place.suffix == ".json":
-            return read_legacy_file(place)
+    for candidate in (named, path.with_name(named.name), path.with_name("model_config.json")):
+        if candidate.is_file() and candidate.suffix == ".json":
+            return read_legacy_file(candidate)
     return None
 
 
-def _line(flag: FlagReport) -> str:
+def _line(flag: ImportedFlag) -> str:
     value = json.dumps(flag.value, ensure_ascii=False)
     note = f" ({flag.note})" if flag.note else ""
     match flag.status:
         case "mapped" | "option":
             return f"{flag.flag} = {value} -> {flag.key}{note}"
         case "dead":
-            return f"{flag.flag} = {value}: dead, {flag.note}"
+            return f"{flag.flag} = {value}: unused, {flag.note}"
         case "unknown":
-            return f"{flag.flag} = {value}: UNKNOWN, no flag of ClipBERT or ClipBugBERT{note}"
+            return f"{flag.flag} = {value}: UNKNOWN, not a flag of ClipBERT or ClipBugBERT{note}"

@@ -1,4 +1,4 @@
-"""`clipbug data check`: what is wrong or odd about annotation files, before a training finds out."""
+"""`clipbug data check`: find problems in annotation files before training."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from clipbug.checks.dataset.answers import answer_statistics, check_answers, reachable_scores
-from clipbug.checks.dataset.findings import Finding, Part
+from clipbug.checks.dataset.findings import CheckedFile, Finding
 from clipbug.checks.dataset.media import check_media
 from clipbug.checks.dataset.records import check_rows
 from clipbug.checks.dataset.splits import check_splits
@@ -19,19 +19,19 @@ from clipbug.workspace.storage import Split, split_of
 
 
 @dataclass(frozen=True, slots=True)
-class CheckReport:
-    """All findings, with the statistics of the files and the scores that can be reached."""
+class CheckResult:
+    """The findings, the statistics of the files and the reachable scores."""
 
     files: tuple[Mapping[str, Any], ...]
     scores: tuple[Mapping[str, Any], ...]
     findings: tuple[Finding, ...]
 
     def count(self, severity: str) -> int:
-        """Findings of a severity."""
+        """Return the number of findings of a severity."""
         return sum(finding.severity == severity for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         return {
             "files": list(self.files),
             "scores": list(self.scores),
@@ -51,46 +51,52 @@ def check_data(
     aliases: Path | None = None,
     answers: Path | None = None,
     data_format: DataFormat | None = None,
-) -> CheckReport:
-    """Check annotation files alone, against each other, and against stores.
+) -> CheckResult:
+    """Check annotation files individually, against each other, and against stores.
 
     Args:
-        files: files whose part (train, val, test) their name says.
-        train, val, test: files whose part is given, whatever their name.
+        files: files whose split (train, val, test) is inferred from their name.
+        train: files of the training split.
+        val: files of the validation split.
+        test: files of the test split.
         media: stores; without any, media is not checked.
-        aliases: JSON object {id in annotations: id in the stores}.
-        answers: answer vocabulary that a training is to use.
-        data_format: family of all files; default: by their fields.
+        aliases: JSON object {id in annotations: id in stores}.
+        answers: answer vocabulary to check.
+        data_format: family of all files; default: inferred from their fields.
+
+    Returns:
+        The findings, worst first.
 
     Raises:
-        DataError: no file is given; a file cannot be opened, has no rows or is of no known family.
+        DataError: no file is given, or a file cannot be opened, has no rows or has an unknown format.
     """
     given: dict[Path, Split | None] = {path: split_of(path) for path in files}
     named: tuple[tuple[Split, Sequence[Path]], ...] = (("train", train), ("val", val), ("test", test))
     given.update((path, split) for split, paths in named for path in paths)
     if not given:
-        raise DataError("there is no file to check", "name annotation files: clipbug data check FILE...")
-    parts = [
-        Part(scan_annotations(path, family=data_format or "auto"), split) for path, split in given.items()
+        raise DataError("no file to check", "give annotation files: clipbug data check FILE...")
+    checked = [
+        CheckedFile(scan_annotations(path, family=data_format or "auto"), split)
+        for path, split in given.items()
     ]
     order = ("error", "warning", "info")
     found = sorted(
-        _findings(parts, media, aliases, answers), key=lambda finding: order.index(finding.severity)
+        _findings(checked, media, aliases, answers), key=lambda finding: order.index(finding.severity)
     )
-    return CheckReport(
-        files=tuple(map(answer_statistics, parts)),
-        scores=tuple(reachable_scores(parts)),
+    return CheckResult(
+        files=tuple(map(answer_statistics, checked)),
+        scores=tuple(reachable_scores(checked)),
         findings=tuple(found),
     )
 
 
 def _findings(
-    parts: Sequence[Part], media: Sequence[Path], aliases: Path | None, answers: Path | None
+    files: Sequence[CheckedFile], media: Sequence[Path], aliases: Path | None, answers: Path | None
 ) -> Iterator[Finding]:
-    for part in parts:
-        yield from check_rows(part)
+    for file in files:
+        yield from check_rows(file)
     if media:
         names = None if aliases is None else load_aliases(aliases)
-        yield from check_media(parts, open_stores(media), names)
-    yield from check_splits(parts)
-    yield from check_answers(parts, None if answers is None else AnswerVocabulary.load(answers))
+        yield from check_media(files, open_stores(media), names)
+    yield from check_splits(files)
+    yield from check_answers(files, None if answers is None else AnswerVocabulary.load(answers))

@@ -1,4 +1,4 @@
-"""`clipbug data convert`: tables and other files of annotations to the one form that all commands share."""
+"""`clipbug data convert`: convert tables and other annotation files to JSON lines."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,12 +23,14 @@ from clipbug.runtime.files import atomic_write
 
 
 @dataclass(frozen=True, slots=True)
-class ConversionReport:
-    """What became of the rows.
+class ConversionResult:
+    """The result of a conversion.
 
     Attributes:
-        bad: every row that is not in the output, with the reason.
-        changed: how often something other than the layout was changed, by what.
+        output: the JSON-lines file.
+        rows: number of rows in it.
+        bad: every row that could not be converted, with the reason.
+        changed: number of changes other than the layout, by kind of change.
     """
 
     output: str
@@ -37,7 +39,7 @@ class ConversionReport:
     changed: Mapping[str, int]
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         return asdict(self)
 
 
@@ -47,25 +49,28 @@ def convert_annotations(
     output: Path,
     form: AnswerForm = "full",
     data_format: DataFormat | None = None,
-) -> ConversionReport:
-    """Write the rows of all files as JSON lines, in their order. Texts stay as they are, typing errors too.
+) -> ConversionResult:
+    """Write the rows of all files as JSON lines, in their order and with unmodified texts.
 
     Args:
         sources: files of one family: CSV, COCO, ScreenQA, JSON arrays, JSON lines.
         output: a new file.
-        form: what is made of each answer; the whole one is kept beside it as `full_answer`.
-        data_format: family of the files; default: by their fields.
+        form: form of the answers; shortened answers are kept in full as `full_answer`.
+        data_format: family of the files; default: inferred from their fields.
+
+    Returns:
+        The numbers of rows and changes, and the rows that could not be converted.
 
     Raises:
-        DataError: a file cannot be read or is of no known family; the files are of several families; the
-            output is there already.
+        DataError: a file cannot be read or has an unknown format, the files are of several families, or the
+            output exists.
     """
     refuse_existing(output)
     files = [scan_annotations(path, family=data_format or "auto") for path in sources]
     families = sorted({file.family for file in files})
     if len(families) > 1:
         raise DataError(
-            f"the files are of several families: {', '.join(families)}", "convert each family by itself"
+            f"the files belong to several families: {', '.join(families)}", "convert each family separately"
         )
     rows = [row for file in files for row in file.rows]
     written = [_plain_row(record, families[0], form) for _, record in rows]
@@ -75,7 +80,7 @@ def convert_annotations(
     )
     answers = sum("full_answer" in row for row in written)
     write_rows(output, written)
-    return ConversionReport(
+    return ConversionResult(
         output=str(output),
         rows=len(written),
         bad=tuple(problem for file in files for problem in file.problems),
@@ -84,19 +89,19 @@ def convert_annotations(
 
 
 def refuse_existing(output: Path) -> None:
-    """Raise DataError if there is something that would be written over."""
+    """Raise DataError if the output exists."""
     if output.exists():
-        raise DataError(f"{output} exists", "name another file with --output, or remove it")
+        raise DataError(f"{output} already exists", "choose another file with --output, or delete it")
 
 
 def write_rows(output: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """JSON lines, complete or not at all.
+    """Write rows as JSON lines, atomically.
 
     Raises:
-        DataError: there is no row.
+        DataError: there are no rows.
     """
     if not rows:
-        raise DataError(f"there is no row to write to {output}", "look at the rows that were named")
+        raise DataError(f"there are no rows to write to {output}", "see the rows that could not be converted")
     atomic_write(output, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 

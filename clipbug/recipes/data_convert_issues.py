@@ -1,4 +1,4 @@
-"""`clipbug data convert --videos`: recordings joined with the issues that they were attached to."""
+"""`clipbug data convert --videos`: join recordings with the GitHub issues that they were attached to."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,32 +12,34 @@ from clipbug.data.ingest.find_files import find_media_files
 from clipbug.data.store.lmdb_environment import DATA_FILE, is_lmdb_file
 from clipbug.data.store.store import open_stores
 from clipbug.errors import DataError
-from clipbug.recipes.data_convert import ConversionReport, refuse_existing, write_rows
+from clipbug.recipes.data_convert import ConversionResult, refuse_existing, write_rows
 from clipbug.runtime.json_reading import JsonError, decode_text, has_surrogate, problem_of_text
 
 
 @dataclass(frozen=True, slots=True)
 class _Video:
-    """A recording by its name; `folder` may be the owner's name."""
+    """The name of a recording, and of its folder, which may be the owner of the repository."""
 
     name: str
     folder: str
 
 
-def convert_issues(sources: Sequence[Path], *, videos: Sequence[Path], output: Path) -> ConversionReport:
-    """Write a caption row (the issue's title) for every recording that belongs to exactly one issue.
+def convert_issues(sources: Sequence[Path], *, videos: Sequence[Path], output: Path) -> ConversionResult:
+    """Write a caption row, the title of the issue, for every recording that belongs to exactly one issue.
 
-    A recording belongs to the issue that its name says (`<repo>_issue_7_video_1` or
-    `<owner>_<repo>_issue_7_...`, repository and number being equal), else to the issue whose text links to a
-    file of its name, for attachments have random names.
+    A recording belongs to the issue in its name (`<repo>_issue_7_video_1` or `<owner>_<repo>_issue_7_...`),
+    or else to the issue whose text links to a file of that name, as attachments have random names.
 
     Args:
-        sources: JSON files of issues, or folders of such.
-        videos: folders of recordings, stores, or text files with a name per line.
+        sources: JSON files of issues, or folders of them.
+        videos: folders of recordings, stores, or text files with one name per line.
         output: a new file.
 
+    Returns:
+        The number of rows, and the recordings that belong to no issue or to several.
+
     Raises:
-        DataError: there are no issues or no recordings; no recording belongs to an issue; the output exists.
+        DataError: there are no issues or recordings, no recording belongs to an issue, or the output exists.
     """
     refuse_existing(output)
     issues, bad = _read_issues(sources)
@@ -46,16 +48,16 @@ def convert_issues(sources: Sequence[Path], *, videos: Sequence[Path], output: P
     for video in recordings:
         matches = _issues_of(video, issues)
         if has_surrogate(video.name):
-            bad.append(f"{video.name!a}: its name is no UTF-8; rename the file")
+            bad.append(f"{video.name!a}: its name is not valid UTF-8; rename the file")
         elif len(matches) == 1:
             rows.append(_row(video, matches[0]))
             used.add(matches[0].key)
             kinds[rows[-1]["kind"]] += 1
         else:
-            bad.append(f"{video.name}: {_why(video, matches)}")
+            bad.append(f"{video.name}: {_reason(video, matches)}")
     write_rows(output, rows)
     counts = {"issues": len(issues), "issues_without_video": len(issues) - len(used), **kinds}
-    return ConversionReport(str(output), len(rows), tuple(bad), counts)
+    return ConversionResult(str(output), len(rows), tuple(bad), counts)
 
 
 def _read_issues(sources: Sequence[Path]) -> tuple[list[Issue], list[str]]:
@@ -65,8 +67,8 @@ def _read_issues(sources: Sequence[Path]) -> tuple[list[Issue], list[str]]:
     issues = {issue.key: issue for issue in found if isinstance(issue, Issue)}
     if not issues:
         raise DataError(
-            f"there is no issue in {', '.join(map(str, sources))}",
-            "name JSON files as https://api.github.com/repos/OWNER/REPO/issues/N gives them",
+            f"no issues in {', '.join(map(str, sources))}",
+            "give JSON files in the format of https://api.github.com/repos/OWNER/REPO/issues/N",
         )
     return list(issues.values()), [problem for problem in found if isinstance(problem, str)]
 
@@ -90,7 +92,7 @@ def _text_of(path: Path) -> str:
     except (OSError, JsonError) as error:
         problem = str(error)
     if problem:
-        raise DataError(f"{path} cannot be read: {problem}", "name a text file with a recording per line")
+        raise DataError(f"{path} cannot be read: {problem}", "give a text file with one recording per line")
     return text
 
 
@@ -107,12 +109,12 @@ def _issues_of(video: _Video, issues: Iterable[Issue]) -> list[Issue]:
     return of_owner if len(found) > 1 and len(of_owner) == 1 else found
 
 
-def _why(video: _Video, matches: Sequence[Issue]) -> str:
+def _reason(video: _Video, matches: Sequence[Issue]) -> str:
     if matches:
-        return f"it may belong to {' or '.join(issue.key for issue in matches)}"
+        return f"ambiguous, may belong to {' or '.join(issue.key for issue in matches)}"
     if issue_of_name(video.name) is None:
-        return "its name says no issue, and no issue links to a file of this name"
-    return "the issue that its name says is not among the files"
+        return "its name contains no issue, and no issue links to a file of this name"
+    return "the issue in its name is not in the files"
 
 
 def _row(video: _Video, issue: Issue) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`clipbug data split`: parts of an annotation file that share no recording and no scenario."""
+"""`clipbug data split`: split an annotation file into train and test without shared recordings or groups."""
 
 import json
 import random
@@ -19,8 +19,8 @@ from clipbug.runtime.json_reading import JsonError, decode_text, parse_whole, re
 
 
 @dataclass(frozen=True, slots=True)
-class SplitReport:
-    """Where the parts are and what they hold."""
+class SplitResult:
+    """The files of the splits and the numbers of their rows, media items and groups."""
 
     train: str
     test: str
@@ -31,7 +31,7 @@ class SplitReport:
     groups: int
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         return asdict(self)
 
 
@@ -43,29 +43,32 @@ def split_annotations(
     group_by: Sequence[str] = (),
     share: float = 0.25,
     seed: int = 0,
-) -> SplitReport:
-    """Write `output`/train.jsonl and `output`/test.jsonl; whole groups of recordings go to one side.
+) -> SplitResult:
+    """Write `output`/train.jsonl and `output`/test.jsonl; each group of recordings goes to one of them.
 
-    Variants of one scenario (the same bug recorded by several people) must not be split: a model would
-    recognize the scenario instead of answering. Recordings of one issue always stay together: by the field
-    `issue`, or by names such as `repo_issue_7_video_1`.
+    Recordings of the same scenario, such as one bug recorded by several people, must be in the same split:
+    otherwise a model could recognize the scenario instead of answering. Recordings of the same issue always
+    stay together, by the field `issue` or by names such as `repo_issue_7_video_1`.
 
     Args:
-        path: annotation file of any family and kind; JSON lines are written as they are.
-        output: folder of the two files.
-        groups: JSON whose innermost lists name the media of one group, e.g. {app: {bug: [ids]}}. Media in no
-            list are a group of their own.
-        group_by: fields of the rows, such as app or caption; media of rows with equal values stay together.
-        share: of the groups that go to the test file, at least one group on each side.
-        seed: which ones.
+        path: annotation file of any family; JSON lines are copied unchanged.
+        output: folder for the two files.
+        groups: JSON file whose innermost lists are the media ids of one group, e.g. {app: {bug: [ids]}}. Each
+            media item in no list is its own group.
+        group_by: fields, such as app or caption; media of rows with equal values stay together.
+        share: fraction of the groups in the test split; each split gets at least one group.
+        seed: random seed of the choice.
+
+    Returns:
+        The files and their counts.
 
     Raises:
-        DataError: a file cannot be read; fewer than two groups; the output holds files already.
-        ValueError: share outside (0, 1).
+        DataError: a file cannot be read, there are fewer than two groups, or the output files exist.
+        ValueError: `share` is outside (0, 1).
     """
     if not 0 < share < 1:
-        raise ValueError(f"share must lie between 0 and 1, got {share}")
-    read_annotations(path)  # raises where a row cannot be used
+        raise ValueError(f"share must be between 0 and 1, got {share}")
+    read_annotations(path)  # raises for an unreadable row
     rows = scan_annotations(path).rows
     _refuse_unknown_fields(path, rows, group_by)
     media_of_line = [fold_id(record.media_id) for _, record in rows]
@@ -75,19 +78,19 @@ def split_annotations(
         media_of_line,
     )
     held_out = _choose(sorted(set(group_of.values())), share, seed, path)
-    parts: dict[str, list[str]] = {"train": [], "test": []}
+    lines_of_split: dict[str, list[str]] = {"train": [], "test": []}
     media: dict[str, set[str]] = {"train": set(), "test": set()}
     for line, media_id in zip(lines, media_of_line, strict=True):
-        part = "test" if group_of[media_id] in held_out else "train"
-        parts[part].append(line)
-        media[part].add(media_id)
-    files = {part: output / f"{part}.jsonl" for part in parts}
-    _write(files, parts)
-    return SplitReport(
+        split = "test" if group_of[media_id] in held_out else "train"
+        lines_of_split[split].append(line)
+        media[split].add(media_id)
+    files = {split: output / f"{split}.jsonl" for split in lines_of_split}
+    _write(files, lines_of_split)
+    return SplitResult(
         train=str(files["train"]),
         test=str(files["test"]),
-        train_rows=len(parts["train"]),
-        test_rows=len(parts["test"]),
+        train_rows=len(lines_of_split["train"]),
+        test_rows=len(lines_of_split["test"]),
         train_media=len(media["train"]),
         test_media=len(media["test"]),
         groups=len(set(group_of.values())),
@@ -95,7 +98,7 @@ def split_annotations(
 
 
 def _lines_of(path: Path, rows: Sequence[Row]) -> list[str]:
-    """A JSON line for each row: as the file has it, or made of the row where the file has other forms."""
+    """Return a JSON line for each row: the line of the file, or the serialized row for other formats."""
     lines = [line.strip() for line in decode_text(path.read_bytes()).split("\n") if line.strip()]
     if len(lines) == len(rows) and all(map(_is_value, lines)):
         return lines
@@ -114,11 +117,11 @@ def _refuse_unknown_fields(path: Path, rows: Sequence[tuple[Row, Record]], names
     unknown = [name for name in names if all(name not in fields for fields, _ in rows)]
     if unknown:
         known = ", ".join(dict.fromkeys(name for fields, _ in rows for name in fields))
-        raise DataError(f"no row of {path} has a field {unknown[0]!r}", f"fields there: {known}")
+        raise DataError(f"no row of {path} has a field {unknown[0]!r}", f"available fields: {known}")
 
 
 def _groups(groups: Iterable[Sequence[str]], media_ids: Iterable[str]) -> dict[str, str]:
-    """Media id -> name of its group (its least member); groups that share media are one."""
+    """Return media id -> name of its group, its smallest member; groups with shared media are merged."""
     leader = {media_id: media_id for media_id in media_ids}
 
     def find(media_id: str) -> str:
@@ -135,26 +138,26 @@ def _groups(groups: Iterable[Sequence[str]], media_ids: Iterable[str]) -> dict[s
 
 
 def _named_groups(path: Path | None, media_ids: Set[str]) -> list[list[str]]:
-    """The groups that a file names."""
+    """Return the groups in a file."""
     if path is None:
         return []
     try:
         tree = read_json(path)
     except (OSError, JsonError) as error:
         raise DataError(
-            f"{path} cannot be read as JSON: {error}", "give a file such as {app: {bug: [media ids]}}"
+            f"{path} is not valid JSON: {error}", "give a file such as {app: {bug: [media ids]}}"
         ) from error
     named = [[fold_id(str(member)) for member in members] for members in _lists(tree)]
     if not any(member in media_ids for members in named for member in members):
         raise DataError(
-            f"the lists of {path} name no image or recording of the rows",
-            f"ids of the rows: {', '.join(sorted(media_ids)[:3])}",
+            f"the lists in {path} contain no media id of the rows",
+            f"media ids of the rows: {', '.join(sorted(media_ids)[:3])}",
         )
     return named
 
 
 def _groups_of_rows(rows: Sequence[tuple[Row, Record]], names: Sequence[str]) -> list[list[str]]:
-    """Media whose rows are equal in a field, or whose names say the same issue."""
+    """Return groups of media whose rows are equal in a field, or whose names contain the same issue."""
     groups: dict[tuple[str, Any], list[str]] = {}
     for fields, record in rows:
         media_id = fold_id(record.media_id)
@@ -182,17 +185,17 @@ def _lists(tree: Any) -> Iterable[Sequence[Any]]:
 def _choose(names: Sequence[str], share: float, seed: int, path: Path) -> set[str]:
     if len(names) < 2:
         raise DataError(
-            f"{path} has {len(names)} group of media: nothing to split", "leave --groups out, or add data"
+            f"{path} cannot be split: all its media are in one group", "omit --groups, or add data"
         )
     shuffled = list(names)
     random.Random(seed).shuffle(shuffled)
     return set(shuffled[: min(max(round(share * len(names)), 1), len(names) - 1)])
 
 
-def _write(files: Mapping[str, Path], parts: Mapping[str, Sequence[str]]) -> None:
+def _write(files: Mapping[str, Path], lines: Mapping[str, Sequence[str]]) -> None:
     for path in files.values():
         if path.exists():
-            raise DataError(f"{path} exists", "name another folder with --output, or remove it")
-    for part, path in files.items():
+            raise DataError(f"{path} already exists", "choose another folder with --output, or delete it")
+    for split, path in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, "\n".join(parts[part]) + "\n")
+        atomic_write(path, "\n".join(lines[split]) + "\n")

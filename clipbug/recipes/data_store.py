@@ -1,4 +1,4 @@
-"""`clipbug data ls|get|rm|verify`: what a store holds."""
+"""`clipbug data ls|get|rm|verify`: list, extract, delete and verify the items of stores."""
 
 import fnmatch
 import hashlib
@@ -20,54 +20,58 @@ from clipbug.runtime.progress import ProgressBar
 
 
 @dataclass(frozen=True, slots=True)
-class StoreReport:
-    """What a command did with a store.
+class StoreResult:
+    """The result of a command on a store.
 
     Attributes:
-        payload: for --json.
-        bad: items that are not what the manifest says, with the reason.
+        payload: the object for --json, without `bad`.
+        bad: items that differ from the manifest, with the reason.
     """
 
     payload: dict[str, Any]
     bad: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """For --json."""
+        """Return the object that --json prints."""
         rows = [{"media_id": media_id, "reason": reason} for media_id, reason in self.bad]
         return {**self.payload, "bad": rows}
 
 
-def list_items(path: Path, *, match: str | None, limit: int | None) -> StoreReport:
-    """The items of a store in the order of their ids.
+def list_items(path: Path, *, match: str | None, limit: int | None) -> StoreResult:
+    """List the items of a store in the order of their ids.
 
     Args:
-        match: only ids that fit this pattern, as "login_*"; "é" fits in either of its Unicode forms.
-        limit: at most so many.
+        path: path of the store.
+        match: only ids that match this pattern, such as "login_*"; Unicode forms of "é" are equal.
+        limit: maximum number of items.
+
+    Returns:
+        The size of the store and the manifest entries of the items.
 
     Raises:
-        DataError: there is no store, or it is damaged.
+        DataError: the store does not exist or is damaged.
     """
     with MediaStore(path) as store:
-        ids = (media_id for media_id in store.ids() if match is None or _fits(media_id, match))
+        ids = (media_id for media_id in store.ids() if match is None or _matches(media_id, match))
         items = [_row(media_id, store.stored_entry(media_id)) for media_id in islice(ids, limit)]
-        return StoreReport({"store": str(path), "count": len(store), "items": items})
+        return StoreResult({"store": str(path), "count": len(store), "items": items})
 
 
-def _fits(media_id: str, pattern: str) -> bool:
+def _matches(media_id: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(composed(media_id), composed(pattern))
 
 
 def _stored_ids(store: MediaStore, media_ids: Sequence[str]) -> list[str]:
-    """The ids as the store has them: in whatever Unicode form somebody types or pastes them.
+    """Return the ids as the store spells them, whatever Unicode form the user typed.
 
     Raises:
-        DataError: an id is not in the store; the nearest are named.
+        DataError: an id is not in the store; the message lists similar ids.
     """
     finder = IdFinder(store)
     found = {media_id: finder.find_form(media_id) for media_id in media_ids}
     for media_id, stored in found.items():
         if stored is None:
-            store.read(media_id)  # raises, with the nearest ids
+            store.read(media_id)  # raises, listing similar ids
     return list(dict.fromkeys(stored for stored in found.values() if stored is not None))
 
 
@@ -92,11 +96,19 @@ def _row(media_id: str, entry: MediaEntry | None) -> dict[str, Any]:
     }
 
 
-def get_items(path: Path, media_ids: Sequence[str], *, output: Path) -> StoreReport:
-    """Write original files into a folder, under their first names.
+def get_items(path: Path, media_ids: Sequence[str], *, output: Path) -> StoreResult:
+    """Write original files into a folder, under their original names.
+
+    Args:
+        path: path of the store.
+        media_ids: ids of the items.
+        output: folder to write to.
+
+    Returns:
+        The paths of the files.
 
     Raises:
-        DataError: an id is not in the store, its original is not kept, or another file is in the way.
+        DataError: an id is not in the store, its original was dropped, or a different file exists.
     """
     written = []
     with MediaStore(path) as store:
@@ -105,38 +117,47 @@ def get_items(path: Path, media_ids: Sequence[str], *, output: Path) -> StoreRep
             target = output / safe_name(Path(entry.file_name if entry else media_id).name)
             if target.exists() and target.read_bytes() != data:
                 raise DataError(
-                    f"{target} exists and is another file", "Choose another folder with --output."
+                    f"{target} exists with different content", "Choose another folder with --output."
                 )
             atomic_write(target, data)
             written.append(str(target))
-    return StoreReport({"store": str(path), "written": written})
+    return StoreResult({"store": str(path), "written": written})
 
 
 def remove_items(
     path: Path, media_ids: Sequence[str], *, wait_seconds: float = DEFAULT_WAIT_SECONDS
-) -> StoreReport:
-    """Take items out of a store for good; the file is written anew without them.
+) -> StoreResult:
+    """Delete items from a store by rewriting its file without them.
 
     Args:
-        path: of the store.
-        media_ids: to remove.
-        wait_seconds: how long to wait for another process that writes to the store.
+        path: path of the store.
+        media_ids: ids of the items.
+        wait_seconds: how long to wait while another process writes to the store.
+
+    Returns:
+        The deleted ids and the freed bytes.
 
     Raises:
-        DataError: an id is not in the store, or the store cannot be written; nothing is removed then.
+        DataError: an id is not in the store, or the store cannot be written; then nothing is deleted.
     """
     folder = folder_to_write(path)
     with MediaStore(folder) as store:
         stored = _stored_ids(store, media_ids)
     saved = rewrite_store(folder, without=frozenset(stored), wait_seconds=wait_seconds)
-    return StoreReport({"store": str(path), "removed": stored, "freed_bytes": saved})
+    return StoreResult({"store": str(path), "removed": stored, "freed_bytes": saved})
 
 
-def verify_stores(paths: Sequence[Path]) -> StoreReport:
-    """Hash everything again and compare it with the manifests.
+def verify_stores(paths: Sequence[Path]) -> StoreResult:
+    """Recompute the hashes of all items and compare them with the manifests.
+
+    Args:
+        paths: paths of the stores.
+
+    Returns:
+        The counts, and the items that differ.
 
     Raises:
-        DataError: there is no store, or its file is damaged as a whole.
+        DataError: a store does not exist, or its file cannot be read at all.
     """
     bad: list[tuple[str, str]] = []
     num_items = num_bytes = num_without_entry = 0
@@ -154,11 +175,11 @@ def verify_stores(paths: Sequence[Path]) -> StoreReport:
         "num_bytes": num_bytes,
         "num_without_entry": num_without_entry,
     }
-    return StoreReport(payload, tuple(bad))
+    return StoreResult(payload, tuple(bad))
 
 
 def _verify(store: MediaStore, media_id: str) -> tuple[int, list[str], bool]:
-    """Bytes read, what is wrong, and whether the manifest has an entry (else nothing can be wrong)."""
+    """Return the number of bytes read, the problems, and whether the manifest has an entry."""
     try:
         entry = store.stored_entry(media_id)
     except DataError as error:
@@ -170,7 +191,9 @@ def _verify(store: MediaStore, media_id: str) -> tuple[int, list[str], bool]:
         data = store.read(media_id)
         size = len(data)
         if hashlib.sha256(data).hexdigest() != entry.sha256:
-            problems.append(f"the original ({size} of {entry.num_bytes} bytes) is not what was ingested")
+            problems.append(
+                f"the original ({size} of {entry.num_bytes} bytes) differs from what was ingested"
+            )
     if entry.prepared is not None:
         form = store.prepared_form(media_id) or b""
         size += len(form)

@@ -1,4 +1,4 @@
-"""`clipbug data vocab`: the answers of training files, each with its class."""
+"""`clipbug data vocab`: build the answer vocabulary of training files."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,14 +15,14 @@ from clipbug.workspace.storage import split_of
 
 
 @dataclass(frozen=True, slots=True)
-class VocabularyReport:
-    """What a vocabulary holds and covers.
+class VocabularyResult:
+    """The size and coverage of a vocabulary.
 
     Attributes:
-        rows: training rows with an answer.
-        covered: share of them that have an answer of the vocabulary.
-        merged: spellings that differ in case and space only from a kept one.
-        left_out: answers seen too seldom.
+        rows: number of training rows with an answer.
+        covered: share of them with an answer in the vocabulary.
+        merged: number of spellings that differ from a kept one only in case and space.
+        left_out: number of answers that are too rare.
     """
 
     output: str
@@ -34,7 +34,7 @@ class VocabularyReport:
     left_out: int
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         return asdict(self)
 
 
@@ -45,19 +45,22 @@ def make_vocabulary(
     min_count: int = 1,
     form: AnswerForm = "full",
     data_format: DataFormat | None = None,
-) -> VocabularyReport:
-    """Write {answer: class} of training files; the same files always give the same classes.
+) -> VocabularyResult:
+    """Write {answer: class} for training files; the result is deterministic.
 
     Args:
-        files: training files of questions.
-        output: file to write; one that is there already must hold the same.
-        min_count: answers of fewer rows are left out.
-        form: what is made of each answer.
-        data_format: family of the files; default: by their fields.
+        files: training files with questions.
+        output: file to write; if it exists, it must contain the same vocabulary.
+        min_count: answers of fewer rows are skipped.
+        form: form of the answers that become classes.
+        data_format: family of the files; default: inferred from their fields.
+
+    Returns:
+        The size and coverage of the vocabulary.
 
     Raises:
-        DataError: a file holds validation or test rows by its name, or no questions; no answer is left;
-            `output` holds another vocabulary.
+        DataError: a file is a validation or test file by its name, or has no questions; no answer is left; or
+            `output` contains another vocabulary.
     """
     _refuse_held_out(files)
     rows = [row for path in files for row in _questions(path, data_format) if row.labels]
@@ -65,13 +68,14 @@ def make_vocabulary(
     vocabulary = AnswerVocabulary.from_records(rows, min_count=min_count)
     if output.exists() and AnswerVocabulary.load(output).answers != vocabulary.answers:
         raise DataError(
-            f"{output} holds another vocabulary; trained models may depend on it", "name another --output"
+            f"{output} contains another vocabulary, which trained models may depend on",
+            "choose another file with --output",
         )
     vocabulary.save(output)
     spellings = {answer for row in rows for answer in row.labels}
     distinct = {fold(answer) for answer in spellings}
     covered = sum(any(vocabulary.index_of(answer) is not None for answer in row.labels) for row in rows)
-    return VocabularyReport(
+    return VocabularyResult(
         output=str(output),
         files=tuple(map(str, files)),
         answers=len(vocabulary),
@@ -86,9 +90,9 @@ def _refuse_held_out(files: Sequence[Path]) -> None:
     held_out = [path for path in files if split_of(path) in ("val", "test")]
     if held_out:
         raise DataError(
-            f"{', '.join(map(str, held_out))}: the name says that these rows are held out; answers that only"
-            " they have would leak into the model",
-            "give training files only",
+            f"{', '.join(map(str, held_out))}: validation or test data by its name, whose answers would leak"
+            " into the model",
+            "give only training files",
         )
 
 
@@ -96,5 +100,8 @@ def _questions(path: Path, data_format: DataFormat | None) -> list[QuestionRecor
     records = read_annotations(path, family=data_format or "auto")
     questions = [record for record in records if isinstance(record, QuestionRecord)]
     if len(questions) < len(records):
-        raise DataError(f"{path} holds no open questions, so it has no answers", "give files of questions")
+        raise DataError(
+            f"{path} has rows without open-ended questions, so it has no answer classes",
+            "give vqa or video-qa files",
+        )
     return questions

@@ -1,4 +1,4 @@
-"""`clipbug demo`: the whole way on recordings that clipbug draws itself, on one CPU in about two minutes."""
+"""`clipbug demo`: run the full pipeline on synthetic recordings, on one CPU in about three minutes."""
 
 import shutil
 import tempfile
@@ -19,8 +19,8 @@ from clipbug.synthetic.dataset import SyntheticDataset, make_dataset
 
 
 @dataclass(frozen=True, slots=True)
-class DemoResult:
-    """Scores of one task on held-out recordings or screens."""
+class TaskScores:
+    """Scores of one task on held-out recordings or screenshots."""
 
     task: str
     run: str
@@ -34,24 +34,24 @@ class DemoResult:
 
 
 @dataclass(frozen=True, slots=True)
-class DemoReport:
-    """What the demo made, and what to try next."""
+class DemoResult:
+    """The data, runs and scores of the demo, and commands to try next."""
 
     storage: str
     recordings: int
     screens: int
-    results: tuple[DemoResult, ...]
+    results: tuple[TaskScores, ...]
     next_commands: tuple[str, ...]
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """How much the demo draws and trains."""
+    """The amount of data and training."""
 
     train_recordings: int
     heldout_recordings: int
@@ -64,18 +64,21 @@ _FULL = _Size(240, 60, 500, 120, ())
 _QUICK = _Size(6, 3, 12, 6, ("train.max_steps=3", "max_frame_size=64", "train.batch_size=2"))
 
 
-def run_demo(*, keep: Path | None = None, quick: bool = False, seed: int = 0) -> DemoReport:
-    """Draw recordings and screens, ingest them, train on both tasks, answer and score on held-out ones.
+def run_demo(*, keep: Path | None = None, quick: bool = False, seed: int = 0) -> DemoResult:
+    """Generate recordings and screenshots, ingest them, train on both tasks and score held-out data.
 
     Held-out recordings differ from the training ones in words, colours and layout.
 
     Args:
-        keep: storage folder to fill, empty or new; default: a new folder in the system's temporary folder.
-        quick: a few recordings and steps, to see that everything works; scores mean nothing.
-        seed: of the drawings and the training.
+        keep: storage folder to fill, empty or new; default: a new temporary folder.
+        quick: use only a few recordings and steps, as a smoke test; the scores are meaningless.
+        seed: random seed of the data and the training.
+
+    Returns:
+        The scores of each task.
 
     Raises:
-        DataError: `keep` holds something already.
+        DataError: `keep` is not empty.
     """
     started = time.monotonic()
     storage = _empty_folder(keep)
@@ -90,7 +93,7 @@ def run_demo(*, keep: Path | None = None, quick: bool = False, seed: int = 0) ->
     )
     _ingest(storage, data)
     results = tuple(_learn(task, storage, size.overrides, seed) for task in ("video_qa", "vqa"))
-    return DemoReport(
+    return DemoResult(
         storage=str(storage),
         recordings=size.train_recordings + size.heldout_recordings,
         screens=size.train_screens + size.heldout_screens,
@@ -104,7 +107,7 @@ def _empty_folder(keep: Path | None) -> Path:
     if keep is None:
         return Path(tempfile.mkdtemp(prefix="clipbug-demo-"))
     if keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
-        raise DataError(f"{keep} is not an empty folder", "name a new folder: clipbug demo --keep FOLDER")
+        raise DataError(f"{keep} is not an empty folder", "give a new folder: clipbug demo --keep FOLDER")
     keep.mkdir(parents=True, exist_ok=True)
     return keep
 
@@ -115,19 +118,19 @@ def _ingest(storage: Path, data: SyntheticDataset) -> None:
     screens = [split.screens for split in splits.values()]
     ingest(recordings, extensions=["mp4"], file_type="video", store=storage / "vis_db" / "demo_recordings")
     ingest(screens, extensions=["png"], file_type="image", store=storage / "vis_db" / "demo_screens")
-    for part, split in splits.items():
+    for split_name, split in splits.items():
         for name, file in (("video_qa", split.video_qa), ("vqa", split.image_qa)):
             folder = storage / "txt_db" / f"demo_{name}"
             folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, folder / f"{part}.jsonl")
+            shutil.copyfile(file, folder / f"{split_name}.jsonl")
 
 
-def _learn(task: str, storage: Path, overrides: Sequence[str], seed: int) -> DemoResult:
+def _learn(task: str, storage: Path, overrides: Sequence[str], seed: int) -> TaskScores:
     config = load_config(f"demo_{task}", overrides=overrides, flags={"seed": seed}, task=task)
     training = train(config, storage=storage)
     inference = infer(InferenceSettings(run=Path(training.run)), storage=storage)
     scores: Mapping[str, Any] = evaluate(storage=storage, predictions=Path(inference.predictions)).scores
-    return DemoResult(
+    return TaskScores(
         task=task,
         run=training.run,
         questions=scores["count"],
@@ -140,7 +143,7 @@ def _learn(task: str, storage: Path, overrides: Sequence[str], seed: int) -> Dem
     )
 
 
-def _next_commands(storage: Path, results: Sequence[DemoResult]) -> tuple[str, ...]:
+def _next_commands(storage: Path, results: Sequence[TaskScores]) -> tuple[str, ...]:
     run = results[0].run
     return (
         f"clipbug evaluate --run {run}",

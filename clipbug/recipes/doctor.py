@@ -1,4 +1,4 @@
-"""`clipbug doctor`: whether this machine can run clipbug, and what to do where it cannot."""
+"""`clipbug doctor`: check whether clipbug can run on this machine, and suggest fixes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,36 +21,41 @@ from clipbug.checks.environment.storage import check_decoders, check_lmdb, check
 
 
 @dataclass(frozen=True, slots=True)
-class DoctorReport:
-    """All findings, in the order in which one builds on the other."""
+class DoctorResult:
+    """All findings; later checks depend on earlier ones."""
 
     findings: tuple[Finding, ...]
 
     @property
     def is_usable(self) -> bool:
-        """Whether no finding is an error."""
+        """Return whether no finding is an error."""
         return all(finding.status != "error" for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         rows: Sequence[Mapping[str, Any]] = [finding.to_json() for finding in self.findings]
         return {"version": __version__, "usable": self.is_usable, "findings": rows}
 
 
-def examine(*, storage: Path) -> DoctorReport:
-    """Look at everything that clipbug needs. Raises nothing: what breaks is a finding.
+def examine(*, storage: Path) -> DoctorResult:
+    """Check everything that clipbug needs. Never raises; a failing check becomes a finding.
 
     Args:
-        storage: storage root; nothing is left behind in it.
+        storage: storage root; it is left unchanged.
+
+    Returns:
+        The findings of all checks.
     """
+    # fmt: off
     checks: tuple[Check, ...] = (
-        *(check_python, check_packages, check_device, check_threads, check_memory),
-        *(_of(check_disk, storage), check_decoders, _of(check_lmdb, storage), check_presets),
-        *(_of(check_storage, storage), check_extras),
+        check_python, check_packages, check_device, check_threads, check_memory,
+        _bind(check_disk, storage), check_decoders, _bind(check_lmdb, storage), check_presets,
+        _bind(check_storage, storage), check_extras,
     )
-    return DoctorReport(tuple(finding for check in checks for finding in run_check(check)))
+    # fmt: on
+    return DoctorResult(tuple(finding for check in checks for finding in run_check(check)))
 
 
-def _of(check: Any, storage: Path) -> Check:
+def _bind(check: Any, storage: Path) -> Check:
     bound: Check = update_wrapper(partial(check, storage), check)
     return bound

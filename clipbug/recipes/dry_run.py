@@ -1,4 +1,4 @@
-"""`--dry-run`: what a training would do, with one real forward and backward pass."""
+"""`--dry-run`: plan a training and measure one forward and backward pass."""
 
 import time
 from collections.abc import Iterable
@@ -26,12 +26,14 @@ _GIB = 2**30
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """What a training would do.
+    """The plan of a training.
 
     Attributes:
-        groups: training samples of one epoch (a visual with up to `data.texts_per_visual` rows).
-        parameter_groups: part -> number of trainable values.
-        memory_gib: the process's peak after one micro-batch, with the optimizer's state added.
+        visuals: number of media items in the training files.
+        groups: training samples per epoch (a media item with up to `data.texts_per_visual` rows).
+        visuals_per_step: media items per optimizer step.
+        parameter_groups: group -> number of trainable parameters.
+        memory_gib: peak memory of the process after one micro-batch, plus the optimizer state.
     """
 
     task: str
@@ -56,15 +58,22 @@ class RunPlan:
     seconds_per_micro_batch: float
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         return asdict(self)
 
 
 def plan_run(config: RunConfig, *, storage: Path) -> RunPlan:
-    """Read the data, build the model, take one micro-batch forward and backward; write nothing.
+    """Read the data, build the model and run one micro-batch forward and backward, without writing files.
+
+    Args:
+        config: config of the training.
+        storage: storage root.
+
+    Returns:
+        The plan.
 
     Raises:
-        ClipbugError: everything that would stop the training before its first step.
+        ClipbugError: any problem that would stop the training before its first step.
     """
     processes = init_distributed()
     config = resolve_data(config, Storage(storage))
@@ -105,7 +114,7 @@ def plan_run(config: RunConfig, *, storage: Path) -> RunPlan:
 def _one_micro_batch(
     task: Task, batch: Batch, device: torch.device, precision: Precision
 ) -> tuple[dict[str, float], float]:
-    """Mean losses of one forward and backward pass, and the seconds it took."""
+    """Return the mean losses of one forward and backward pass, and its duration in seconds."""
     task.train()
     started = time.monotonic()
     counts = task.count_targets(batch)
@@ -127,7 +136,7 @@ def _parameter_groups(task: Task) -> dict[str, int]:
 
 
 def _peak_bytes(task: Task, device: torch.device) -> int:
-    """Peak memory so far plus AdamW's two moments, which the plan does not make."""
+    """Return the peak memory so far plus the two moments of AdamW, which the dry run does not allocate."""
     moments = 2 * sum(
         value.numel() * value.element_size() for value in task.parameters() if value.requires_grad
     )

@@ -1,10 +1,11 @@
-"""`clipbug ingest`: files into a store, each looked at before it gets in."""
+"""`clipbug ingest`: check media files and copy them into a store."""
 
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NoReturn
 
 from clipbug.data.annotations.media_ids import other_forms
 from clipbug.data.decoding.open import media_kind
@@ -37,55 +38,58 @@ def ingest(
     raw: bool = False,
     wait_seconds: float = DEFAULT_WAIT_SECONDS,
 ) -> IngestReport:
-    """Store the original bytes and a manifest entry of every file that can be decoded; add only what is new.
+    """Store the original bytes and a manifest entry of every decodable file that is not in the store yet.
 
-    The id of a file is its name without extension. What a stopped or failed run has committed stays, and the
-    next run goes on from there.
+    The id of a file is its name without extension. If a run stops or fails, committed files remain, and the
+    next run continues after them.
 
     Args:
-        paths: folders, walked to the bottom, and files.
-        extensions: which files of the folders; empty for all known ones.
-        file_type: what the files must hold; others are reported as bad.
-        store: folder to add to, or to make.
-        num_workers: processes that look at files; 0 for this one.
-        prepare: how recordings are prepared beside their originals, those that the store holds too.
-        drop_original: keep the prepared form instead of the original, where there is one.
-        raw: copy bytes without a look at them; they get no manifest entry until a run without it.
-        wait_seconds: how long to wait for another process that writes to the store.
+        paths: files, and folders to search recursively.
+        extensions: file extensions to pick from folders; empty for all supported ones.
+        file_type: required content; other files are reported as bad.
+        store: folder of the store, which is created if needed.
+        num_workers: number of decoder processes; 0 decodes in this process.
+        prepare: how to prepare recordings, including those already stored.
+        drop_original: store the prepared form instead of the original if there is one.
+        raw: copy the bytes without checking; such files get no manifest entry until a run without `raw`.
+        wait_seconds: how long to wait while another process writes to the store.
+
+    Returns:
+        The counts and the bad files; bad files are not an error.
 
     Raises:
-        DataError: nothing to ingest, two files with one id, an id that the store holds with other bytes, or a
-            store that cannot be written. Bad files are no error: they are in the report.
+        DataError: there is nothing to ingest, two files have the same id, the store has the id with other
+            bytes, or the store cannot be written.
     """
     if drop_original and prepare is None:
-        raise DataError("originals can be dropped only for a prepared form", "Add --prepare.")
+        raise DataError("--drop-original needs the prepared form of the recordings", "Add --prepare.")
     found = find_media_files(paths, extensions=extensions, file_type=file_type)
     with ProgressBar("ingest", len(found.files), unit="files") as progress:
         writer = StoreWriter(store, wait_seconds=wait_seconds)
         run = _Run(writer, progress, prepare, drop_original=drop_original, raw=raw)
         run.find_new(found.files)
-        run.take_new(file_type, num_workers)
+        run.add_new(file_type, num_workers)
     return run.report(num_other_files=found.num_others)
 
 
 @dataclass(slots=True)
 class _Batch:
-    """What the next commit writes."""
+    """Items of the next commit."""
 
     new: list[tuple[MediaEntry, bytes]] = field(default_factory=list)
     forms: dict[str, bytes] = field(default_factory=dict)
-    beside: list[tuple[MediaEntry, bytes | None]] = field(default_factory=list)
+    updated: list[tuple[MediaEntry, bytes | None]] = field(default_factory=list)
     raw: list[tuple[str, bytes]] = field(default_factory=list)
     num_bytes: int = 0
 
     def is_full(self) -> bool:
-        """Whether it has come to a size at which it should be written."""
-        count = len(self.new) + len(self.beside) + len(self.raw)
+        """Return whether the batch is large enough to be written."""
+        count = len(self.new) + len(self.updated) + len(self.raw)
         return count >= _MAX_BATCH_ITEMS or self.num_bytes >= _MAX_BATCH_BYTES
 
 
 class _Run:
-    """Counts files and commits the new ones in batches."""
+    """One ingest run, which counts files and commits new ones in batches."""
 
     def __init__(
         self,
@@ -114,23 +118,23 @@ class _Run:
         self._notes: list[tuple[Path, str]] = []
 
     def find_new(self, files: Sequence[Path]) -> None:
-        """Find out which of the files there is something to do about.
+        """Find the files that need to be ingested or prepared.
 
         Raises:
-            DataError: the store holds another file of an id.
+            DataError: the store has another file under the same id.
         """
         with self._writer:
             self._new = [file for file in files if not self._skip_stored(file)]
 
-    def take_new(self, file_type: FileType, num_workers: int) -> None:
-        """Take the new files into the store."""
+    def add_new(self, file_type: FileType, num_workers: int) -> None:
+        """Add the new files to the store."""
         loaded: Iterator[LoadedFile | BadFile] = map(load_raw, self._new)
         if not self._raw:
             loaded = load_files(self._new, file_type, settings=self._settings, num_workers=num_workers)
         with self._writer:
             try:
                 for result in loaded:
-                    self._take(result)
+                    self._add(result)
             finally:
                 self._commit()
         if self._to_drop:
@@ -141,10 +145,10 @@ class _Run:
             )
 
     def _skip_stored(self, file: Path) -> bool:
-        """Whether the store holds all that is wanted of the file.
+        """Return whether the store has the file in all requested forms.
 
         Raises:
-            DataError: it holds another file of this id.
+            DataError: the store has another file under the same id.
         """
         self._refuse_other_form(file)
         entry = self._writer.entry(file.stem)
@@ -153,9 +157,9 @@ class _Run:
             return False
         is_same = file.read_bytes() == stored if entry is None else _is_same(file, entry)
         if not is_same:
-            raise _other_file(file, self._writer.path, entry, stored or b"")
+            self._refuse_other_file(file, entry, stored or b"")
         self._already_there += 1
-        if entry is None and not self._raw:  # of a raw run, or of a store that another program made
+        if entry is None and not self._raw:  # from a raw run or another program
             self._stored.add(file.stem)
             return False
         if entry is not None and entry.kind == "video" and self._settings and entry.has_original:
@@ -168,17 +172,26 @@ class _Run:
         return True
 
     def _refuse_other_form(self, file: Path) -> None:
-        """Raise DataError if the store has the file's name in another Unicode form: people see one name."""
+        """Raise DataError if the store has the same name in another Unicode form, which looks identical."""
         other = next((form for form in other_forms(file.stem) if self._writer.read(form) is not None), None)
         if other is not None:
             raise DataError(
-                f"{file} has the id {file.stem!a}, and {self._writer.path} holds {other!a}, the same"
+                f"{file} has the id {file.stem!a}, but {self._writer.path} contains {other!a}, the same"
                 " name in another Unicode form; nothing was stored",
                 "Rename the file, or ingest it into another store (--name).",
             )
 
-    def _take(self, result: LoadedFile | BadFile) -> None:
-        """Put a file into the batch, or note that it is bad."""
+    def _refuse_other_file(self, file: Path, entry: MediaEntry | None, stored: bytes) -> NoReturn:
+        """Raise DataError, as the store has another file with the same id."""
+        known = f"{entry.file_name}, {entry.num_bytes} bytes" if entry else f"{len(stored)} bytes"
+        raise DataError(
+            f"{file} has the id {file.stem!r}, but {self._writer.path} contains another file with this id"
+            f" ({known}); nothing was stored",
+            "Rename the file, or ingest it into another store (--name).",
+        )
+
+    def _add(self, result: LoadedFile | BadFile) -> None:
+        """Add a file to the batch, or record it as bad."""
         if isinstance(result, BadFile):
             self._bad.append(result)
             self._progress.update(bad=str(len(self._bad)))
@@ -196,13 +209,13 @@ class _Run:
 
     def _put(self, result: LoadedFile, media_id: str) -> None:
         entry, is_dropped = result.entry, self._drop_original and result.form is not None
-        if entry is None or entry.is_damaged:  # what is damaged may be mended yet
+        if entry is None or entry.is_damaged:  # the original may still be repaired
             is_dropped = False
         self._batch.num_bytes += len(result.data) + len(result.form or b"")
         if entry is None:
             self._batch.raw.append((media_id, result.data))
         elif media_id in self._stored:
-            self._batch.beside.append((entry, result.form))
+            self._batch.updated.append((entry, result.form))
             self._to_drop += [media_id] * is_dropped
             return
         else:
@@ -211,18 +224,18 @@ class _Run:
         self._added += 1
 
     def _commit(self) -> None:
-        """Write the batch."""
+        """Write the batch to the store."""
         batch, self._batch = self._batch, _Batch()
         if batch.new:
             self._writer.put_many(batch.new, forms=batch.forms)
-        if batch.beside:
-            self._writer.put_beside(batch.beside)
+        if batch.updated:
+            self._writer.put_beside(batch.updated)
         if batch.raw:
             self._writer.put_raw(batch.raw)
         self._last_commit = time.monotonic()
 
     def report(self, *, num_other_files: int) -> IngestReport:
-        """Return what was done."""
+        """Return the result of the run."""
         return IngestReport(
             store=self._writer.path,
             added=self._added,
@@ -240,22 +253,13 @@ class _Run:
         )
 
     def _count(self, entry: MediaEntry | None, data: bytes | None) -> None:
-        """Count a file by its entry, or by its bytes if there is none."""
+        """Count a file by its manifest entry, or by its bytes if it has none."""
         if entry and (reason := describe_narrow(entry.height, entry.width)):
             self._narrow.append(BadFile(Path(entry.file_name), reason))
         kind = entry.kind if entry else media_kind(data or b"")
         num_bytes, seconds = (entry.num_bytes, entry.duration_seconds) if entry else (len(data or b""), 0.0)
         self._kinds[kind] = self._kinds.get(kind, KindTotals()).plus(num_bytes, seconds)
         self._progress.update()
-
-
-def _other_file(file: Path, store: Path, entry: MediaEntry | None, stored: bytes) -> DataError:
-    known = f"{entry.file_name}, {entry.num_bytes} bytes" if entry else f"{len(stored)} bytes"
-    return DataError(
-        f"{file} has the id {file.stem!r}, under which {store} holds another file ({known});"
-        " nothing was stored",
-        "Rename the file, or ingest it into another store (--name).",
-    )
 
 
 def _is_same(file: Path, entry: MediaEntry) -> bool:

@@ -1,4 +1,4 @@
-"""`clipbug report`: one HTML file about a run's answers, with the frames that the model saw."""
+"""`clipbug report`: write an HTML report on the answers of a run, with the frames that the model saw."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -28,8 +28,8 @@ from clipbug.workspace.storage import Storage
 
 
 @dataclass(frozen=True, slots=True)
-class PageReport:
-    """What the making of a report tells."""
+class WrittenReport:
+    """The written report and its main numbers."""
 
     output: str
     questions: int
@@ -40,7 +40,7 @@ class PageReport:
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         return asdict(self)
 
 
@@ -52,26 +52,28 @@ def make_report(
     data: Path | None = None,
     media: Sequence[Path] = (),
     num_evidence: int = 8,
-) -> PageReport:
-    """Write the page.
+) -> WrittenReport:
+    """Write the HTML report of a run or a predictions file.
 
     Args:
         storage: storage root.
-        source: run folder, folder of a predictions.jsonl or the file itself; default: the newest run.
-        output: the page; default: report.html beside the predictions.
-        data: annotation file that was answered; default: as noted beside the predictions.
-        media: stores; default: those of the run, else all under the storage.
-        num_evidence: the worst answers that get a picture of what they rest on.
+        source: run directory, folder with a predictions.jsonl, or the file itself; default: the newest run.
+        output: path of the report; default: report.html next to the predictions.
+        data: annotation file; default: the one that was inferred on.
+        media: stores; default: those of the run, else all in the storage.
+        num_evidence: number of worst answers to show evidence for.
+
+    Returns:
+        The path of the report and its main numbers.
 
     Raises:
-        ClipbugError: no such folder, predictions or annotation file.
+        DataError: the annotation file of the predictions is unknown.
+        ClipbugError: the folder, predictions or annotation file does not exist.
     """
     found = _find(source, Storage(storage), data)
     files = (data,) if data is not None else tuple(map(Path, found.data))
     if not files:
-        raise DataError(
-            f"nothing says which questions {found.predictions} answers", "name the file with --data"
-        )
+        raise DataError(f"the annotation file of {found.predictions} is unknown", "give it with --data")
     run = None if found.run is None else RunFolder.open(Path(found.run))
     subject = _Subject(found, files, run, _task_of(run, files), Storage(storage), _stores(run, media))
     contents = _contents(subject, data, num_evidence)
@@ -80,13 +82,14 @@ def make_report(
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """What a report is about.
+    """The subject of a report.
 
     Attributes:
-        files: that were answered.
-        run: that answered, where it is known.
-        task: of the questions; None: the files say which recordings are duplicates.
-        stores: of the recordings; none: all under the storage.
+        found: the predictions.
+        files: the annotation files.
+        run: the run that made the predictions, or None if unknown.
+        task: of the questions; None if the files say which recordings are duplicates.
+        stores: stores of the media; if empty, all in the storage.
     """
 
     found: PredictionSource
@@ -119,16 +122,16 @@ def _contents(subject: _Subject, data: Path | None, num_evidence: int) -> Report
         curves=[] if run is None else facts.training_curves(run.path / "metrics.jsonl"),
         filmstrips=strips,
         findings=[] if subject.task is None else data_findings(run, files, subject.stores),
-        commands=facts.commands_again(run, found, files),
-        files=facts.folded_files(run, scores),
-        notes=[*facts.counted(scores), *notes],
+        commands=facts.reproduction_commands(run, found, files),
+        files=facts.collapsed_files(run, scores),
+        notes=[*facts.scoring_notes(scores), *notes],
     )
 
 
-def _write(contents: ReportContents, target: Path) -> PageReport:
+def _write(contents: ReportContents, target: Path) -> WrittenReport:
     page = render_page(contents)
     atomic_write(target, page)
-    return PageReport(
+    return WrittenReport(
         output=str(target),
         questions=len(contents.cards) + len(contents.rankings),
         wrong=sum(card.verdict == "wrong" for card in contents.cards)
@@ -141,7 +144,7 @@ def _write(contents: ReportContents, target: Path) -> PageReport:
 
 
 def _answers(subject: _Subject) -> tuple[list[Card], list[Ranking]]:
-    """Questions with their answers; or, of a search, queries with what was found."""
+    """Return cards for questions, or rankings for a search."""
     rows, task = read_predictions(Path(subject.found.predictions)), subject.task
     if task is None:
         return [], duplicate_rankings(rows, subject.files[0])
@@ -156,7 +159,7 @@ def _answers(subject: _Subject) -> tuple[list[Card], list[Ranking]]:
 def _with_evidence(cards: Sequence[Card], subject: _Subject, count: int) -> Sequence[Card]:
     if subject.run is None or not cards or not count:
         return cards
-    from clipbug.inference.evidence_pictures import with_evidence  # loads the model: only if it is wanted
+    from clipbug.inference.evidence_pictures import with_evidence  # loads the model, so only on demand
 
     predictions = Path(subject.found.predictions)
     return with_evidence(cards, subject.run, predictions, subject.open_media(), count=count)
@@ -169,7 +172,7 @@ def _task_of(run: RunFolder | None, files: Sequence[Path]) -> str | None:
 
 
 def _find(source: Path | None, storage: Storage, data: Path | None) -> PredictionSource:
-    """Predictions from what the user named: a run, a folder of predictions, or their file."""
+    """Return the predictions of a run directory, a folder of predictions, or a predictions file."""
     if source is None:
         return predictions_of_run(RunFolder.newest(storage), storage.root, data)
     if (source / "predictions.jsonl").is_file():
@@ -180,7 +183,7 @@ def _find(source: Path | None, storage: Storage, data: Path | None) -> Predictio
 
 
 def _stores(run: RunFolder | None, media: Sequence[Path]) -> tuple[str, ...]:
-    """The named stores, else the run's if they are still there, else (none named) those of the storage."""
+    """Return the given stores, else those of the run if they still exist, else none (all in the storage)."""
     if media or run is None:
         return tuple(map(str, media))
     named = run.config().data.media
@@ -188,7 +191,7 @@ def _stores(run: RunFolder | None, media: Sequence[Path]) -> tuple[str, ...]:
 
 
 def _scores(subject: _Subject, data: Path | None) -> Mapping[str, Any]:
-    """As `clipbug evaluate` gives them."""
+    """Return the scores as `clipbug evaluate` computes them."""
     found = subject.found
     run = None if found.run is None else Path(found.run)
     return evaluate(
@@ -198,9 +201,9 @@ def _scores(subject: _Subject, data: Path | None) -> Mapping[str, Any]:
 
 def _groups(cards: Sequence[Card]) -> dict[str, list[Group]]:
     found = {
-        "type of question": groups_of(cards, lambda card: card.answer_type),
+        "question type": groups_of(cards, lambda card: card.answer_type),
         "app": groups_of(cards, lambda card: card.app),
-        "right answer": groups_of(cards, lambda card: card.expected),
+        "correct answer": groups_of(cards, lambda card: card.expected),
     }
     return {heading: groups for heading, groups in found.items() if len(groups) > 1}
 
@@ -210,32 +213,35 @@ _HINT = "all cases: clipbug data check"
 
 
 def data_findings(run: RunFolder | None, files: Sequence[Path], media: Sequence[str]) -> list[DataFinding]:
-    """Findings about the answered files, and about them against the run's training files.
+    """Check the annotation files, also against the training files of the run.
 
     Args:
-        run: that answered, if it is known.
-        files: that were answered.
-        media: stores; none: media is not checked.
+        run: the run that made the predictions, or None if unknown.
+        files: the annotation files.
+        media: stores; if empty, media is not checked.
+
+    Returns:
+        The findings of `clipbug data check`.
     """
     train, val = ((), ()) if run is None else _training_files(run, files)
     try:
-        report = check_data((), train=train, val=val, test=list(files), media=[Path(path) for path in media])
+        result = check_data((), train=train, val=val, test=list(files), media=[Path(path) for path in media])
     except ClipbugError as error:
         return [DataFinding("warning", f"The data could not be checked: {error.message}", error.hint)]
     return [
-        DataFinding(finding.severity, finding.message, _cases(finding.items)) for finding in report.findings
+        DataFinding(finding.severity, finding.message, _cases(finding.items)) for finding in result.findings
     ]
 
 
 def _training_files(run: RunFolder, answered: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """The run's own files that are still there, without those that were answered."""
+    """Return the training and validation files of the run that still exist, without the answered files."""
     config = run.config()
-    taken = {path.resolve() for path in answered}
+    excluded = {path.resolve() for path in answered}
 
-    def there(names: Sequence[str]) -> list[Path]:
-        return [path for path in map(Path, names) if path.exists() and path.resolve() not in taken]
+    def existing(names: Sequence[str]) -> list[Path]:
+        return [path for path in map(Path, names) if path.exists() and path.resolve() not in excluded]
 
-    return there(config.data.train), there(config.data.val)
+    return existing(config.data.train), existing(config.data.val)
 
 
 def _cases(items: Sequence[str]) -> str:

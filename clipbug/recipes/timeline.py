@@ -46,7 +46,7 @@ class TimelineReport:
     text: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         row: dict[str, Any] = {
             "timelines": [timeline.to_json() for timeline in self.timelines],
             "bad": list(self.bad),
@@ -73,8 +73,12 @@ def make_timelines(
         num_workers: processes; default: one per core, and no more than files.
         use_cache: take timelines that were made before, and keep new ones.
 
+    Returns:
+        The timelines, the text to print, the files written, and the files that could not be read.
+
     Raises:
         ClipbugError: no file can be read, or the output cannot be written.
+        DecodeError: the only file cannot be decoded.
     """
     files = list(_files(paths))
     cache = TimelineCache(storage) if use_cache else None

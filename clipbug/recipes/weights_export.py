@@ -1,4 +1,4 @@
-"""`clipbug weights export`: a run or model folder as files of other projects."""
+"""`clipbug weights export`: export a run or model in the format of another project."""
 
 import json
 import shutil
@@ -25,13 +25,13 @@ Format = Literal["clipbert", "huggingface", "onnx"]
 
 
 @dataclass(frozen=True, slots=True)
-class ExportReport:
-    """What an export tells.
+class ExportResult:
+    """The result of an export.
 
     Attributes:
-        tensors: that were written.
-        bytes: of the file, or of all files of the folder.
-        notes: what the reader of the file should know.
+        tensors: number of tensors written.
+        bytes: size of the file, or of all files in the folder.
+        notes: what users of the file should know.
     """
 
     output: str
@@ -43,13 +43,13 @@ class ExportReport:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class _Model:
-    """The folder and the checkpoint in it that is exported."""
+    """The folder to export and the checkpoint in it."""
 
     folder: RunFolder
     weights: Path
@@ -61,26 +61,31 @@ class _Model:
         return tensors
 
     def origin(self) -> Mapping[str, Any]:
-        """What an import noted; empty for a model trained here."""
+        """Return the origin of imported weights; empty for a model that clipbug trained."""
         path = self.folder.path / ORIGIN_FILE
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def export_weights(run: Path, *, format: Format, output: Path, step: str = "best") -> ExportReport:
-    """Write a model for other programs.
+def export_weights(run: Path, *, format: Format, output: Path, step: str = "best") -> ExportResult:
+    """Export a model for other programs.
 
     Args:
-        run: run or model folder.
-        format: "clipbert": one file that the original loads (`e2e_weights_path`); "huggingface": a folder
-            with weights, configs, tokenizer and card; "onnx": one file from frames and token ids to logits.
-        output: file or folder to make; must not exist.
-        step: of a run folder: a number, "best" or "last".
+        run: run directory or model folder.
+        format: "clipbert": a file that ClipBERT loads (`e2e_weights_path`); "huggingface": a folder with
+            weights, configs, tokenizer and model card; "onnx": a graph from frames and token ids to logits.
+        output: file or folder to create; must not exist.
+        step: checkpoint of a run directory: a number, "best" or "last".
+
+    Returns:
+        The size of the export and notes for its users.
 
     Raises:
-        ClipbugError: no such model or step; the format has no place for it; ONNX outputs that differ.
+        CheckpointError: the output exists, the model or step does not exist, or the format does not support
+            the model.
+        ClipbugError: the outputs of the ONNX file differ.
     """
     if output.exists():
-        raise CheckpointError(f"{output} exists already", hint="name a new file or folder with --output")
+        raise CheckpointError(f"{output} already exists", hint="choose a new file or folder with --output")
     folder = RunFolder.open(run)
     model = _Model(folder, folder.weights(step), folder.self_contained_config())
     write: Callable[[_Model, Path], tuple[int, tuple[str, ...]]] = {
@@ -90,7 +95,7 @@ def export_weights(run: Path, *, format: Format, output: Path, step: str = "best
     }[format]
     tensors, notes = write(model, output)
     files = [output] if output.is_file() else [path for path in output.rglob("*") if path.is_file()]
-    return ExportReport(
+    return ExportResult(
         output=str(output),
         format=format,
         run=str(run),
@@ -102,11 +107,11 @@ def export_weights(run: Path, *, format: Format, output: Path, step: str = "best
 
 
 def _to_clipbert(model: _Model, output: Path) -> tuple[int, tuple[str, ...]]:
-    """The original's names, in its order; what it stores without using comes back as it was imported."""
+    """Write a ClipBERT state dict with its names and order, including imported tensors that it never uses."""
     if model.config.model.backbone.name != "clipbert":
         raise CheckpointError(
-            f"{model.folder.path} has the backbone {model.config.model.backbone.name}; the original has only"
-            " its own ResNet-50",
+            f"{model.folder.path} has the backbone {model.config.model.backbone.name}; ClipBERT supports"
+            " only its own ResNet-50",
             hint="export with --format huggingface or onnx, or train with model.backbone.name=clipbert",
         )
     named = {clipbert_key(name): tensor for name, tensor in model.tensors().items()}
@@ -117,10 +122,10 @@ def _to_clipbert(model: _Model, output: Path) -> tuple[int, tuple[str, ...]]:
         tensors |= load_tensors(unused)
     else:
         notes = (
-            "without the detection heads and the second position table, which the original stores and never"
-            " uses: it names them as missing and loads the rest",
+            "without the detection heads and the second position table, which ClipBERT stores but never uses;"
+            " it reports them as missing and loads the rest",
         )
-    order = {name: place for place, name in enumerate(origin.get("tensor_order", ()))}
+    order = {name: index for index, name in enumerate(origin.get("tensor_order", ()))}
     names = sorted(tensors, key=lambda name: order.get(name, len(order)))
     dtypes = {name: getattr(torch, dtype) for name, dtype in origin.get("dtypes", {}).items()}
     used = {name: tensor for name, tensor in tensors.items() if name in named}
@@ -132,7 +137,7 @@ def _to_clipbert(model: _Model, output: Path) -> tuple[int, tuple[str, ...]]:
 
 
 def _to_huggingface(model: _Model, output: Path) -> tuple[int, tuple[str, ...]]:
-    """The model folder itself, with config.json, a tokenizer where others look for it, and the card."""
+    """Write a model folder with a config.json, a tokenizer in the root, and a model card."""
     answers, origin = model.folder.answers(), model.origin()
     state = model.weights.with_name(STATE)
     scores = json.loads(state.read_text(encoding="utf-8"))["scores"] if state.is_file() else {}
@@ -150,11 +155,11 @@ def _to_huggingface(model: _Model, output: Path) -> tuple[int, tuple[str, ...]]:
         config = _hub_config(model, None if answers is None else answers.answers)
         atomic_write(folder / "config.json", json.dumps(config, ensure_ascii=False, indent=1))
         atomic_write(folder / "README.md", model_card(model.config, source, answers=answers))
-    return len(model.tensors()), ("the folder is a model folder too: clipbug infer --run takes it",)
+    return len(model.tensors()), ("the folder is also a model folder for clipbug infer --run",)
 
 
 def _hub_config(model: _Model, answers: tuple[str, ...] | None) -> dict[str, Any]:
-    """What the hub and other programs read: BERT's sizes under their usual names, and the answers."""
+    """Return config.json: the sizes of BERT under their usual names, and the answers."""
     encoder = model.config.model.encoder
     words = model.tensors()["bert.embeddings.word_embeddings.weight"]
     config: dict[str, Any] = {

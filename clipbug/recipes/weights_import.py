@@ -1,4 +1,4 @@
-"""`clipbug weights import`: checkpoints of other projects as a model folder."""
+"""`clipbug weights import`: convert checkpoints of other projects to a model folder."""
 
 import json
 import logging
@@ -34,18 +34,21 @@ _NAMES_SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
-class ImportReport:
-    """What an import tells.
+class ImportResult:
+    """The result of an import.
 
     Attributes:
-        kinds: of the files.
-        classes: of the head; None where it has none.
-        unnamed_classes: without an answer in the vocabulary.
-        removed: wrappers' names that were taken off the tensors' names, and outer keys.
-        not_used: keys and prefixes of further weights in the files, such as averages.
-        counts: of the lists below.
-        unused: tensors that the other program writes and clipbug never needs.
-        loaded, missing, unexpected, mismatched: names here, but those in the files for `unexpected`.
+        kinds: kinds of the files.
+        classes: number of classes of the head; None without classes.
+        unnamed_classes: number of classes without an answer in the vocabulary.
+        removed: prefixes of wrappers that were removed from tensor names, and outer keys.
+        not_used: keys and prefixes of other weights in the files, such as moving averages.
+        counts: lengths of the lists below.
+        unused: tensors that the other program writes but clipbug never needs.
+        loaded: loaded tensors, by their name in clipbug.
+        missing: tensors of the model that the files lack, by their name in clipbug.
+        unexpected: tensors that the model lacks, by their name in the files.
+        mismatched: tensors of another shape, by their name in clipbug.
     """
 
     model: str
@@ -65,7 +68,7 @@ class ImportReport:
     mismatched: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         return asdict(self)
 
 
@@ -79,34 +82,40 @@ def import_weights(
     step: int | None = None,
     overrides: Sequence[str] = (),
     allow_missing: Sequence[str] = (),
-) -> ImportReport:
-    """Make a model folder of weights that another program wrote.
+) -> ImportResult:
+    """Create a model folder from weights of another program.
 
     Args:
-        paths: weight files, BERT folders, or the run folder of an original run.
-        output: the model folder; must not exist, or be empty.
-        task: what the model is for; a run folder tells it itself.
+        paths: weight files, BERT folders, or a ClipBERT run directory.
+        output: the model folder; must be new or empty.
+        task: task of the model; default: the task of the run directory.
         answers: vocabulary {answer: class}, for question answering.
-        tokenizer: name or folder; default: the one beside the weights.
-        step: of a run folder's checkpoint; default: the newest.
-        overrides: texts `a.b=c` over the original's preset.
-        allow_missing: patterns, of our names or the original's, of tensors that may start at random.
+        tokenizer: name or folder; default: the tokenizer next to the weights.
+        step: checkpoint of a run directory; default: the newest.
+        overrides: config overrides `a.b=c`.
+        allow_missing: patterns of tensors, by their name in clipbug or ClipBERT, that may be initialized
+            randomly.
+
+    Returns:
+        The loaded, missing and unused tensors.
 
     Raises:
-        ClipbugError: unreadable files; nothing that fits; something other than a task head is missing.
+        CheckpointError: the output exists, a file is unreadable, no tensor fits, or tensors other than the
+            task head are missing.
+        ConfigError: the task cannot be inferred.
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise CheckpointError(f"{output} exists already", hint="name a new folder with --output")
+        raise CheckpointError(f"{output} already exists", hint="choose a new folder with --output")
     source = read_sources(paths, step=step)
     task = task or (task_of_legacy(source.args) if source.args is not None else None)
     if task is None:
         raise ConfigError(
-            "the files do not tell which task the model is for", "give --task vqa, video-qa ..."
+            "the task of the model cannot be inferred from the files", "give --task vqa, video-qa ..."
         )
     config = import_settings(source, task, tokenizer, overrides)
     words = load_tokenizer(config.tokenizer.path)  # type: ignore[union-attr]
     text = TextParts(words, import_vocabulary(source, task, answers))
-    seed_everything(config.seed)  # for what starts at random
+    seed_everything(config.seed)  # for randomly initialized tensors
     module = build_task_model(config, text)
     report = load_tensors(
         module.model,
@@ -123,7 +132,7 @@ def import_weights(
 
 
 def _require_complete(report: LoadReport, source: WeightsSource, allowed: Sequence[str]) -> None:
-    """Only a task head may start at random, unless the user allows more."""
+    """Raise CheckpointError if tensors other than the task head and the allowed ones are missing."""
     kept = [name.partition(" ")[0] for name in (*report.missing, *report.mismatched)]
     lacking = [name for name in kept if not name.startswith(_HEAD) and not _is_allowed(name, allowed)]
     if not lacking:
@@ -136,8 +145,9 @@ def _require_complete(report: LoadReport, source: WeightsSource, allowed: Sequen
     raise CheckpointError(
         f"{source.name}: {len(report.loaded)} tensors fit, {len(report.missing)} are missing,"
         f" {len(report.unexpected)} unexpected and {len(report.mismatched)} of another shape"
-        f"{_mismatches(report)}; {len(lacking)} that are no task head would start at random: {shown}{more}",
-        hint=f"add the file that holds them; or let them start at random: {flags}",
+        f"{_mismatches(report)}; {len(lacking)} outside the task head would be initialized randomly:"
+        f" {shown}{more}",
+        hint=f"add the file that contains them, or allow random initialization: {flags}",
     )
 
 
@@ -151,18 +161,18 @@ def _is_allowed(name: str, patterns: Sequence[str]) -> bool:
 
 
 def _pattern(name: str) -> str:
-    """The part of the model that a tensor belongs to, as a pattern."""
-    parts = name.split(".")
-    return ".".join(parts[:2]) + ".*" if len(parts) > 2 else name
+    """Return a pattern for the module that a tensor belongs to."""
+    names = name.split(".")
+    return ".".join(names[:2]) + ".*" if len(names) > 2 else name
 
 
 def _summary(
     report: LoadReport, source: WeightsSource, config: RunConfig, text: TextParts, task: Task, output: Path
-) -> ImportReport:
+) -> ImportResult:
     weights = source.weights
     unused = tuple(name for name in weights.unused if name not in weights.unknown)
     unexpected = (*(weights.origins[name] for name in report.unexpected), *weights.unknown)
-    return ImportReport(
+    return ImportResult(
         model=str(output),
         task=config.task.name,
         files=tuple(map(str, source.files)),
@@ -189,7 +199,7 @@ def _summary(
 
 def _write(
     folder: Path,
-    summary: ImportReport,
+    summary: ImportResult,
     source: WeightsSource,
     config: RunConfig,
     text: TextParts,

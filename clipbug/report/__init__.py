@@ -1,1 +1,1 @@
-"""Results made for people to look at."""
+"""The HTML report: collect its contents, draw charts, render the page."""

@@ -1,4 +1,4 @@
-"""Predictions and the annotation rows that they answer, joined to the cards of a report."""
+"""Join predictions with annotation rows to build the cards of a report."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,14 +13,17 @@ NO_ANSWER = "(no prediction)"
 
 
 def make_cards(predictions: Sequence[Mapping[str, Any]], records: Sequence[Record]) -> list[Card]:
-    """A card per question row, in the order of the rows; rows without prediction count as wrong.
+    """Return a card per question, in the order of the rows; rows without a prediction count as wrong.
 
     Args:
-        predictions: objects of predictions.jsonl, joined on `id` (without one: `question_id`).
-        records: annotation rows; captions have no answers and are left out.
+        predictions: objects of predictions.jsonl, joined on `id`, or on `question_id` if they have no `id`.
+        records: annotation rows; captions are skipped, as they have no answers.
+
+    Returns:
+        The cards of questions and multiple-choice rows.
     """
     by_id = {str(row.get("id", row.get("question_id"))): row for row in predictions}
-    by_form = {fold_id(record_id): row for record_id, row in by_id.items()}  # 3.0 and 3 are one row
+    by_form = {fold_id(record_id): row for record_id, row in by_id.items()}  # 3.0 and 3 are the same id
     return [
         _card(record, by_id.get(record.record_id) or by_form.get(fold_id(record.record_id), {}))
         for record in records
@@ -33,7 +36,7 @@ def _card(record: QuestionRecord | ChoiceRecord, row: Mapping[str, Any]) -> Card
     labels = record.labels
     return Card(
         record_id=record.record_id,
-        media_id=str(row.get("media_id", record.media_id)),  # as the store names it, where they differ
+        media_id=str(row.get("media_id", record.media_id)),  # the id in the store if it differs
         question=record.question,
         answer=answer if isinstance(answer, str) else NO_ANSWER,
         probability=float(row.get("probability") or 0.0),

@@ -1,4 +1,4 @@
-"""Charts as SVG: drawn by hand, coloured by the page's style sheet, so that they follow light and dark."""
+"""SVG charts, coloured by the style sheet of the page so that they follow its light or dark theme."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,24 +8,27 @@ from markupsafe import Markup
 from clipbug.report.contents import Curve
 
 _RULER_WIDTH, _RULER_MARGIN, _LINE_HEIGHT = 860, 24, 17
-_LETTER_WIDTH = 7.0  # of the label font, on average; labels that would touch go to the next line
+_LETTER_WIDTH = 7.0  # average of the label font; overlapping labels move to the next line
 _CURVE_WIDTH, _CURVE_HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 400, 170, 52, 24, 12, 14
 _MAX_POINTS = 400
 
 
 def score_ruler(score: float, interval: tuple[float, float], marks: Mapping[str, float]) -> Markup:
-    """A ruler from 0 to 100 %: the score with its interval above, what to compare it with below.
+    """Draw a scale from 0 to 100 % with the score and its interval above, and reference scores below.
 
     Args:
-        score: of the model, in [0, 1].
-        interval: 95 % interval.
-        marks: name -> score of what else is on the ruler, such as baselines and the ceiling.
+        score: score of the model, in [0, 1].
+        interval: 95 % confidence interval of the score.
+        marks: name -> reference score, such as a baseline or the ceiling.
+
+    Returns:
+        The SVG element.
     """
     low, high = interval
     lines = _label_lines([(name, _ruler_x(value), _percent(value)) for name, value in marks.items()])
     height = 74 + _LINE_HEIGHT * (1 + max((line for *_, line in lines), default=0))
     named = "; ".join(f"{name} {_percent(value)}" for name, value in marks.items())
-    parts = [
+    elements = [
         _open(
             _RULER_WIDTH,
             height,
@@ -45,15 +48,15 @@ def score_ruler(score: float, interval: tuple[float, float], marks: Mapping[str,
     ]
     for name, x, value, line in lines:
         bottom = 72 + _LINE_HEIGHT * line
-        parts.append(
+        elements.append(
             Markup('<line class="mark" x1="{0:.1f}" x2="{0:.1f}" y1="46" y2="{1}"/>').format(x, bottom)
         )
-        parts.append(_text(x, bottom + 13, f"{name} {value}", "label", _anchor(x)))
-    return Markup("").join([*parts, Markup("</svg>")])
+        elements.append(_text(x, bottom + 13, f"{name} {value}", "label", _anchor(x)))
+    return Markup("").join([*elements, Markup("</svg>")])
 
 
 def learning_curve(curve: Curve) -> Markup:
-    """One number over the steps, with its last value."""
+    """Draw one metric over the training steps, labelled with its last value."""
     points = _thin([point for point in curve.points if math.isfinite(point[1])])
     if not points:
         return Markup("")
@@ -61,7 +64,7 @@ def learning_curve(curve: Curve) -> Markup:
     low, high = _rounded_range(min(values), max(values))
     first, last = min(steps), max(steps)
 
-    def place(step: float, value: float) -> tuple[float, float]:
+    def position(step: float, value: float) -> tuple[float, float]:
         x = _LEFT + (_CURVE_WIDTH - _LEFT - _RIGHT) * (
             (step - first) / (last - first) if last > first else 0.5
         )
@@ -69,14 +72,14 @@ def learning_curve(curve: Curve) -> Markup:
         return x, y
 
     path = " ".join(
-        f"{'ML'[index > 0]}{x:.1f} {y:.1f}" for index, (x, y) in enumerate(map(place, steps, values))
+        f"{'ML'[index > 0]}{x:.1f} {y:.1f}" for index, (x, y) in enumerate(map(position, steps, values))
     )
-    end_x, end_y = place(last, values[-1])
+    end_x, end_y = position(last, values[-1])
     described = f"{curve.name}: from {_short(values[0])} to {_short(values[-1])} over {last:,.0f} steps"
     return Markup("").join(
         [
             _open(_CURVE_WIDTH, _CURVE_HEIGHT, described),
-            *(_gridline(value, place(first, value)[1]) for value in (low, (low + high) / 2, high)),
+            *(_gridline(value, position(first, value)[1]) for value in (low, (low + high) / 2, high)),
             _text(_LEFT, _CURVE_HEIGHT - 6, f"{first:,.0f}", "label", "start"),
             _text(_CURVE_WIDTH - _RIGHT, _CURVE_HEIGHT - 6, f"step {last:,.0f}", "label", "end"),
             Markup('<path class="curve" d="{}"/>').format(path),
@@ -109,14 +112,14 @@ def _ruler_x(share: float) -> float:
 
 
 def _anchor(x: float) -> str:
-    """Labels near an end of the ruler stay inside the picture."""
+    """Return the text anchor that keeps a label inside the image."""
     if x < 0.12 * _RULER_WIDTH:
         return "start"
     return "end" if x > 0.88 * _RULER_WIDTH else "middle"
 
 
 def _label_lines(labels: Sequence[tuple[str, float, str]]) -> list[tuple[str, float, str, int]]:
-    """Each label with the first line on which it touches no other."""
+    """Return each label with the first line on which it overlaps no other label."""
     ends: list[float] = []
     placed = []
     for name, x, value in sorted(labels, key=lambda label: label[1]):
@@ -129,13 +132,13 @@ def _label_lines(labels: Sequence[tuple[str, float, str]]) -> list[tuple[str, fl
 
 
 def _thin(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """At most some hundred points, the last one among them."""
+    """Return at most `_MAX_POINTS` + 1 of the points, including the last one."""
     stride = max(1, math.ceil(len(points) / _MAX_POINTS))
     return [*points[:-1:stride], *points[-1:]]
 
 
 def _rounded_range(low: float, high: float) -> tuple[float, float]:
-    """A range around the values whose ends have few digits."""
+    """Return a range that contains the values and whose ends have few digits."""
     if low == high:
         return low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
     unit = 10 ** math.floor(math.log10(high - low)) / 2

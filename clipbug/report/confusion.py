@@ -1,4 +1,4 @@
-"""Which answer was given where another one is right."""
+"""Confusion matrix of the answers."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ _MAX_PAIRS = 10
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """Counts of right answers (rows) against given ones (columns), and the most frequent mistakes.
+    """Counts of correct answers (rows) against predicted answers (columns), and the most frequent mistakes.
 
     Attributes:
-        answers: the most frequent right answers, those of one type together.
-        counts: a row for each of them, a column for each of them and a last one for all other answers.
-        pairs: (right answer, given answer, count), most frequent first; over all answers.
+        answers: the most frequent correct answers, grouped by type.
+        counts: a row for each of them; a column for each of them, and a last one for all other answers.
+        pairs: (correct answer, predicted answer, count) over all answers, most frequent first.
     """
 
     answers: tuple[str, ...]
@@ -26,7 +26,7 @@ class Confusion:
 
 
 def confusion_of(cards: Sequence[Card]) -> Confusion:
-    """Count over the cards whose right answer is known; an answer that scores counts as the right one."""
+    """Return the confusion of the labelled cards; any answer with a positive score counts as correct."""
     known = [card for card in cards if card.expected is not None]
     right = [_right_answer(card) for card in known]
     frequent = [answer for answer, _ in Counter(right).most_common(_MAX_ANSWERS)]
@@ -47,10 +47,10 @@ def confusion_of(cards: Sequence[Card]) -> Confusion:
 
 
 def _right_answer(card: Card) -> str:
-    """The label that the answer hit, else the best label."""
+    """Return the label that the answer matches, else the label of greatest weight."""
     if card.score:
         return _given(card)
-    assert card.expected is not None, "callers keep cards with labels only"
+    assert card.expected is not None, "callers pass only cards with labels"
     return card.expected.strip().lower()
 
 

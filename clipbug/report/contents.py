@@ -1,4 +1,4 @@
-"""What a report shows, before it becomes a page."""
+"""The contents of a report, before rendering."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from clipbug.tasks.base import ClipPrediction
 
 Verdict = Literal["wrong", "partial", "right", "unscored"]
 
-# Worst first: sure and wrong, then half right, then right but unsure; what nobody can score comes last.
+# Worst first: confident and wrong, then partially correct, then correct but uncertain, then unscored.
 _ORDER: Mapping[Verdict, int] = {"wrong": 0, "partial": 1, "right": 2, "unscored": 3}
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One question with its answer and what is known of the right one.
+    """One question with the predicted answer and its labels.
 
     Attributes:
-        votes: what each clip says on its own; none where that is unknown.
-        labels: acceptable answer -> weight; empty where the right answer is unknown.
-        score: weight that the given answer earns; None where there are no labels.
-        evidence: data URI of a picture that marks what the answer rests on, or None.
+        votes: the prediction of each clip; empty if unknown.
+        labels: acceptable answer -> weight; empty if the correct answer is unknown.
+        score: weight of the predicted answer; None without labels.
+        evidence: data URI of an image that marks the evidence of the answer, or None.
     """
 
     record_id: str
@@ -39,7 +39,7 @@ class Card:
 
     @property
     def verdict(self) -> Verdict:
-        """How good the answer is."""
+        """Return whether the answer is wrong, partially correct, correct or unscored."""
         if self.score is None:
             return "unscored"
         return (
@@ -48,31 +48,31 @@ class Card:
 
     @property
     def expected(self) -> str | None:
-        """The label of greatest weight."""
+        """Return the label of greatest weight, or None without labels."""
         return max(self.labels, key=self.labels.__getitem__) if self.labels else None
 
     @property
     def frame_seconds(self) -> tuple[float, ...]:
-        """Times of all frames of all clips, in order."""
+        """Return the times of all frames of all clips, in order."""
         return tuple(time for vote in self.votes for time in vote.frame_seconds)
 
     @property
     def rank(self) -> tuple[int, float]:
-        """Sorts the worst first."""
-        sure_first = self.verdict in ("wrong", "partial")
-        return _ORDER[self.verdict], -self.probability if sure_first else self.probability
+        """Return a sort key that puts the worst card first."""
+        confident_first = self.verdict in ("wrong", "partial")
+        return _ORDER[self.verdict], -self.probability if confident_first else self.probability
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """One query of a search with the recordings that were found.
+    """One query of a search with its ranked recordings.
 
     Attributes:
-        text: what was searched for.
-        media_id: the recording that was searched with, or None.
-        right: the recordings that belong to the query.
-        results: recordings with scores, best first; not all of them.
-        num_shown: how many of them the page shows.
+        text: the query, or a description of it.
+        media_id: the query recording, or None for a text query.
+        right: the relevant recordings.
+        results: the top recordings with their scores, best first.
+        num_shown: number of results on the page.
     """
 
     record_id: str
@@ -85,20 +85,20 @@ class Ranking:
 
     @property
     def rank(self) -> int | None:
-        """Of the first right recording, from 1; None if it is not among the results."""
-        places = (place for place, (media_id, _) in enumerate(self.results, 1) if media_id in self.right)
-        return next(places, None)
+        """Return the rank of the first relevant recording, from 1; None if no result is relevant."""
+        ranks = (rank for rank, (media_id, _) in enumerate(self.results, 1) if media_id in self.right)
+        return next(ranks, None)
 
     @property
     def order(self) -> float:
-        """Sorts the worst first; queries to which nothing belongs come last."""
+        """Return a sort key: the worst ranking first, queries without relevant recordings last."""
         if not self.right:
             return float("inf")
         return -(self.rank or len(self.results) + 1)
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """The recordings whose pictures the page shows."""
+        """Return the recordings whose frames the page shows."""
         found = [media_id for media_id, _ in self.results[: self.num_shown]]
         wanted = [media_id for media_id in self.right[:1] if media_id not in found]
         return (*([] if self.media_id is None else [self.media_id]), *wanted, *found)
@@ -106,11 +106,12 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Filmstrip:
-    """The frames of one recording side by side in one picture, which all its questions share.
+    """The frames of one recording side by side in one image, shared by all its questions.
 
     Attributes:
-        uri: the picture as a data URI.
-        width, height: of one frame in it, in pixels.
+        uri: the image as a data URI.
+        width: width of one frame in pixels.
+        height: height of one frame in pixels.
         frame_seconds: time of each frame, in order.
     """
 
@@ -122,7 +123,7 @@ class Filmstrip:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The mean score of some of the questions, with its 95 % interval over recordings."""
+    """The mean score of a group of questions, with its 95 % confidence interval over recordings."""
 
     name: str
     score: float
@@ -133,7 +134,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One number of the training over its steps."""
+    """One metric over the training steps."""
 
     name: str
     points: tuple[tuple[float, float], ...]
@@ -141,7 +142,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class DataFinding:
-    """One thing that a check of the data found."""
+    """One finding of the data check."""
 
     severity: str
     message: str
@@ -153,15 +154,15 @@ class ReportContents:
     """Everything that the page shows.
 
     Attributes:
-        facts: name -> value, for the head of the page.
-        scores: the object that `evaluate --json` prints; None where no answer is known.
-        cards: the questions; none of a search.
-        rankings: the queries of a search; none of other tasks.
+        facts: name -> value, for the header of the page.
+        scores: the object that `evaluate --json` prints; None without any label.
+        cards: the questions; empty for a search.
+        rankings: the queries of a search; empty for other tasks.
         groups: heading -> groups.
         filmstrips: media id -> its frames.
-        commands: how to make the same results again.
-        files: name -> text, shown folded (config, environment).
-        notes: what was left out, and why.
+        commands: the commands that reproduce the results.
+        files: name -> text, shown collapsed (config, environment).
+        notes: what the report omits, and why.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""The head and the end of a report: what was answered, how training went, how to make it again."""
+"""Header, training curves, notes and reproduction commands of a report."""
 
 import json
 import shlex
@@ -12,50 +12,50 @@ from clipbug.runtime.json_reading import read_note
 from clipbug.workspace.predictions import PredictionSource
 from clipbug.workspace.run_folder import RunFolder
 
-_FOLDED_FILES = ("config.yaml", "environment.json")
-_CURVES_LEFT_OUT = ("gradient_norm", "data_wait_share", "backbone")
+_COLLAPSED_FILES = ("config.yaml", "environment.json")
+_OMITTED_CURVES = ("gradient_norm", "data_wait_share", "backbone")
 _COUNTED = {
-    "missing": "questions have no prediction; they count as wrong",
-    "unmatched": "predictions belong to no question; they are left out",
+    "missing": "questions have no prediction and count as wrong",
+    "unmatched": "predictions match no question and are ignored",
     "unlabelled": "questions have no answer to score against",
-    "unlisted": "pairs of a query and a recording have no score; they stand last",
+    "unlisted": "pairs of a query and a recording have no score and are ranked last",
 }
 
 
 def head_facts(
     task: str, found: PredictionSource, files: Sequence[Path], num_queries: int, num_media: int
 ) -> dict[str, str]:
-    """Name -> value, for the head of the page."""
+    """Return the facts for the header of the page, name -> value."""
     note = Path(found.predictions).with_name("inference.json")
     inferred = read_note(note)
     facts = {
         "task": task.replace("_", " "),
-        "questions": f"{num_queries} about {num_media} recordings or screens",
+        "questions": f"{num_queries} about {num_media} recordings or screenshots",
         "data": ", ".join(f"{file.parent.name}/{file.name}" for file in files),
         "checkpoint": inferred.get("step", ""),
         "clips": str(inferred.get("num_clips", "")),
-        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
     return {name: value for name, value in facts.items() if value}
 
 
 def training_curves(path: Path) -> list[Curve]:
-    """Every number of metrics.jsonl that people look at, over the steps."""
+    """Return the relevant metrics of metrics.jsonl over the training steps."""
     points: dict[str, list[tuple[float, float]]] = {}
     for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         try:
             line = json.loads(text)
-        except json.JSONDecodeError:  # half a line of a killed or running training
+        except json.JSONDecodeError:  # an incomplete line of a killed or running training
             break
         for name, value in line.items():
             if name not in ("step", "seconds") and isinstance(value, int | float):
                 points.setdefault(name, []).append((line["step"], value))
-    wanted = (name for name in points if not name.endswith(_CURVES_LEFT_OUT))
+    wanted = (name for name in points if not name.endswith(_OMITTED_CURVES))
     return [Curve(_curve_name(name), tuple(points[name])) for name in wanted if len(points[name]) > 1]
 
 
-def commands_again(run: RunFolder | None, found: PredictionSource, files: Sequence[Path]) -> list[str]:
-    """What makes the same predictions and scores again."""
+def reproduction_commands(run: RunFolder | None, found: PredictionSource, files: Sequence[Path]) -> list[str]:
+    """Return the commands that reproduce the predictions and scores."""
     data = " ".join(shlex.quote(str(file)) for file in files)
     if run is None:
         return [f"clipbug evaluate --predictions {shlex.quote(found.predictions)} --data {data}"]
@@ -69,24 +69,24 @@ def commands_again(run: RunFolder | None, found: PredictionSource, files: Sequen
     ]
 
 
-def folded_files(run: RunFolder | None, scores: Mapping[str, Any] | None) -> dict[str, str]:
-    """Texts for whoever wants to know everything."""
+def collapsed_files(run: RunFolder | None, scores: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the full scores, config and environment as text, by name."""
     texts = {} if scores is None else {"all scores": json.dumps(scores, indent=1, ensure_ascii=False)}
-    for name in _FOLDED_FILES if run is not None else ():
+    for name in _COLLAPSED_FILES if run is not None else ():
         path = run.path / name if run is not None else Path(name)
         if path.exists():
             texts[name] = path.read_text(encoding="utf-8")
     return texts
 
 
-def counted(scores: Mapping[str, Any] | None) -> list[str]:
-    """What of the data did not count as usual."""
+def scoring_notes(scores: Mapping[str, Any] | None) -> list[str]:
+    """Return notes on predictions and questions that were not scored as usual."""
     if scores is None:
-        return ["No question has a known answer, so nothing is scored."]
+        return ["No question has a known answer, so there are no scores."]
     notes = [f"{scores[key]} {text}." for key, text in _COUNTED.items() if scores.get(key)]
     if scores.get("oov_share"):
         share = 100 * scores["oov_share"]
-        notes.append(f"{share:.1f} % of the questions have an answer that the model cannot give.")
+        notes.append(f"{share:.1f} % of the questions have no answer in the vocabulary of the model.")
     return notes
 
 

@@ -1,4 +1,4 @@
-"""The frames of a report, decoded again at the times that the predictions name."""
+"""Decode the frames of a report at the times in the predictions."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -12,19 +12,19 @@ from clipbug.report.contents import Card, Filmstrip, Ranking
 from clipbug.report.pictures import make_filmstrip
 from clipbug.runtime.progress import ProgressBar
 
-# Longer side in pixels by the number of frames on the page, so that the file stays below some 40 MB.
+# (number of frames on the page, longer side in pixels), so that the file stays below about 40 MB.
 _SIDES = ((600, 420), (2_000, 288), (6_000, 180), (20_000, 128))
 MAX_FRAMES = 20_000
 _MAX_STRIP_PIXELS = 60_000  # a JPEG is at most 65,535 wide
-_SPREAD = (0.08, 0.36, 0.64, 0.92)  # of the length: where the pictures of a found recording are taken
+_SPREAD = (0.08, 0.36, 0.64, 0.92)  # positions of the frames of a search result, relative to its length
 
 FrameTimes = Mapping[str, tuple[float, ...]]
 
 
 def cards_frames(cards: Sequence[Card]) -> FrameTimes:
-    """Frame times of each recording, of its worst question; worst recording first.
+    """Return the frame times of each recording's worst question, worst recording first.
 
-    Predictions that another program made name no frames: none are given for their recordings.
+    Predictions of other programs have no frame times; the times of their recordings are empty.
     """
     times: dict[str, tuple[float, ...]] = {}
     for card in sorted(cards, key=lambda card: card.rank):
@@ -33,7 +33,7 @@ def cards_frames(cards: Sequence[Card]) -> FrameTimes:
 
 
 def rankings_frames(rankings: Sequence[Ranking]) -> FrameTimes:
-    """Recordings to show some pictures of, those of the worst rankings first."""
+    """Return the recordings to show, those of the worst rankings first, without specific frame times."""
     worst_first = sorted(rankings, key=lambda ranking: ranking.order)
     return {media_id: () for ranking in worst_first for media_id in ranking.shown}
 
@@ -41,14 +41,17 @@ def rankings_frames(rankings: Sequence[Ranking]) -> FrameTimes:
 def make_filmstrips(
     times: FrameTimes, open_source: Callable[[], MediaSource]
 ) -> tuple[dict[str, Filmstrip], list[str]]:
-    """One filmstrip per recording, and notes on what was left out.
+    """Decode a filmstrip for each recording.
 
-    A report without pictures is still worth reading, so a missing store or recording is a note, not an error.
+    A report without frames is still useful, so a missing store or recording results in a note, not an error.
 
     Args:
-        times: recording -> times of the pictures to show, or none for some pictures from start to end; where
-            there are too many, the first ones are shown.
+        times: recording -> times of the frames to show; without times, a few frames from start to end. If
+            there are too many frames in total, only the first recordings are shown.
         open_source: opens the stores.
+
+    Returns:
+        The filmstrips by media id, and notes on the recordings without one.
     """
     if not times:
         return {}, []
@@ -71,12 +74,12 @@ def make_filmstrips(
             bar.update()
     if missing:
         more = f" (and {len(missing) - 5} more)" if len(missing) > 5 else ""
-        notes.append(f"No frames of {len(missing)} recordings: {'; '.join(missing[:5])}{more}.")
+        notes.append(f"No frames for {len(missing)} recordings: {'; '.join(missing[:5])}{more}.")
     return strips, notes
 
 
 def _within_limit(times: FrameTimes) -> tuple[list[str], list[str]]:
-    """As many recordings as the page may hold, and a note if that is not all."""
+    """Return the recordings that fit on the page, and a note if some do not fit."""
     chosen: list[str] = []
     total = 0
     for media_id, seconds in times.items():
@@ -87,8 +90,8 @@ def _within_limit(times: FrameTimes) -> tuple[list[str], list[str]]:
     if len(chosen) == len(times):
         return chosen, []
     note = (
-        f"Frames are shown for the {len(chosen)} recordings with the worst answers;"
-        f" {len(times) - len(chosen)} others have none, to keep this file below {MAX_FRAMES:,} frames."
+        f"Frames are shown only for the {len(chosen)} recordings with the worst answers;"
+        f" {len(times) - len(chosen)} are omitted to keep this file below {MAX_FRAMES:,} frames."
     )
     return chosen, [note]
 
@@ -102,10 +105,10 @@ def _filmstrip(media: MediaSource, media_id: str, seconds: tuple[float, ...], si
         height, width = resized_size(meta.height, meta.width, min(side, max(meta.height, meta.width)))
         if width * len(seconds) > _MAX_STRIP_PIXELS:
             height, width = resized_size(height, width, max(16, _MAX_STRIP_PIXELS // len(seconds)))
-        indices = nearest_pictures(decoder, seconds)
+        indices = nearest_frames(decoder, seconds)
         return make_filmstrip(decoder.frames_at(indices, size=(height, width)).data, seconds)
 
 
-def nearest_pictures(decoder: VideoDecoder, seconds: Sequence[float]) -> list[int]:
-    """The picture nearest to each time on a player's clock."""
+def nearest_frames(decoder: VideoDecoder, seconds: Sequence[float]) -> list[int]:
+    """Return the index of the frame nearest to each time."""
     return [int(np.abs(decoder.pts_seconds - second).argmin()) for second in seconds]

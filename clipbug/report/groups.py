@@ -1,4 +1,4 @@
-"""Mean scores of groups of questions, with intervals."""
+"""Mean scores of groups of questions, with confidence intervals."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,11 +7,11 @@ from clipbug.metrics.intervals import bootstrap_interval
 from clipbug.report.contents import Card, Group
 
 _MAX_GROUPS = 16
-_NUM_RESAMPLES = 400  # enough for the whiskers of a bar
+_NUM_RESAMPLES = 400  # enough for error bars
 
 
 def groups_of(cards: Sequence[Card], key: Callable[[Card], str | None]) -> list[Group]:
-    """The groups in falling order of size, at most 16; cards without score or of group None are in none."""
+    """Return the largest groups of scored cards, at most 16, largest first; a key of None means no group."""
     members: dict[str, list[Card]] = {}
     for card in cards:
         name = key(card)

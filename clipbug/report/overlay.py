@@ -1,4 +1,4 @@
-"""Evidence as pictures: what counts stays bright, the rest goes dark."""
+"""Draw evidence: the relevant regions of a frame stay bright, the rest is darkened."""
 
 import io
 from collections.abc import Sequence
@@ -17,16 +17,16 @@ _MARK = np.array([255, 196, 61], np.float32)
 def spotlight(
     picture: NDArray[np.uint8], drops: NDArray[np.float64], *, padded_size: tuple[int, int], largest: float
 ) -> NDArray[np.uint8]:
-    """The picture with the light on the cells whose covering makes the answer less probable.
+    """Return a frame in which the cells stay bright whose occlusion lowers the probability of the answer.
 
     Args:
         picture: (H, W, 3) RGB, without padding.
-        drops: (h, w) of the grid over the padded frame.
-        padded_size: (height, width) of the padded frame, in the picture's pixels.
-        largest: the drop that is shown in full light; all pictures of one answer share it.
+        drops: (h, w) drop in probability for each cell of the grid over the padded frame.
+        padded_size: (height, width) of the padded frame, in pixels of the frame.
+        largest: the drop that is shown at full brightness; shared by all frames of one answer.
 
-    Shape:
-        returns: (k H, k W, 3), enlarged k times so that it can be looked at.
+    Returns:
+        (k H, k W, 3) RGB; small frames are enlarged k times for viewing.
     """
     scale = max(1, -(-_FRAME_HEIGHT // picture.shape[0]))
     height, width = picture.shape[0] * scale, picture.shape[1] * scale
@@ -45,7 +45,7 @@ def spotlight(
 def evidence_sheet(
     title: str, subtitle: str, pictures: Sequence[NDArray[np.uint8]], captions: Sequence[str], best: int
 ) -> bytes:
-    """A PNG with the pictures in a row under a title, each with its caption; the best one is framed."""
+    """Return a PNG of the images in a grid below a title, each with its caption; the best has a border."""
     frames = [_scaled(picture) for picture in pictures]
     columns = max(1, min(len(frames), 6))
     rows = -(-len(frames) // columns)
@@ -73,7 +73,7 @@ def evidence_sheet(
 
 
 def _scaled(picture: NDArray[np.uint8]) -> Image.Image:
-    """Portrait pictures to one height, wide ones to a width that leaves them whole."""
+    """Return the image scaled to the height of a row, or less if it is wide."""
     height, width = picture.shape[:2]
     scale = min(_FRAME_HEIGHT / height, 2 * _FRAME_HEIGHT / width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing else: no network, no other file, no script to be read."""
+"""Render a report as one self-contained HTML page that needs no network and is readable without scripts."""
 
 import base64
 import hashlib
@@ -15,14 +15,19 @@ from clipbug.report.confusion import confusion_of
 from clipbug.report.contents import Card, Filmstrip, ReportContents
 
 _BASELINES = {"majority": "majority answer", "question_only": "question only"}
-_FRAME_PIXELS, _SMALL_FRAME_PIXELS, _MANY_FRAMES = 190, 130, 8  # height of frames, until somebody changes it
+_FRAME_PIXELS, _SMALL_FRAME_PIXELS, _MANY_FRAMES = 190, 130, 8  # initial height of frames
 
 
 def render_page(contents: ReportContents) -> bytes:
-    """The page, UTF-8. Everything that comes from data is escaped; a policy in the page forbids the network.
+    """Render the page of a report.
+
+    Everything that comes from data is escaped, and a content security policy blocks network access.
 
     Args:
-        contents: what to show.
+        contents: the contents of the page.
+
+    Returns:
+        The HTML in UTF-8.
     """
     environment = _environment()
     cards = sorted(contents.cards, key=lambda card: card.rank)
@@ -50,7 +55,7 @@ def render_page(contents: ReportContents) -> bytes:
 def render_answers(
     cards: Sequence[Card], filmstrips: Mapping[str, Filmstrip], *, title: str = "", model: str = ""
 ) -> bytes:
-    """A page of the cards alone, in their order; without title only the cards, to stand in another page."""
+    """Return a page with only the cards, in their order; without a title, it is meant to be embedded."""
     text = (
         _environment()
         .get_template("answers.html")
@@ -85,7 +90,7 @@ def _template_text(name: str) -> str:
 
 
 def _policy(script: str) -> str:
-    """Only this page's own script may run, only pictures inside the page may load."""
+    """Return a content security policy that allows only this script and images inside the page."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
 

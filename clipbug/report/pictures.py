@@ -1,4 +1,4 @@
-"""Pictures for a page: frames side by side, as data URIs."""
+"""Encode frames as data URIs."""
 
 import base64
 
@@ -12,10 +12,14 @@ _JPEG_QUALITY = 72
 
 
 def make_filmstrip(pictures: NDArray[np.uint8], frame_seconds: tuple[float, ...]) -> Filmstrip:
-    """The pictures side by side as one JPEG.
+    """Return the frames side by side as one JPEG.
 
-    Shape:
-        pictures: (F, H, W, 3), RGB.
+    Args:
+        pictures: (F, H, W, 3) RGB.
+        frame_seconds: time of each frame.
+
+    Returns:
+        The filmstrip.
     """
     side_by_side = np.concatenate(list(pictures), axis=1)
     height, width = pictures.shape[1:3]
@@ -23,6 +27,6 @@ def make_filmstrip(pictures: NDArray[np.uint8], frame_seconds: tuple[float, ...]
 
 
 def jpeg_uri(picture: NDArray[np.uint8]) -> str:
-    """A picture (H, W, 3), RGB, as the address of a JPEG that is held in the address itself."""
+    """Return an image, (H, W, 3) RGB, as a JPEG in a data URI."""
     encoded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
     return f"data:image/jpeg;base64,{base64.b64encode(encoded.tobytes()).decode('ascii')}"

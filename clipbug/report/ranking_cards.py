@@ -1,4 +1,4 @@
-"""Predictions of a search and what should have been found, joined to the rankings of a report."""
+"""Join the results of a search with the relevant recordings to build the rankings of a report."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,11 +13,14 @@ _NUM_SHOWN = 6
 
 
 def text_rankings(predictions: Sequence[Mapping[str, Any]], records: Sequence[Record]) -> list[Ranking]:
-    """For each caption the recordings that were found for it.
+    """Return a ranking of recordings for each caption.
 
     Args:
         predictions: objects of predictions.jsonl of a retrieval run.
         records: captions with the recordings that they describe.
+
+    Returns:
+        One ranking per caption row.
     """
     found = RetrievalSet.from_records(records)
     by_id = {str(row.get("id")): row for row in predictions}
@@ -36,13 +39,13 @@ def text_rankings(predictions: Sequence[Mapping[str, Any]], records: Sequence[Re
 
 
 def duplicate_rankings(predictions: Sequence[Mapping[str, Any]], file: Path) -> list[Ranking]:
-    """For each recording the others that look most alike."""
+    """Return a ranking of the most similar other recordings for each recording."""
     recordings = read_duplicates(file)
     by_id = {str(row.get("id")): row for row in predictions}
     return [
         Ranking(
             record_id=one.media_id,
-            text=f"{one.bug}: which recordings show the same?",
+            text=f"{one.bug}: which recordings show the same bug?",
             app=one.app,
             media_id=one.media_id,
             right=tuple(

@@ -38,7 +38,10 @@ def pictures_of(timeline: Timeline) -> StepPictures:
 
 
 def write_pictures(timeline: Timeline, folder: Path, *, prefix: str) -> dict[int, str]:
-    """Write a JPEG for each event with the touch marked, and return its file name by the event's number.
+    """Write a JPEG for each event with the touch marked.
+
+    Returns:
+        The file name by the number of the event.
 
     Raises:
         ClipbugError: the file cannot be decoded any more, or the folder cannot be written.

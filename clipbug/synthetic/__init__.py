@@ -1,1 +1,1 @@
-"""Drawn apps: recordings and questions for `demo`, tests and training from nothing."""
+"""Generate synthetic recordings and screenshots of apps, with questions about them, for `demo` and tests."""

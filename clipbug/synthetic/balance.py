@@ -1,4 +1,4 @@
-"""Leaving out rows so that answers cannot be guessed from the questions."""
+"""Balance answers, so that they cannot be guessed from the questions."""
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
@@ -12,10 +12,16 @@ Row = TypeVar("Row", bound=Mapping[str, Any])
 
 
 def without_surplus(rows: Sequence[Row], generator: np.random.Generator) -> list[Row]:
-    """Leave out random rows until no answer to a question is given away by being frequent.
+    """Drop random rows until no answer to a question is too frequent.
 
-    The most frequent answer keeps at most 55 % of a question's rows where there are two answers, 40 % where
-    there are more.
+    The most frequent answer keeps at most 55 % of the rows of a question with two answers, 40 % with more.
+
+    Args:
+        rows: question rows.
+        generator: chooses the rows to drop.
+
+    Returns:
+        The remaining rows, in their order.
     """
     groups: dict[str, dict[Hashable, list[int]]] = defaultdict(lambda: defaultdict(list))
     for index, row in enumerate(rows):
@@ -31,7 +37,7 @@ def without_surplus(rows: Sequence[Row], generator: np.random.Generator) -> list
 
 
 def _limits(counts: Counter[Hashable]) -> Counter[Hashable]:
-    """How many rows each answer keeps."""
+    """Return how many rows each answer keeps."""
     share = MAX_SHARE_OF_TWO if len(counts) == 2 else MAX_SHARE
     limits = counts.copy()
     while len(limits) > 1:

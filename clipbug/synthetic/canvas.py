@@ -1,4 +1,4 @@
-"""Boxes, discs, lines and text on a picture."""
+"""Draw boxes, discs, lines and text on an image."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -14,7 +14,7 @@ CAPITAL_HEIGHT_AT_SCALE_ONE = 21.0
 
 
 class Rect(NamedTuple):
-    """Pixels left <= x < right, top <= y < bottom."""
+    """A box of the pixels left <= x < right, top <= y < bottom."""
 
     left: int
     top: int
@@ -23,40 +23,40 @@ class Rect(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Pixels from left to right."""
+        """Return the width in pixels."""
         return self.right - self.left
 
     @property
     def height(self) -> int:
-        """Pixels from top to bottom."""
+        """Return the height in pixels."""
         return self.bottom - self.top
 
     @property
     def center(self) -> tuple[int, int]:
-        """(x, y) of the middle."""
+        """Return the center as (x, y)."""
         return (self.left + self.right) // 2, (self.top + self.bottom) // 2
 
     def inset(self, pixels: int) -> "Rect":
-        """The same box, smaller on all sides."""
+        """Return the box shrunk on all sides."""
         return Rect(self.left + pixels, self.top + pixels, self.right - pixels, self.bottom - pixels)
 
     def shifted(self, down: int) -> "Rect":
-        """The same box further down."""
+        """Return the box moved down."""
         return Rect(self.left, self.top + down, self.right, self.bottom + down)
 
 
 class Canvas:
-    """A picture to draw on.
+    """An image to draw on.
 
-    Shape:
-        image: (H, W, 3) uint8, RGB.
+    Args:
+        image: (H, W, 3) uint8, RGB; modified in place.
     """
 
     def __init__(self, image: NDArray[np.uint8]) -> None:
         self.image = image
 
     def box(self, rect: Rect, color: Color, radius: int = 0) -> None:
-        """Fill a box, with round corners where `radius` is given."""
+        """Fill a box, with round corners if `radius` is given."""
         left, top, right, bottom = rect.left, rect.top, rect.right - 1, rect.bottom - 1
         radius = max(0, min(radius, (right - left) // 2, (bottom - top) // 2))
         cv2.rectangle(self.image, (left + radius, top), (right - radius, bottom), color, cv2.FILLED)
@@ -69,7 +69,7 @@ class Canvas:
     def bordered_box(
         self, rect: Rect, fill: Color, border: Color, radius: int = 0, *, thickness: int = 1
     ) -> None:
-        """Fill a box that has a border inside its edge."""
+        """Fill a box and draw a border inside its edge."""
         self.box(rect, border, radius)
         self.box(rect.inset(thickness), fill, max(0, radius - thickness))
 
@@ -78,17 +78,17 @@ class Canvas:
         cv2.circle(self.image, center, radius, color, cv2.FILLED, cv2.LINE_AA)
 
     def ring(self, center: tuple[int, int], radius: int, color: Color, thickness: int) -> None:
-        """Draw a circle's line."""
+        """Draw the outline of a circle."""
         cv2.circle(self.image, center, radius, color, thickness, cv2.LINE_AA)
 
     def arc(
         self, center: tuple[int, int], radius: int, angles: tuple[float, float], color: Color, width: int
     ) -> None:
-        """Draw a part of a circle's line, from one angle to the other in degrees."""
+        """Draw an arc of a circle between two angles in degrees."""
         cv2.ellipse(self.image, center, (radius, radius), 0, angles[0], angles[1], color, width, cv2.LINE_AA)
 
     def line(self, points: Sequence[tuple[int, int]], color: Color, thickness: int = 1) -> None:
-        """Join points by straight lines."""
+        """Draw straight lines between consecutive points."""
         cv2.polylines(self.image, [np.array(points, np.int32)], False, color, thickness, cv2.LINE_AA)
 
     def polygon(self, points: Sequence[tuple[int, int]], color: Color) -> None:
@@ -96,7 +96,7 @@ class Canvas:
         cv2.fillPoly(self.image, [np.array(points, np.int32)], color, cv2.LINE_AA)
 
     def shade(self, rect: Rect, color: Color, share: float) -> None:
-        """Mix `share` of a colour into a box."""
+        """Blend a box with `share` of a colour."""
         view = self.image[max(rect.top, 0) : max(rect.bottom, 0), max(rect.left, 0) : max(rect.right, 0)]
         if view.size:
             view[:] = cv2.addWeighted(view, 1 - share, np.full_like(view, color), share, 0)
@@ -112,9 +112,19 @@ class Canvas:
         align: Align = "left",
         max_width: int = 1000,
     ) -> int:
-        """Write one line with capitals of `height` pixels, its middle at the anchor's y. Returns its width.
+        """Draw one line of text, vertically centered at the anchor.
 
-        A line longer than `max_width` is cut and ends in two dots.
+        Args:
+            text: the text; if it is wider than `max_width`, it is cut and ends in two dots.
+            anchor: (x, y) of the left end, center or right end, depending on `align`.
+            color: colour of the text.
+            height: height of capitals in pixels.
+            bold: use a bold font.
+            align: horizontal alignment.
+            max_width: maximum width in pixels.
+
+        Returns:
+            The width of the text in pixels.
         """
         font, scale = _font(bold), height / CAPITAL_HEIGHT_AT_SCALE_ONE
         text = _fit(text, font, scale, max_width)

@@ -1,4 +1,4 @@
-"""What lies between the bars: lists, forms, settings, galleries."""
+"""Draw the content of a screen between its bars: lists, forms, settings, galleries."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,17 @@ Regions = dict[str, Rect]
 def draw_content(canvas: Canvas, style: Style, screen: Screen, view: Rect, button: Rect) -> Regions:
     """Draw the content into `view`, around the button.
 
-    Boxes may lie outside the view: the bars and the button's band, drawn later, cover them.
+    Boxes may extend beyond the view, as the bars and the band of the button are drawn over them later.
+
+    Args:
+        canvas: the canvas to draw on.
+        style: theme and layout.
+        screen: the state to draw.
+        view: the visible area.
+        button: box of the button.
+
+    Returns:
+        The boxes of elements that can be touched, by name.
     """
     header, *slots = _slots(style, screen, view, button)
     draw: dict[Kind, Callable[[Canvas, Style, Screen, list[Rect]], Regions]] = {
@@ -33,7 +43,7 @@ def draw_content(canvas: Canvas, style: Style, screen: Screen, view: Rect, butto
 
 
 def _slots(style: Style, screen: Screen, view: Rect, button: Rect) -> list[Rect]:
-    """Full-width boxes: the header's, that of the search field if there is one, then one per row."""
+    """Return full-width boxes for the header, the search field if there is one, and each row."""
     layout = style.layout
     columns = layout.num_columns if screen.kind == "gallery" else 1
     rows = -(-len(screen.labels) // columns)
@@ -62,7 +72,7 @@ def _search(canvas: Canvas, style: Style, screen: Screen, slot: Rect) -> Regions
 
 
 def _header(canvas: Canvas, style: Style, screen: Screen, slot: Rect) -> None:
-    """A list's counter or the heading of settings."""
+    """Draw the counter of a list or the heading of settings."""
     anchor = (style.layout.padding + 2, slot.center[1] + 2)
     if screen.kind == "list":
         canvas.text(screen.counter, anchor, style.theme.accent, height=11, bold=True)
@@ -73,7 +83,7 @@ def _header(canvas: Canvas, style: Style, screen: Screen, slot: Rect) -> None:
 def _label(
     canvas: Canvas, screen: Screen, index: int, anchor: tuple[int, int], color: Color, width: int
 ) -> None:
-    """A label; with the fault "overlapping text", two others on top of it."""
+    """Draw a label, and two others on top of it for the fault "overlapping text"."""
     canvas.text(screen.labels[index], anchor, color, height=8, max_width=width)
     if screen.fault == "overlapping text":
         (x, y), others = anchor, screen.labels * 2

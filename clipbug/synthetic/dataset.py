@@ -1,4 +1,4 @@
-"""A whole set on disk: recordings, screens, annotation files."""
+"""Write a synthetic data set: recordings, screenshots and annotation files."""
 
 import json
 from collections.abc import Iterable
@@ -27,11 +27,12 @@ POOLS: dict[SplitName, Pool] = {"train": TRAIN_POOL, "heldout": HELDOUT_POOL}
 
 @dataclass(frozen=True, slots=True)
 class SyntheticSplit:
-    """Where one split lies.
+    """Paths of one split.
 
     Attributes:
-        recordings, screens: folders of <video_id>.mp4 and <image_id>.png; ids are unique over both splits.
-        actions: the script of each recording.
+        recordings: folder of <video_id>.mp4; ids are unique across both splits.
+        screens: folder of <image_id>.png; ids are unique across both splits.
+        actions: file with the script of each recording.
     """
 
     recordings: Path
@@ -44,7 +45,7 @@ class SyntheticSplit:
 
 @dataclass(frozen=True, slots=True)
 class SyntheticDataset:
-    """A set of recordings and screens whose held-out half shares no colour, word or layout with the other."""
+    """A data set whose held-out split shares no colour, word or layout with the training split."""
 
     folder: Path
     train: SyntheticSplit
@@ -60,14 +61,25 @@ def make_dataset(
     num_heldout_images: int,
     seed: int,
 ) -> SyntheticDataset:
-    """Draw, record and annotate a set. The same arguments give the same bytes.
+    """Generate a data set; equal arguments give equal bytes.
+
+    Args:
+        folder: folder to write to.
+        num_train: number of training recordings.
+        num_heldout: number of held-out recordings.
+        num_train_images: number of training screenshots.
+        num_heldout_images: number of held-out screenshots.
+        seed: random seed.
+
+    Returns:
+        The paths of the files.
 
     Raises:
         ClipbugError: a file cannot be written.
     """
     train, heldout = _split_paths(folder, "train"), _split_paths(folder, "heldout")
     total = num_train + num_heldout + num_train_images + num_heldout_images
-    with ProgressBar("drawing app recordings and screens", total, unit="files") as progress:
+    with ProgressBar("generating recordings and screenshots", total, unit="files") as progress:
         _write_recordings(train, "train", range(num_train), seed, progress)
         _write_recordings(heldout, "heldout", range(num_train, num_train + num_heldout), seed, progress)
         _write_screens(train, "train", range(num_train_images), seed, progress)
@@ -91,9 +103,9 @@ def _split_paths(folder: Path, name: SplitName) -> SyntheticSplit:
     return split
 
 
-def _generator(seed: int, name: SplitName, what: str, number: int = 0) -> np.random.Generator:
-    """Draws that depend on nothing but the arguments, so that a longer set begins like a shorter one."""
-    return np.random.default_rng([seed, list(POOLS).index(name), ("video", "image").index(what), number])
+def _generator(seed: int, name: SplitName, kind: str, number: int = 0) -> np.random.Generator:
+    """Return a generator that depends only on the arguments, so that a larger set extends a smaller one."""
+    return np.random.default_rng([seed, list(POOLS).index(name), ("video", "image").index(kind), number])
 
 
 def _write_recordings(

@@ -1,4 +1,4 @@
-"""Dialogs over a darkened screen. Their words are the system's and the same in every app."""
+"""Draw dialogs over a darkened screen. Their texts belong to the system and are the same in every app."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ WORDINGS: dict[DialogKind, _Wording] = {
 
 
 def dialog(canvas: Canvas, style: Style, kind: DialogKind, app_name: str, message: str) -> dict[str, Rect]:
-    """Draw a dialog over what is there. Returns the boxes of its buttons as "dialog 0" ..."""
+    """Draw a dialog over the canvas and return the boxes of its buttons as "dialog 0" ..."""
     theme, wording = style.theme, WORDINGS[kind]
     canvas.shade(Rect(0, 0, SCREEN_WIDTH, SCREEN_HEIGHT), (0, 0, 0), 0.92 if kind == "crash" else 0.55)
     rows = len(wording.buttons) if wording.is_stacked else 1

@@ -1,4 +1,4 @@
-"""From a screen's state to its picture, and what moves above it: touch dot and spinner."""
+"""Draw the state of an app as an image, and the touch dot and spinner above it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -23,7 +23,7 @@ WHITE: Color = (255, 255, 255)
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """A finger on the screen; `trail` is where it came from, oldest first."""
+    """A finger on the screen; `trail` has its previous positions, oldest first."""
 
     color: DotColor
     x: int
@@ -53,7 +53,7 @@ def draw_screen(screen: Screen, style: Style) -> Drawing:
 
 
 def _area(screen: Screen, style: Style) -> Rect:
-    """What the bars leave free."""
+    """Return the area between the bars."""
     top, bottom = STATUS_HEIGHT + style.layout.bar_height, SCREEN_HEIGHT
     if screen.tabs and style.layout.has_tabs_below:
         bottom -= widgets.TAB_HEIGHT
@@ -63,18 +63,18 @@ def _area(screen: Screen, style: Style) -> Rect:
 
 
 def _fill(canvas: Canvas, style: Style, screen: Screen, area: Rect, regions: dict[str, Rect]) -> int:
-    """Draw content and button, note their boxes, return how far the content can be scrolled."""
+    """Draw content and button, add their boxes to `regions`, and return the maximum scroll in pixels."""
     half = widgets.BUTTON_HEIGHT // 2
     band = half + GAP_AROUND_BUTTON
     center = {"top": area.top + band, "middle": SCREEN_HEIGHT // 2, "bottom": area.bottom - band}[
-        screen.button_place
+        screen.button_position
     ]
     button = Rect(0, center - half, SCREEN_WIDTH, center + half)
     view = Rect(
         0,
-        button.bottom + GAP_AROUND_BUTTON if screen.button_place == "top" else area.top,
+        button.bottom + GAP_AROUND_BUTTON if screen.button_position == "top" else area.top,
         SCREEN_WIDTH,
-        button.top - GAP_AROUND_BUTTON if screen.button_place == "bottom" else area.bottom,
+        button.top - GAP_AROUND_BUTTON if screen.button_position == "bottom" else area.bottom,
     )
     boxes = draw_content(canvas, style, screen, view, button)
     last = max(box.bottom for box in boxes.values()) + screen.scroll
@@ -100,10 +100,7 @@ def _bars(canvas: Canvas, style: Style, screen: Screen, regions: dict[str, Rect]
 
 
 def draw_touch(image: NDArray[np.uint8], touch: Touch) -> None:
-    """Draw the dot where the finger is: gray and blue are filled, red is a ring.
-
-    A moving finger drags a tail.
-    """
+    """Draw the touch dot: gray and blue dots are filled, red ones are rings; moving dots have a trail."""
     canvas, color, center = Canvas(image), DOT_COLORS[touch.color], (touch.x, touch.y)
     for age, point in enumerate(touch.trail):
         canvas.disc(point, 2 + age * (DOT_RADIUS - 4) // len(touch.trail), color)
@@ -116,5 +113,5 @@ def draw_touch(image: NDArray[np.uint8], touch: Touch) -> None:
 
 
 def draw_spinner(image: NDArray[np.uint8], style: Style, angle: float) -> None:
-    """Draw the spinner in the middle of the screen."""
+    """Draw the spinner at the center of the screen."""
     widgets.spinner(Canvas(image), style, (SCREEN_WIDTH // 2, SCREEN_HEIGHT // 2), angle)

@@ -1,6 +1,6 @@
-"""What looks and texts are drawn from: two pools without a common value, so that what is held out is new.
+"""Disjoint pools of styles and words for the training and the held-out split.
 
-Words of the system itself ("Allow", "OK", "keeps stopping") are in `dialogs`, the same in every app.
+Texts of the system ("Allow", "OK", "keeps stopping") are in `dialogs`, as they are the same in every app.
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,15 @@ Color = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Everything that a split may draw from.
+    """The values that the apps of a split are made from.
+
+    Sizes are in pixels on a screen of 216x384.
 
     Attributes:
-        nouns, qualities: make titles, rows, fields and messages.
-        accents: of bars, buttons and switches; tints: of avatars and pictures.
-        bar_heights, row_heights, paddings, radii: pixels on a screen of 216x384.
+        nouns: nouns of titles, rows, fields and messages.
+        qualities: adjectives that precede the nouns.
+        accents: colours of bars, buttons and switches.
+        tints: colours of avatars and pictures.
     """
 
     app_names: tuple[str, ...]

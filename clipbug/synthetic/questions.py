@@ -1,4 +1,4 @@
-"""Rows of the annotation files, in the formats of real data, with answers known from the script."""
+"""Write questions and captions in the formats of real data sets, with answers known from the script."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ SCREEN_TAPS: dict[str, tuple[str, ...]] = {
 
 
 def video_rows(video_id: str, truth: Truth, app: str) -> list[Row]:
-    """Questions about one recording, in the format of TANGO and MSRVTT-QA."""
+    """Return the questions about a recording, in the format of TANGO and MSRVTT-QA."""
     plan = truth.plan
     answers = {
         "what is the problem in this recording?": truth.problem,
@@ -75,7 +75,7 @@ def video_rows(video_id: str, truth: Truth, app: str) -> list[Row]:
 
 
 def caption_row(video_id: str, truth: Truth, generator: np.random.Generator) -> Row:
-    """What happens in one recording, in the format of retrieval data."""
+    """Return the caption of a recording, in the format of retrieval data."""
     sentence = pick(generator, CAPTIONS[truth.plan.outcome]).format(button=truth.button)
     steps = []
     if truth.typed:
@@ -88,7 +88,7 @@ def caption_row(video_id: str, truth: Truth, generator: np.random.Generator) -> 
 
 
 def image_rows(image_id: int, still: Still) -> list[Row]:
-    """Questions about one screen, in the format of VQA and RICO: labels are weights of answers."""
+    """Return the questions about a screenshot, in the format of VQA and RICO: labels are answer weights."""
     screen = still.screen
     answers: dict[str, tuple[str, ...]] = {
         "Is a dialog open": (_yes(screen.dialog is not None),),
@@ -108,7 +108,7 @@ def image_rows(image_id: int, still: Still) -> list[Row]:
 
 
 def _content_answers(screen: Screen, style: Style) -> dict[str, tuple[str, ...]]:
-    """What can be asked about the parts of a screen that nothing covers."""
+    """Return the answers to questions about the visible content of a screen."""
     answers: dict[str, tuple[str, ...]] = {}
     if screen.tabs and not (screen.has_keyboard and style.layout.has_tabs_below):
         answers["Which tab is selected"] = (ORDINALS[screen.selected_tab],)
@@ -116,7 +116,7 @@ def _content_answers(screen: Screen, style: Style) -> dict[str, tuple[str, ...]]
         return answers
     answers["What screen is this"] = (screen.kind,)
     if not screen.has_keyboard:
-        answers["Where is the button"] = (screen.button_place,)
+        answers["Where is the button"] = (screen.button_position,)
         if screen.kind == "list":
             answers["How many items are in the list"] = (str(len(screen.labels)),)
     return answers
@@ -145,7 +145,7 @@ def _image_row(image_id: int, number: int, question: str, answers: tuple[str, ..
 
 
 def _plausible_taps(screen: Screen) -> tuple[str, ...]:
-    """What a user may well touch next; several things are equally likely."""
+    """Return the elements that a user may plausibly tap next, all equally likely."""
     if screen.dialog is not None:
         return DIALOG_TAPS[screen.dialog]
     if screen.fault in EMPTY_PAGES:
@@ -153,5 +153,5 @@ def _plausible_taps(screen: Screen) -> tuple[str, ...]:
     return ("keyboard",) if screen.has_keyboard else SCREEN_TAPS[screen.kind]
 
 
-def _yes(is_so: bool) -> str:
-    return "yes" if is_so else "no"
+def _yes(is_true: bool) -> str:
+    return "yes" if is_true else "no"

@@ -1,4 +1,4 @@
-"""Write a session as H.264, or as frames for whoever wants to look."""
+"""Encode a session as H.264, or yield its frames."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
@@ -19,15 +19,15 @@ ENCODER_OPTIONS = {"preset": "superfast", "crf": "23", "threads": "1"}
 
 
 def draw_shots(session: Session) -> Iterator[tuple[Shot, NDArray[np.uint8]]]:
-    """Each shot with its picture; a screen that stays is drawn once."""
+    """Yield each shot with its image; a screen that does not change is drawn once."""
     last: tuple[Screen, NDArray[np.uint8]] | None = None
     for shot in session.shots:
         if last is None or last[0] != shot.screen:
             last = (shot.screen, draw_screen(shot.screen, session.style).image)
-        yield shot, _above(shot, last[1], session.style)
+        yield shot, _overlay(shot, last[1], session.style)
 
 
-def _above(shot: Shot, image: NDArray[np.uint8], style: Style) -> NDArray[np.uint8]:
+def _overlay(shot: Shot, image: NDArray[np.uint8], style: Style) -> NDArray[np.uint8]:
     if shot.spinner_angle is None and shot.touch is None:
         return image
     image = image.copy()
@@ -39,19 +39,19 @@ def _above(shot: Shot, image: NDArray[np.uint8], style: Style) -> NDArray[np.uin
 
 
 def write_recording(session: Session, path: Path) -> None:
-    """Encode a session: H.264, yuv420p, a keyframe every 250 pictures; equal sessions give equal bytes.
+    """Encode a session as H.264, yuv420p, with a keyframe every 250 frames; equal sessions give equal bytes.
 
     Raises:
         ClipbugError: the file cannot be written.
     """
-    pictures = ((image, shot.num_frames) for shot, image in draw_shots(session))
+    images = ((image, shot.num_frames) for shot, image in draw_shots(session))
     atomic_write(
-        path, encode_h264(pictures, fps=session.fps, width=SCREEN_WIDTH, height=SCREEN_HEIGHT, gop=250)
+        path, encode_h264(images, fps=session.fps, width=SCREEN_WIDTH, height=SCREEN_HEIGHT, gop=250)
     )
 
 
 def encode_h264(
-    pictures: Iterable[tuple[NDArray[np.uint8], int]],
+    images: Iterable[tuple[NDArray[np.uint8], int]],
     *,
     fps: int,
     width: int,
@@ -60,13 +60,19 @@ def encode_h264(
     options: Mapping[str, str] | None = None,
     only_changes: bool = False,
 ) -> bytes:
-    """An mp4 file of pictures (H, W, 3), each with the number of frames that it stays.
+    """Encode images as an mp4 file.
 
     Args:
-        width, height: even numbers, as yuv420p needs them.
-        gop: frames from one keyframe to the next.
-        options: of x264, beside `ENCODER_OPTIONS`.
-        only_changes: write a picture once, however long it stays: a variable rate.
+        images: images (H, W, 3) RGB, each with the number of frames that it is shown.
+        fps: frames per second.
+        width: width in pixels; even, as yuv420p requires.
+        height: height in pixels; even, as yuv420p requires.
+        gop: number of frames between keyframes.
+        options: options of x264, in addition to `ENCODER_OPTIONS`.
+        only_changes: write each image once, however long it is shown, for a variable frame rate.
+
+    Returns:
+        The bytes of the file.
     """
     file, index = BytesIO(), 0
     with av.open(file, "w", format="mp4") as container:
@@ -74,8 +80,8 @@ def encode_h264(
             "libx264", rate=fps, options={**ENCODER_OPTIONS, "g": str(gop), **(options or {})}
         )
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for picture, num_frames in pictures:
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+        for image, num_frames in images:
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
             for offset in range(1 if only_changes else num_frames):
                 frame.pts, frame.time_base = index + offset, Fraction(1, fps)
                 container.mux(stream.encode(frame))

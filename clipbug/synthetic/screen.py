@@ -1,4 +1,4 @@
-"""What an app shows at one moment, as plain data: two equal screens are the same picture."""
+"""The state of an app as plain data; equal states are drawn as equal images."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -10,12 +10,12 @@ from clipbug.synthetic.canvas import Rect
 from clipbug.synthetic.style import SCREEN_HEIGHT
 
 Kind = Literal["list", "form", "settings", "gallery"]
-Place = Literal["top", "middle", "bottom"]
+Position = Literal["top", "middle", "bottom"]
 DialogKind = Literal["information", "error", "confirm", "permission", "crash"]
 Fault = Literal["blank page", "endless spinner", "overlapping text"]
 
 KINDS: tuple[Kind, ...] = ("list", "form", "settings", "gallery")
-PLACES: tuple[Place, ...] = ("top", "middle", "bottom")
+POSITIONS: tuple[Position, ...] = ("top", "middle", "bottom")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +24,15 @@ class Screen:
 
     Attributes:
         labels: texts of the rows, fields, options or pictures.
-        has_search: a search field comes before the rows.
-        counter: what a list says about its number of rows.
-        new_rows: how many rows at the top of a list are marked as new.
-        scroll: pixels that the content has moved up.
-        focus: the field that is written into, and its text.
-        checked: options or pictures that are on.
-        message: text of the dialog and of the note at the foot.
-        has_note: a note at the foot says that all went well.
-        has_bar: False where even the app bar is gone.
+        has_search: whether there is a search field before the rows.
+        counter: text that gives the number of rows of a list.
+        new_rows: number of rows at the top of a list that are marked as new.
+        scroll: number of pixels that the content has moved up.
+        focus: index of the focused field, and its text.
+        checked: options or pictures that are selected.
+        message: text of the dialog and of the snackbar.
+        has_note: whether a snackbar confirms success.
+        has_bar: False if even the app bar is missing.
     """
 
     kind: Kind
@@ -41,7 +41,7 @@ class Screen:
     title: str
     labels: tuple[str, ...]
     button: str
-    button_place: Place
+    button_position: Position
     tabs: tuple[str, ...] = ()
     selected_tab: int = 0
     has_search: bool = False
@@ -64,7 +64,8 @@ class Drawing(NamedTuple):
 
     Attributes:
         image: (H, W, 3) uint8, RGB.
-        regions: what can be touched, by name: "back", "button", "tab 0", "row 0", "field 0", "dialog 0" ...
+        regions: boxes of elements that can be touched, by name: "back", "button", "tab 0", "row 0",
+            "field 0", "dialog 0" ...
         max_scroll: pixels of content below the view when scrolled to the top.
     """
 
@@ -73,6 +74,6 @@ class Drawing(NamedTuple):
     max_scroll: int
 
 
-def place_of(y: int) -> Place:
-    """The third of the screen that a row of pixels lies in."""
-    return PLACES[min(2, y * 3 // SCREEN_HEIGHT)]
+def position_of(y: int) -> Position:
+    """Return the third of the screen that contains a row of pixels."""
+    return POSITIONS[min(2, y * 3 // SCREEN_HEIGHT)]

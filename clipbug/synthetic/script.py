@@ -1,11 +1,11 @@
-"""From a plan to a whole session with its truth."""
+"""Perform a plan as a session, and record the ground truth."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from clipbug.synthetic.pools import Pool
-from clipbug.synthetic.screen import DialogKind, Fault, Kind, Place, place_of
+from clipbug.synthetic.screen import DialogKind, Fault, Kind, Position, position_of
 from clipbug.synthetic.session import SWIPE_PIXELS, Session
 from clipbug.synthetic.session_plan import NO_PROBLEM, RecordingPlan
 from clipbug.synthetic.style import draw_style
@@ -27,19 +27,19 @@ ALWAYS_LIST = ("wrong counter", "duplicate item")
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is known about a recording because it was scripted.
+    """The ground truth of a scripted recording.
 
     Attributes:
         problem: the injected bug, or "nothing".
-        end_kind: the screen at the end; None where it is hidden or missing.
-        bug_seconds: when the bug begins to show; None without a bug.
+        end_kind: kind of the last screen; None if it is hidden or missing.
+        bug_seconds: when the bug becomes visible; None without a bug.
     """
 
     plan: RecordingPlan
     problem: str
     dialog: str
-    first_tap: Place
-    last_tap: Place
+    first_tap: Position
+    last_tap: Position
     button: str
     typed: str
     end_kind: Kind | None
@@ -47,11 +47,11 @@ class Truth:
 
 
 def perform(plan: RecordingPlan, pool: Pool, generator: np.random.Generator) -> tuple[Session, Truth]:
-    """Play a plan in an app of the pool."""
+    """Perform a plan in an app made from the pool, and return the session and its ground truth."""
     writer = Writer(pool, generator)
     style = draw_style(pool, generator, is_dark=plan.is_dark)
     num_rows = None if plan.scroll is None else NUM_ROWS_TO_SCROLL[plan.start_kind]
-    screen = writer.screen(plan.start_kind, plan.button_place, num_rows=num_rows, has_tabs=plan.has_tabs)
+    screen = writer.screen(plan.start_kind, plan.button_position, num_rows=num_rows, has_tabs=plan.has_tabs)
     if plan.is_typed and plan.start_kind != "form":
         screen = replace(screen, has_search=True)
     session = Session(screen, style, dot=plan.dot, fps=plan.fps, generator=generator)
@@ -64,7 +64,9 @@ def perform(plan: RecordingPlan, pool: Pool, generator: np.random.Generator) -> 
     bug_seconds = None if plan.outcome in NO_PROBLEM else round(session.seconds, 3)
     end_kind = _react(session, plan, writer, button, generator)
     taps = [
-        place_of(action.y) for action in session.actions if action.action != "scroll" and action.y is not None
+        position_of(action.y)
+        for action in session.actions
+        if action.action != "scroll" and action.y is not None
     ]
     truth = Truth(
         plan=plan,
@@ -81,7 +83,7 @@ def perform(plan: RecordingPlan, pool: Pool, generator: np.random.Generator) -> 
 
 
 def _prepare(session: Session, plan: RecordingPlan, writer: Writer, generator: np.random.Generator) -> str:
-    """Type, scroll, or else tap around. Returns what was typed."""
+    """Type, scroll, or else tap somewhere; return the typed text."""
     typed = writer.word() if plan.is_typed else ""
     if plan.scroll == "up":
         _scroll(session, plan, generator)
@@ -101,7 +103,7 @@ def _scroll(session: Session, plan: RecordingPlan, generator: np.random.Generato
 
 
 def _type(session: Session, plan: RecordingPlan, text: str, generator: np.random.Generator) -> None:
-    region = _nearest(session, ("field",), plan.first_place)
+    region = _nearest(session, ("field",), plan.first_position)
     assert region is not None
     index = int(region.split()[1])
     target = "search" if session.screen.has_search else session.screen.labels[index].lower()
@@ -115,8 +117,8 @@ def _type(session: Session, plan: RecordingPlan, text: str, generator: np.random
 def _tap_around(
     session: Session, plan: RecordingPlan, writer: Writer, generator: np.random.Generator
 ) -> None:
-    """Tap a row (which opens a page, then back), a switch, a picture or a tab."""
-    region = _nearest(session, ("row", "switch", "picture", "tab"), plan.first_place)
+    """Tap a row (which opens a page, then go back), a switch, a picture or a tab."""
+    region = _nearest(session, ("row", "switch", "picture", "tab"), plan.first_position)
     if region is None:
         session.wait(0.9)
         return
@@ -125,7 +127,7 @@ def _tap_around(
     target = (before.tabs if kind == "tab" else before.labels)[index].lower()
     session.tap(region, target, float(generator.uniform(0.65, 0.9)))
     if kind == "row":
-        session.screen = writer.screen("settings", plan.button_place, has_tabs=False)
+        session.screen = writer.screen("settings", plan.button_position, has_tabs=False)
         session.wait(float(generator.uniform(0.4, 0.6)))
         session.tap("back", "back", float(generator.uniform(0.5, 0.7)), action="back")
         session.screen = before
@@ -136,11 +138,11 @@ def _tap_around(
     session.wait(float(generator.uniform(0.4, 0.7)))
 
 
-def _nearest(session: Session, kinds: tuple[str, ...], place: Place) -> str | None:
-    """A thing of these kinds in the wanted third of the screen, or else any; None if none is in view."""
+def _nearest(session: Session, kinds: tuple[str, ...], position: Position) -> str | None:
+    """Return an element of these kinds, preferably in a third of the screen; None if none is visible."""
     regions = session.drawing.regions
     names = [name for name in regions if name.split()[0] in kinds]
-    wanted = [name for name in names if place_of(regions[name].center[1]) == place]
+    wanted = [name for name in names if position_of(regions[name].center[1]) == position]
     return next(iter(wanted or names), None)
 
 
@@ -151,7 +153,7 @@ def _tap_button(session: Session, target: str, generator: np.random.Generator) -
 def _react(
     session: Session, plan: RecordingPlan, writer: Writer, button: str, generator: np.random.Generator
 ) -> Kind | None:
-    """What the app does after the button, until the end. Returns the last screen if it is in full view."""
+    """Perform the reaction of the app to the button; return the kind of the last screen if fully visible."""
     if plan.outcome == "frozen button":
         for _ in range(2):
             session.wait(0.4)
@@ -163,7 +165,7 @@ def _react(
     if dialog is not None:
         session.screen = replace(session.screen, dialog=dialog, message=writer.phrases(1)[0])
     else:
-        screen = replace(writer.screen(end_kind, plan.button_place, has_tabs=plan.has_tabs), fault=fault)
+        screen = replace(writer.screen(end_kind, plan.button_position, has_tabs=plan.has_tabs), fault=fault)
         if plan.outcome == "wrong counter":
             screen = replace(screen, counter=writer.wrong_counter())
         if plan.outcome == "duplicate item" or (plan.outcome == "done" and end_kind == "list"):

@@ -1,4 +1,4 @@
-"""A hand that uses an app: each action adds pictures to the recording and a line to its script."""
+"""Simulate a user: each action adds frames to the recording and a line to its script."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -18,7 +18,7 @@ LINGER_SECONDS = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """Equal pictures that follow each other."""
+    """A sequence of equal frames."""
 
     screen: Screen
     num_frames: int
@@ -28,7 +28,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One line of the script; `seconds` is when the finger first shows."""
+    """One line of the script; `seconds` is the time at which the finger appears."""
 
     seconds: float
     action: Literal["tap", "type", "scroll", "back"]
@@ -39,13 +39,13 @@ class Action:
     y: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The line as `actions.jsonl` has it: time `t` first, nothing that does not apply."""
+        """Return the line for `actions.jsonl`: the time `t` first, without empty values."""
         rest = {key: value for key, value in asdict(self).items() if value not in (None, "")}
         return {"t": rest.pop("seconds"), **rest}
 
 
 class Session:
-    """One recording in the making. Set `screen` to let the app react."""
+    """A recording in progress. Set `screen` to change the state of the app."""
 
     def __init__(
         self, screen: Screen, style: Style, *, dot: DotColor, fps: int, generator: np.random.Generator
@@ -62,23 +62,23 @@ class Session:
 
     @property
     def drawing(self) -> Drawing:
-        """The present screen as drawn, without the finger."""
+        """Return the current screen as drawn, without the finger."""
         if self._drawn is None or self._drawn[0] != self.screen:
             self._drawn = (self.screen, draw_screen(self.screen, self.style))
         return self._drawn[1]
 
     @property
     def num_frames(self) -> int:
-        """Pictures so far."""
+        """Return the number of frames so far."""
         return sum(shot.num_frames for shot in self.shots)
 
     @property
     def seconds(self) -> float:
-        """Length so far."""
+        """Return the duration so far."""
         return self.num_frames / self.fps
 
     def wait(self, seconds: float) -> None:
-        """Leave the app alone; a spinner turns, and the dot of a tap just made stays a moment."""
+        """Record without input; a spinner turns, and the dot of the last tap stays visible briefly."""
         count = self._frames(seconds)
         lingering = min(count, self._frames(LINGER_SECONDS)) if self._last_touch is not None else 0
         if self.screen.fault == "endless spinner":
@@ -96,7 +96,7 @@ class Session:
     def tap(
         self, region: str, target: str, seconds: float, *, action: Literal["tap", "back"] = "tap"
     ) -> None:
-        """Touch something for a while. Nothing reacts but the button, which looks pressed."""
+        """Touch an element for some time; only the button reacts, by looking pressed."""
         box = self.drawing.regions[region]
         shift = self._generator.integers(-min(12, box.width // 4), min(12, box.width // 4) + 1)
         x, y = box.center[0] + int(shift), box.center[1]
@@ -109,7 +109,7 @@ class Session:
         self._last_touch = touch
 
     def type_text(self, field: int, text: str) -> None:
-        """Write into a field letter by letter; the keyboard stays open."""
+        """Type into a field letter by letter; the keyboard stays open."""
         self.screen = replace(self.screen, focus=(field, ""), has_keyboard=True)
         self.wait(0.5)
         self.actions.append(Action(round(self.seconds, 3), "type", text=text))
@@ -118,7 +118,7 @@ class Session:
             self.wait(float(self._generator.uniform(0.08, 0.14)))
 
     def swipe(self, direction: Direction, seconds: float) -> None:
-        """Scroll the content; the finger moves the other way and drags a tail."""
+        """Scroll the content; the finger moves in the opposite direction and has a trail."""
         count, x = (
             self._frames(seconds),
             int(self._generator.integers(SCREEN_WIDTH // 3, SCREEN_WIDTH * 2 // 3)),

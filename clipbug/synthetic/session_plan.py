@@ -1,4 +1,4 @@
-"""What happens in each recording, spread evenly so that no answer can be guessed from the question."""
+"""Plan recordings with evenly distributed events, so that answers cannot be guessed from the questions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal, TypeVar, get_args
 import numpy as np
 
 from clipbug.synthetic.drawing import DotColor
-from clipbug.synthetic.screen import KINDS, PLACES, Kind, Place
+from clipbug.synthetic.screen import KINDS, POSITIONS, Kind, Position
 
 Outcome = Literal[
     "done",
@@ -34,18 +34,18 @@ class RecordingPlan:
     """The decisions behind one recording.
 
     Attributes:
-        outcome: what the last tap leads to.
-        end_kind: the screen after it, where the outcome allows one.
-        first_place: where the first tap should be, if something there can be tapped.
-        scroll: where the content is scrolled to.
+        outcome: result of the last tap.
+        end_kind: kind of the screen after it, if the outcome has one.
+        first_position: third of the screen for the first tap, if it has an element to tap.
+        scroll: direction in which the content is scrolled.
     """
 
     outcome: Outcome
     start_kind: Kind
     end_kind: Kind
     dot: DotColor
-    button_place: Place
-    first_place: Place
+    button_position: Position
+    first_position: Position
     scroll: Direction | None
     is_typed: bool
     is_dark: bool
@@ -54,14 +54,14 @@ class RecordingPlan:
 
 
 def spread(options: Sequence[T], count: int, generator: np.random.Generator) -> list[T]:
-    """`count` of the options in random order, each equally often (give or take one)."""
+    """Return `count` options in random order, each equally often to within one."""
     first = generator.permutation(len(options)).tolist()
     chosen = [options[first[index % len(options)]] for index in range(count)]
     return [chosen[index] for index in generator.permutation(count).tolist()]
 
 
 def plan_recordings(count: int, generator: np.random.Generator) -> list[RecordingPlan]:
-    """Plans whose decisions are each spread evenly and independent of each other."""
+    """Return plans whose decisions are independent of each other and each evenly distributed."""
     directions: tuple[Direction | None, ...] = ("up", "down", None, None)
     dots: tuple[DotColor, ...] = get_args(DotColor)
     columns = zip(
@@ -69,8 +69,8 @@ def plan_recordings(count: int, generator: np.random.Generator) -> list[Recordin
         spread(KINDS, count, generator),
         spread(KINDS, count, generator),
         spread(dots, count, generator),
-        spread(PLACES, count, generator),
-        spread(PLACES, count, generator),
+        spread(POSITIONS, count, generator),
+        spread(POSITIONS, count, generator),
         spread(directions, count, generator),
         spread((True, False), count, generator),
         spread((True, False), count, generator),

@@ -1,4 +1,4 @@
-"""Single screens for image questions, their properties spread evenly."""
+"""Draw screenshots for image questions, with evenly distributed properties."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from clipbug.synthetic.drawing import draw_screen, draw_spinner
 from clipbug.synthetic.pools import Pool
-from clipbug.synthetic.screen import KINDS, PLACES, DialogKind, Fault, Kind, Screen
+from clipbug.synthetic.screen import KINDS, POSITIONS, DialogKind, Fault, Kind, Screen
 from clipbug.synthetic.session_plan import spread
 from clipbug.synthetic.style import Style, draw_style
 from clipbug.synthetic.writing import Writer, counter
@@ -22,9 +22,9 @@ LIST_LENGTHS = (1, 2, 3, 4)
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """One screen as a user would attach it to a report.
+    """A screenshot as a user would attach it to a bug report.
 
-    Shape:
+    Attributes:
         image: (H, W, 3) uint8, RGB.
     """
 
@@ -34,11 +34,11 @@ class Still:
 
 
 def draw_stills(count: int, pool: Pool, generator: np.random.Generator) -> Iterator[Still]:
-    """Screens of as many different apps; some with a dialog, the keyboard or a bug."""
-    kinds: tuple[Kind, ...] = (*KINDS, "list")  # lists twice: only they have items to count
+    """Yield screenshots of `count` different apps; some have a dialog, the keyboard or a bug."""
+    kinds: tuple[Kind, ...] = (*KINDS, "list")  # lists twice, as only they have items to count
     columns = zip(
         spread(kinds, count, generator),
-        spread(PLACES, count, generator),
+        spread(POSITIONS, count, generator),
         spread((True, False), count, generator),
         spread((True, True, False), count, generator),
         spread(STATES, count, generator),
@@ -47,11 +47,11 @@ def draw_stills(count: int, pool: Pool, generator: np.random.Generator) -> Itera
         spread(LIST_LENGTHS, count, generator),
         strict=True,
     )
-    for kind, place, is_dark, has_tabs, state, dialog, fault, length in columns:
+    for kind, position, is_dark, has_tabs, state, dialog, fault, length in columns:
         writer = Writer(pool, generator)
         style = draw_style(pool, generator, is_dark=is_dark)
         num_rows = length if kind == "list" else None
-        screen = writer.screen(kind, place, num_rows=num_rows, has_tabs=has_tabs)
+        screen = writer.screen(kind, position, num_rows=num_rows, has_tabs=has_tabs)
         yield _still(_in_state(screen, state, dialog, fault, writer), style, generator)
 
 
@@ -64,11 +64,11 @@ def _in_state(screen: Screen, state: State, dialog: DialogKind, fault: Fault, wr
 
 
 def _with_keyboard(screen: Screen, writer: Writer) -> Screen:
-    """The screen while something is typed, into its first field or into a search field."""
+    """Return the screen while text is typed into its first field or into a search field."""
     screen = replace(screen, focus=(0, writer.word()), has_keyboard=True)
     if screen.kind == "form":
         return screen
-    if screen.kind == "list":  # of the rows, only those above the keyboard are sure to show
+    if screen.kind == "list":  # the keyboard may hide the other rows
         screen = replace(screen, labels=screen.labels[:1], counter=counter(1))
     return replace(screen, has_search=True)
 

@@ -1,4 +1,4 @@
-"""Theme and layout of one app, drawn from a pool."""
+"""Random theme and layout of an app, sampled from a pool."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -31,13 +31,13 @@ class Theme:
     tints: tuple[Color, ...]
 
     def tint_of(self, label: str) -> Color:
-        """The colour that always goes with a label."""
+        """Return the colour of a label, which is always the same."""
         return self.tints[sum(map(ord, label)) % len(self.tints)]
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Sizes in pixels and the choices that make two apps look unlike."""
+    """Sizes in pixels and other choices that distinguish apps."""
 
     bar_height: int
     row_height: int
@@ -53,25 +53,25 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How one app looks."""
+    """Theme and layout of an app."""
 
     theme: Theme
     layout: Layout
 
 
 def mix(first: Color, second: Color, share: float) -> Color:
-    """`first` with `share` of `second` in it."""
+    """Blend two colours, with `share` of the second."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 
 def pick(generator: np.random.Generator, options: tuple[T, ...]) -> T:
-    """One of the options."""
+    """Return a random option."""
     return options[int(generator.integers(len(options)))]
 
 
 def draw_style(pool: Pool, generator: np.random.Generator, *, is_dark: bool) -> Style:
-    """A theme and a layout of the pool."""
+    """Sample a theme and a layout from the pool."""
     return Style(_draw_theme(pool, generator, is_dark=is_dark), _draw_layout(pool, generator))
 
 

@@ -1,4 +1,4 @@
-"""The parts of a screen. Each function draws one and returns where it can be touched, if it can."""
+"""Draw the widgets of a screen. Functions return the boxes of widgets that can be touched."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ GREEN: Color = (56, 142, 60)
 
 
 def status_bar(canvas: Canvas, style: Style, clock: str) -> None:
-    """Clock, signal and battery."""
+    """Draw the clock, signal and battery."""
     theme, middle = style.theme, STATUS_HEIGHT // 2
     filled = style.layout.has_filled_bar
     canvas.box(
@@ -29,7 +29,7 @@ def status_bar(canvas: Canvas, style: Style, clock: str) -> None:
 
 
 def app_bar(canvas: Canvas, style: Style, title: str) -> Rect:
-    """The bar with an arrow back and the title. Returns the arrow's box."""
+    """Draw the bar with the back arrow and the title; return the box of the arrow."""
     theme, layout = style.theme, style.layout
     bar = Rect(0, STATUS_HEIGHT, SCREEN_WIDTH, STATUS_HEIGHT + layout.bar_height)
     canvas.box(bar, theme.accent if layout.has_filled_bar else theme.background)
@@ -46,7 +46,7 @@ def app_bar(canvas: Canvas, style: Style, title: str) -> Rect:
 
 
 def tab_bar(canvas: Canvas, style: Style, tabs: tuple[str, ...], selected: int) -> list[Rect]:
-    """Tabs below the app bar or at the foot of the screen; the selected one has the accent colour."""
+    """Draw tabs below the app bar or at the bottom of the screen; the selected one has the accent colour."""
     theme, layout = style.theme, style.layout
     top = SCREEN_HEIGHT - TAB_HEIGHT if layout.has_tabs_below else STATUS_HEIGHT + layout.bar_height
     canvas.box(Rect(0, top, SCREEN_WIDTH, top + TAB_HEIGHT), theme.surface)
@@ -65,7 +65,7 @@ def tab_bar(canvas: Canvas, style: Style, tabs: tuple[str, ...], selected: int) 
 
 
 def button(canvas: Canvas, style: Style, label: str, center_y: int, *, is_pressed: bool) -> Rect:
-    """The main button of a screen, filled with the accent colour."""
+    """Draw the main button of a screen, filled with the accent colour."""
     theme, margin = style.theme, style.layout.padding + 14
     top = center_y - BUTTON_HEIGHT // 2
     box = Rect(margin, top, SCREEN_WIDTH - margin, top + BUTTON_HEIGHT)
@@ -78,7 +78,7 @@ def button(canvas: Canvas, style: Style, label: str, center_y: int, *, is_presse
 
 
 def switch(canvas: Canvas, style: Style, center: tuple[int, int], *, is_on: bool) -> None:
-    """A switch; its knob is on the right when on."""
+    """Draw a switch, with its knob on the right if it is on."""
     theme, (x, y) = style.theme, center
     track = theme.accent if is_on else theme.outline
     canvas.box(Rect(x - 14, y - 7, x + 14, y + 7), track, 7)
@@ -86,7 +86,7 @@ def switch(canvas: Canvas, style: Style, center: tuple[int, int], *, is_on: bool
 
 
 def text_field(canvas: Canvas, style: Style, box: Rect, label: str, text: str | None) -> None:
-    """A field with its label; with `text` given it has the focus: accent border, caret after the text."""
+    """Draw a field with its label; if `text` is given, it is focused, with an accent border and a caret."""
     theme = style.theme
     has_focus = text is not None
     border = theme.accent if has_focus else theme.outline
@@ -100,7 +100,7 @@ def text_field(canvas: Canvas, style: Style, box: Rect, label: str, text: str | 
 
 
 def keyboard(canvas: Canvas, style: Style) -> None:
-    """The keyboard over the lower third."""
+    """Draw the keyboard over the lower third of the screen."""
     dark = style.theme.is_dark
     canvas.box(KEYBOARD, (44, 46, 50) if dark else (208, 212, 218))
     key, ink = ((84, 87, 92), (240, 240, 240)) if dark else ((255, 255, 255), (30, 30, 32))
@@ -115,7 +115,7 @@ def keyboard(canvas: Canvas, style: Style) -> None:
 
 
 def snackbar(canvas: Canvas, text: str, bottom: int) -> None:
-    """A message at the foot, with a green tick."""
+    """Draw a message at the bottom, with a green check mark."""
     box = Rect(8, bottom - 36, SCREEN_WIDTH - 8, bottom - 8)
     canvas.box(box, (50, 50, 54), 4)
     x, y = box.left + 16, box.center[1]
@@ -125,20 +125,20 @@ def snackbar(canvas: Canvas, text: str, bottom: int) -> None:
 
 
 def scroll_bar(canvas: Canvas, style: Style, view: Rect, scroll: int, max_scroll: int) -> None:
-    """The thumb at the right edge that shows which part of the content is in view."""
+    """Draw the thumb of the scroll bar at the right edge."""
     length = max(20, view.height * view.height // (view.height + max_scroll))
     top = view.top + (view.height - length) * scroll // max_scroll
     canvas.box(Rect(SCREEN_WIDTH - 7, top, SCREEN_WIDTH - 1, top + length), style.theme.muted, 3)
 
 
 def spinner(canvas: Canvas, style: Style, center: tuple[int, int], angle: float) -> None:
-    """A turning arc."""
+    """Draw a spinner at an angle in degrees."""
     canvas.ring(center, 22, style.theme.outline, 4)
     canvas.arc(center, 22, (angle, angle + 100), style.theme.accent, 5)
 
 
 def picture(canvas: Canvas, style: Style, box: Rect, label: str) -> None:
-    """A landscape in the label's colour: sky, sun, hills."""
+    """Draw a landscape with sky, sun and hills in the colour of the label."""
     tint = style.theme.tint_of(label)
     canvas.box(box, mix(tint, (255, 255, 255), 0.35), style.layout.radius)
     step = np.frombuffer(label.encode(), np.uint8).sum() % 5

@@ -1,11 +1,11 @@
-"""Screens with words: titles, rows, counters, made of a pool's words."""
+"""Fill screens with titles, rows and counters made from the words of a pool."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from clipbug.synthetic.pools import Pool
-from clipbug.synthetic.screen import Kind, Place, Screen
+from clipbug.synthetic.screen import Kind, Position, Screen
 from clipbug.synthetic.style import pick
 
 NUM_ROWS: dict[Kind, tuple[int, ...]] = {
@@ -20,7 +20,7 @@ MAX_CLOCK_HOUR = 24
 
 
 class Writer:
-    """Writes the screens of one app; no label comes twice on one screen."""
+    """A writer of the screens of one app; the labels on a screen are distinct."""
 
     def __init__(self, pool: Pool, generator: np.random.Generator) -> None:
         self._pool = pool
@@ -30,7 +30,7 @@ class Writer:
         self.tabs = self.phrases(3, words=1)
 
     def phrases(self, count: int, *, words: int = 2) -> tuple[str, ...]:
-        """Different labels of one word or two."""
+        """Return distinct labels of one or two words."""
         nouns, qualities = self._pool.nouns, self._pool.qualities
         if words == 1:
             return tuple(nouns[index] for index in self._generator.permutation(len(nouns))[:count])
@@ -38,13 +38,13 @@ class Writer:
         return tuple(f"{qualities[n % len(qualities)]} {nouns[n // len(qualities)]}" for n in numbers)
 
     def word(self) -> str:
-        """Something short to type."""
+        """Return a short text to type."""
         return pick(self._generator, self._pool.nouns).lower()
 
     def screen(
-        self, kind: Kind, place: Place, *, num_rows: int | None = None, has_tabs: bool = True
+        self, kind: Kind, position: Position, *, num_rows: int | None = None, has_tabs: bool = True
     ) -> Screen:
-        """A new screen of a kind; without `num_rows`, a random number of rows that fits without scrolling."""
+        """Return a new screen; without `num_rows`, its random number of rows fits without scrolling."""
         count = pick(self._generator, NUM_ROWS[kind]) if num_rows is None else num_rows
         checked = np.flatnonzero(self._generator.random(count) < 0.4).tolist() if kind == "settings" else []
         return Screen(
@@ -54,7 +54,7 @@ class Writer:
             title=self.phrases(1)[0],
             labels=self.phrases(count),
             button=pick(self._generator, self._pool.verbs),
-            button_place=place,
+            button_position=position,
             tabs=self.tabs if has_tabs else (),
             selected_tab=int(self._generator.integers(3)),
             counter=counter(count),
@@ -62,7 +62,7 @@ class Writer:
         )
 
     def with_new_row(self, screen: Screen, *, times: int) -> Screen:
-        """A list with a new row at its top, `times` times. The counter counts it once."""
+        """Return the list with a new row repeated `times` times at the top; the counter counts it once."""
         new = self.phrases(1)[0]
         while new in screen.labels:
             new = self.phrases(1)[0]
@@ -70,10 +70,10 @@ class Writer:
         return replace(screen, labels=labels, new_rows=times, counter=counter(len(screen.labels) + 1))
 
     def wrong_counter(self) -> str:
-        """What a list says when it has lost count."""
+        """Return an incorrect counter of a list."""
         return pick(self._generator, WRONG_COUNTERS)
 
 
 def counter(count: int) -> str:
-    """What a list says about its number of rows."""
+    """Return the counter of a list."""
     return f"{count} items" if count > 1 else "1 item"

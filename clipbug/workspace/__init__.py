@@ -1,1 +1,1 @@
-"""The storage folder, run folders, where a run goes and where it came from."""
+"""The storage folder, run directories, and the provenance of runs and predictions."""

@@ -1,4 +1,4 @@
-"""Which data a run sees: hashes, so that a run never goes on with other data unnoticed."""
+"""Fingerprint the data of a run, so that it cannot resume with changed data unnoticed."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -10,17 +10,20 @@ from clipbug.data.media import MediaKind, MediaSource
 from clipbug.data.records import Record
 from clipbug.errors import DecodeError
 
-_SHOWN = 8
-_DIGITS = 16
+_MAX_LISTED = 8
+_NUM_DIGITS = 16
 
 
 def data_fingerprint(config: RunConfig, records: Iterable[Record], media: MediaSource) -> dict[str, Any]:
-    """Hashes of the annotation files and of every image or recording that the rows use, and what these are.
+    """Hash the annotation files and every media item that the records use.
 
     Args:
-        config: names the files.
-        records: of training and validation.
-        media: where they are; its manifest knows the hashes of the original bytes.
+        config: config of the run, which names the files.
+        records: records of training and validation.
+        media: the media items; the manifest has the hashes of their original bytes.
+
+    Returns:
+        `files` and `media`, name -> hash, and `kinds`, the kinds of media.
     """
     files = [
         *config.data.train_files,
@@ -30,7 +33,7 @@ def data_fingerprint(config: RunConfig, records: Iterable[Record], media: MediaS
     ids = sorted({record.media_id for record in records})
     return {
         "files": {path: _sha256(Path(path)) for path in files},
-        "media": {media_id: _hash_of_media(media, media_id)[:_DIGITS] for media_id in ids},
+        "media": {media_id: _hash_of_media(media, media_id)[:_NUM_DIGITS] for media_id in ids},
         "kinds": sorted({kind for media_id in ids if (kind := _kind_of_media(media, media_id)) is not None}),
     }
 
@@ -43,7 +46,7 @@ def _kind_of_media(media: MediaSource, media_id: str) -> MediaKind | None:
 
 
 def _hash_of_media(media: MediaSource, media_id: str) -> str:
-    """Also of a file that no manifest knows and that cannot be decoded: if that may be is asked later."""
+    """Return the hash of an item, even if it is undecodable, as whether that is allowed is checked later."""
     try:
         return media.entry(media_id).sha256
     except DecodeError:
@@ -51,7 +54,7 @@ def _hash_of_media(media: MediaSource, media_id: str) -> str:
 
 
 def fingerprint_difference(stored: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Lines such as "file a.jsonl: changed", "media clip1: gone"; long lists are cut, with their length."""
+    """Return lines such as "file a.jsonl: changed" or "media clip1: removed"; long lists are truncated."""
     init = [stored.get("init"), now.get("init")]
     return [
         *([f"--init: {init[0]} -> {init[1]}"] if init[0] != init[1] else []),
@@ -60,16 +63,16 @@ def fingerprint_difference(stored: dict[str, Any], now: dict[str, Any]) -> list[
     ]
 
 
-def _differences(what: str, old: dict[str, str], new: dict[str, str]) -> Sequence[str]:
+def _differences(kind: str, old: dict[str, str], new: dict[str, str]) -> Sequence[str]:
     lines = [
-        f"{what} {name}: {'new' if name not in old else 'gone' if name not in new else 'changed'}"
+        f"{kind} {name}: {'added' if name not in old else 'removed' if name not in new else 'changed'}"
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name)
     ]
-    more = len(lines) - _SHOWN
-    return [*lines[:_SHOWN], f"{what}: {more} more"] if more > 0 else lines
+    more = len(lines) - _MAX_LISTED
+    return [*lines[:_MAX_LISTED], f"{kind}: {more} more"] if more > 0 else lines
 
 
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS]
+        return hashlib.file_digest(file, "sha256").hexdigest()[:_NUM_DIGITS]

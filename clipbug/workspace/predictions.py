@@ -1,4 +1,4 @@
-"""Where predictions lie and what they answer: what `evaluate` and `report` start from."""
+"""Find predictions and the annotation files that they answer, for `evaluate` and `report`."""
 
 import logging
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PredictionSource:
-    """A predictions file with what is known of its origin.
+    """A predictions file and its origin.
 
     Attributes:
-        renamed: id in the annotations -> id in the stores, where they differ.
+        renamed: id in the annotations -> id in the stores, if they differ.
     """
 
     predictions: str
@@ -29,9 +29,20 @@ class PredictionSource:
 
 
 def predictions_in_file(predictions: Path, run: Path | None) -> PredictionSource:
-    """What `infer` noted beside the file, if it was made by `infer`."""
+    """Return the source of a predictions file, using the note of `infer` next to it if there is one.
+
+    Args:
+        predictions: the predictions file.
+        run: the run that made it; default: the run in the note.
+
+    Returns:
+        The source; its origin is unknown if another program made the file.
+
+    Raises:
+        DataError: the file does not exist.
+    """
     if not predictions.is_file():
-        raise DataError(f"{predictions} is no file", "make one: clipbug infer")
+        raise DataError(f"{predictions} is not a file", "create one: clipbug infer")
     note = predictions.with_name("inference.json")
     inferred = read_note(note)
     origin = inferred.get("run")
@@ -40,19 +51,25 @@ def predictions_in_file(predictions: Path, run: Path | None) -> PredictionSource
 
 
 def noted(inferred: Mapping[str, Any], predictions: Path, run: str | None) -> PredictionSource:
-    """Return the source of a predictions file by the note that `infer` has left next to it."""
+    """Return the source of a predictions file from the note that `infer` wrote next to it."""
     return PredictionSource(
         str(predictions), run, tuple(inferred.get("data", ())), inferred.get("renamed", {})
     )
 
 
 def task_of_file(path: Path) -> str:
-    """Return the task whose annotation files look like this one.
+    """Return the task that fits the family of an annotation file.
+
+    Args:
+        path: the annotation file.
+
+    Returns:
+        The name of the task.
 
     Raises:
-        DataError: it is of no known family.
+        DataError: the family of the file is unknown.
     """
     family = detect_family(path)
     if family is None:
-        raise DataError(f"{path} is of no known family", "formats: docs/your-own-data.md")
+        raise DataError(f"{path} has an unknown annotation format", "formats: docs/your-own-data.md")
     return task_of_family(family).task_name()

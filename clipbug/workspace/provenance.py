@@ -1,4 +1,4 @@
-"""Where and how a run was started: what one needs to know to repeat it."""
+"""Describe how a run was started, for reproducibility."""
 
 import os
 import platform
@@ -16,11 +16,14 @@ _PACKAGES = ("clipbug", "torch", "torchvision", "transformers", "av", "numpy", "
 
 
 def describe_start(*, world_size: int, changes: Sequence[str]) -> dict[str, Any]:
-    """One entry of environment.json: command, versions, git revision, machine.
+    """Return an entry of environment.json: command, versions, git revision and machine.
 
     Args:
-        world_size: processes of the run.
-        changes: differences to the run's own settings and data that the user accepted.
+        world_size: number of ranks.
+        changes: differences to the stored config and data that the user accepted.
+
+    Returns:
+        An object for JSON.
     """
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -54,11 +57,11 @@ def _machine() -> dict[str, Any]:
 
 
 def _git_revision() -> str | None:
-    """Of the checkout that this package is in, with "+" if files were changed; None if it is in none."""
+    """Return the revision of the checkout of this package, with "+" if files were changed, or None."""
     here = Path(__file__).parent
     try:
         words = ("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+")
-        done = subprocess.run(["git", "-C", here, *words], capture_output=True, text=True, timeout=10)
+        completed = subprocess.run(["git", "-C", here, *words], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() or None
+    return completed.stdout.strip() or None

@@ -1,4 +1,4 @@
-"""From what the user said to what a run needs: data paths, output folder, whether to resume."""
+"""Resolve the data paths and the run directory of a training, and whether it resumes a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +18,17 @@ Resume = Literal["auto", "required", "never"]
 
 
 def resolve_data(config: RunConfig, storage: Storage) -> RunConfig:
-    """The config with absolute paths; files that it does not name are looked for under the storage.
+    """Resolve the data paths of a config; files that it does not name are searched for in the storage.
+
+    Args:
+        config: the config of the run.
+        storage: the storage to search.
+
+    Returns:
+        The config with absolute paths.
 
     Raises:
-        DataError: a named file is missing, or nothing is found.
+        DataError: a named file is missing, or the storage has no data for the task.
     """
     train, val = config.data.train, config.data.val
     if not train and not config.data.train_datasets:
@@ -55,16 +62,18 @@ def _with_existing_paths(dataset: _Dataset) -> _Dataset:
 def _existing(path: str | Path) -> str:
     found = existing_path(path)
     if found is None:
-        raise DataError(f"{path} does not exist", "check the path, or leave it out to search the storage")
+        raise DataError(f"{path} does not exist", "check the path, or omit it to search the storage")
     return str(found.resolve())
 
 
 @dataclass(frozen=True, slots=True)
 class RunPlace:
-    """Where a run goes, and whether it was begun before.
+    """The run directory of a training.
 
     Attributes:
-        changes: settings that differ from those that the run was begun with.
+        folder: the run directory.
+        is_begun: whether it contains a run already.
+        changes: settings that differ from the stored config of that run.
     """
 
     folder: RunFolder
@@ -75,11 +84,21 @@ class RunPlace:
 def place_run(
     config: RunConfig, storage: Storage, *, output: Path | None, resume: Resume, accept_changes: bool = False
 ) -> RunPlace:
-    """Choose the run folder: `output`, else the newest unfinished run of the same config, else a new one.
+    """Choose the run directory: `output`, else the newest unfinished run of the same config, else a new one.
+
+    Args:
+        config: the resolved config.
+        storage: storage to search for runs.
+        output: run directory that the user gave.
+        resume: whether to resume an unfinished run.
+        accept_changes: resume the run in `output` even if its config differs.
+
+    Returns:
+        The run directory, and whether it contains a run already.
 
     Raises:
-        CheckpointError: `output` holds a run of other settings; nothing to resume under "required"; something
-            there under "never".
+        CheckpointError: `output` contains a run with another config; there is nothing to resume under
+            "required", or something under "never".
     """
     if output is not None:
         return _named_place(config, output, resume, accept_changes)
@@ -88,8 +107,8 @@ def place_run(
         return RunPlace(begun, is_begun=True)
     if resume == "required":
         raise CheckpointError(
-            f"no unfinished run of these settings under {storage.runs_folder(config.task.name)}",
-            "start one with --resume auto, or name the folder with --output",
+            f"no unfinished run with this config under {storage.runs_folder(config.task.name)}",
+            "start one with --resume auto, or give the run directory with --output",
         )
     return RunPlace(RunFolder(_free_folder(config, storage)), is_begun=False)
 
@@ -97,16 +116,16 @@ def place_run(
 def _named_place(config: RunConfig, output: Path, resume: Resume, accept_changes: bool) -> RunPlace:
     if not (output / "config.yaml").exists():
         if resume == "required":
-            raise CheckpointError(f"{output} holds no run to resume", "start it with --resume auto")
+            raise CheckpointError(f"{output} contains no run to resume", "start one with --resume auto")
         if output.exists() and (not output.is_dir() or any(output.iterdir())):
             raise CheckpointError(
-                f"{output} exists and is no run folder", "name another folder with --output"
+                f"{output} exists and is not a run directory", "choose another folder with --output"
             )
         return RunPlace(RunFolder(output), is_begun=False)
     folder = RunFolder.open(output)
     if resume == "never":
         raise CheckpointError(
-            f"{output} already holds a run", "name another --output, or resume it with --resume auto"
+            f"{output} already contains a run", "choose another --output, or resume it with --resume auto"
         )
     difference = config_difference(folder.config(), config)
     if not accept_changes:
@@ -115,19 +134,22 @@ def _named_place(config: RunConfig, output: Path, resume: Resume, accept_changes
 
 
 def refuse_changes(folder: RunFolder, changes: Sequence[str], *, what: str) -> None:
-    """Raise CheckpointError if there are changes.
+    """Refuse to resume a run with a changed config or changed data.
 
     Args:
-        folder: of the run.
-        changes: a line for each.
+        folder: the run directory.
+        changes: one line per change.
         what: "settings" or "data".
+
+    Raises:
+        CheckpointError: there are changes.
     """
     if changes:
         lines = "\n".join(f"  {line}" for line in changes)
         raise CheckpointError(
-            f"{folder.path} was started with other {what}:\n{lines}",
-            "undo them to resume this run, start a new one with another --output or --resume never, or go on "
-            "with the change: --accept-changes",
+            f"{folder.path} was started with different {what}:\n{lines}",
+            "revert them to resume this run, start a new one with another --output or --resume never, or "
+            "resume with the changes: --accept-changes",
         )
 
 

@@ -1,9 +1,9 @@
-"""The storage folder: where stores, annotation files and runs lie when no path is given.
+"""The storage folder: default location of stores, annotation files and runs.
 
 storage/
   vis_db/<name>/              stores made by `clipbug ingest`
-  txt_db/<dataset>/*          annotation files (.jsonl, .json, .csv); "train", "val" or "test" in the name
-                              says which part
+  txt_db/<dataset>/*          annotation files (.jsonl, .json, .csv) with the split in the name: "train",
+                              "val" or "test"
   pretrained/<run>/           runs of `clipbug pretrain`
   finetune/<run>/             runs of `clipbug finetune`
 """
@@ -30,7 +30,7 @@ _SUFFIXES = (".jsonl", ".json", ".csv", ".tsv")
 
 
 def split_of(path: Path) -> Split | None:
-    """Which part of a data set a file holds, by the words of its name ("vqa_k_trainval.jsonl" -> train)."""
+    """Return the split of an annotation file from its name ("vqa_k_trainval.jsonl" -> "train"), or None."""
     words = re.split(r"[^a-z]+", path.stem.lower())
     for split, names in _SPLIT_WORDS.items():
         if any(word in names for word in words):
@@ -39,13 +39,13 @@ def split_of(path: Path) -> Split | None:
 
 
 def annotation_files(folder: Path) -> list[Path]:
-    """All files under a folder that may hold annotations, sorted."""
+    """Return all files under a folder that may be annotation files, sorted."""
     return sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file())
 
 
 @dataclass(frozen=True, slots=True)
 class FoundData:
-    """Annotation files of one data set under the storage."""
+    """Annotation files of one data set in the storage."""
 
     train: tuple[Path, ...]
     val: tuple[Path, ...]
@@ -54,18 +54,18 @@ class FoundData:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Paths under one storage root. Nothing is created by looking."""
+    """Paths under a storage root. Reading them creates nothing."""
 
     root: Path
 
     @property
-    def visual(self) -> Path:
-        """Stores."""
+    def stores_dir(self) -> Path:
+        """Return the folder of the stores."""
         return self.root / "vis_db"
 
     @property
-    def text(self) -> Path:
-        """Annotation files."""
+    def annotations_dir(self) -> Path:
+        """Return the folder of the annotation files."""
         return self.root / "txt_db"
 
     def runs_folder(self, task: str) -> Path:
@@ -73,11 +73,11 @@ class Storage:
         return self.root / ("pretrained" if find_task(task).command == "pretrain" else "finetune")
 
     def stores(self) -> list[Path]:
-        """All stores, sorted."""
-        return sorted(file.parent for file in self.visual.rglob("data.mdb"))
+        """Return all stores, sorted."""
+        return sorted(file.parent for file in self.stores_dir.rglob("data.mdb"))
 
     def runs(self) -> list[Path]:
-        """All run folders, newest first."""
+        """Return all run directories, newest first."""
         configs = [
             file for kind in ("finetune", "pretrained") for file in (self.root / kind).glob("*/config.yaml")
         ]
@@ -86,50 +86,57 @@ class Storage:
         ]
 
     def find_data(self, task: str, family: Family | None = None) -> FoundData:
-        """The one data set under txt_db that has training rows for `task`, of its own family or another.
+        """Return the only data set under txt_db that has a training file for a task.
+
+        Args:
+            task: name of the task.
+            family: annotation family to search for; default: that of the task.
+
+        Returns:
+            Its files by split.
 
         Raises:
-            DataError: there is none, or there are several.
+            DataError: there is no such data set, or more than one.
         """
         found = self._data_sets(family or find_task(task).family)
         if not found:
             raise DataError(
-                f"no training file for task {task} under {self.text}", self._how_to_add_data(task)
+                f"no training file for task {task} under {self.annotations_dir}", self._how_to_add_data(task)
             )
         if len(found) > 1:
             listed = "\n".join(f"  --train {' '.join(map(str, data.train))}" for data in found.values())
             raise DataError(
-                f"{len(found)} data sets under {self.text} fit task {task}", f"choose one:\n{listed}"
+                f"{len(found)} data sets under {self.annotations_dir} fit task {task}",
+                f"choose one:\n{listed}",
             )
         return next(iter(found.values()))
 
     def _data_sets(self, family: Family) -> dict[Path, FoundData]:
         by_folder: dict[Path, list[Path]] = {}
-        for file in annotation_files(self.text):
+        for file in annotation_files(self.annotations_dir):
             if split_of(file) is not None and detect_family(file) == family:
                 by_folder.setdefault(file.parent, []).append(file)
         found = {folder: _by_split(files) for folder, files in by_folder.items()}
         return {folder: data for folder, data in found.items() if data.train}
 
     def _how_to_add_data(self, task: str) -> str:
-        there = [file.relative_to(self.root) for file in annotation_files(self.text)]
+        existing = [file.relative_to(self.root) for file in annotation_files(self.annotations_dir)]
         listed = (
-            f"annotation files there: {', '.join(map(str, there))}\n"
-            if there
+            f"annotation files there: {', '.join(map(str, existing))}\n"
+            if existing
             else "there are no annotation files\n"
         )
         return (
-            f"{listed}put a file such as {self.text}/mydata/train.jsonl there, or name one:"
+            f"{listed}add a file such as {self.annotations_dir}/mydata/train.jsonl, or give one:"
             f" clipbug {find_task(task).training_command()} --train FILE.jsonl"
-            " (formats: docs/your-own-data.md;"
-            " `clipbug demo --keep storage` makes an example)"
+            " (formats: docs/your-own-data.md; example: clipbug demo --keep storage)"
         )
 
 
 def _by_split(files: Sequence[Path]) -> FoundData:
-    parts: dict[Split, list[Path]] = {"train": [], "val": [], "test": []}
+    by_split: dict[Split, list[Path]] = {"train": [], "val": [], "test": []}
     for file in files:
         split = split_of(file)
-        assert split is not None, "callers keep only files of a known split"
-        parts[split].append(file)
-    return FoundData(tuple(parts["train"]), tuple(parts["val"]), tuple(parts["test"]))
+        assert split is not None, "callers pass only files of a known split"
+        by_split[split].append(file)
+    return FoundData(tuple(by_split["train"]), tuple(by_split["val"]), tuple(by_split["test"]))

@@ -22,5 +22,5 @@ def test_the_command_is_called_and_measured(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_task_without_free_questions_is_refused() -> None:
-    with pytest.raises(ConfigError, match="retrieval answers no free questions"):
+    with pytest.raises(ConfigError, match="retrieval does not support free-form questions"):
         measure_ask("tiny/retrieval")

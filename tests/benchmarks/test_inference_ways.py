@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from clipbug.benchmarks.clipbert_inference import ClipBertInference
 from clipbug.benchmarks.inference_setup import QUESTIONS, build_task, count_flops, model_of
-from clipbug.benchmarks.inference_ways import measure_memory, measure_original, measure_way
-from clipbug.benchmarks.original_inference import OriginalInference
+from clipbug.benchmarks.inference_ways import measure_clipbert, measure_memory, measure_way
 from clipbug.benchmarks.recordings import write_recording
 from clipbug.config.model import ClipBertResNetConfig, EncoderConfig, ModelConfig
 from clipbug.models.build import build_model
@@ -44,7 +44,7 @@ def test_the_original_s_way_computes_what_the_model_computes() -> None:
     mask = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
     ids = torch.tensor([[1, 5, 9, 2], [1, 7, 2, 0]])
     expected = model(square[None], ids, mask, torch.tensor([0, 0])).logsumexp(dim=1)
-    found = OriginalInference(model, max_frame_size=128).pooled_logits(clips, texts, pad_token_id=0)
+    found = ClipBertInference(model, max_frame_size=128).pooled_logits(clips, texts, pad_token_id=0)
     # other layouts, padding to 100 tokens, attention in single operations
     assert_close(found, expected, terms=num_terms(model))
 
@@ -52,7 +52,7 @@ def test_the_original_s_way_computes_what_the_model_computes() -> None:
 @torch.no_grad()
 def test_the_original_s_way_keeps_rows_of_planes() -> None:
     model = resnet_model()
-    original = OriginalInference(model, max_frame_size=128)
+    original = ClipBertInference(model, max_frame_size=128)
     backbone: Any = model.visual.backbone
     layouts: list[bool] = []
     for conv in (backbone.layer1[0].conv1, backbone.layer1[0].conv2, backbone.layer4[2].conv3):
@@ -89,7 +89,7 @@ def test_memory_is_watched_over_many_recordings(recordings: dict[str, Path]) -> 
 def test_strict_gives_the_original_s_logits(recordings: dict[str, Path]) -> None:
     """The base model, on recordings: the promise of strict mode, 1e-3."""
     files = {"moving": recordings["moving"]}
-    original = measure_original(files, num_clips=2, clip_questions=1)
+    original = measure_clipbert(files, num_clips=2, clip_questions=1)
     strict = measure_way("strict", files, num_clips=2)
     difference = np.abs(strict.pooled_logits[0] - original.pooled_logits[0]).max()
     assert 0 < difference < 1e-3

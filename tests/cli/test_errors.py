@@ -24,7 +24,7 @@ ERRORS = [
         "OutOfMemoryError",
         "can't allocate memory",
     ),
-    (KeyboardInterrupt(), 130, "Interrupted", "interrupted, state saved if a run was going"),
+    (KeyboardInterrupt(), 130, "Interrupted", "interrupted; the state of a running training is saved"),
     (OSError(errno.ENOSPC, "No space left on device", "/x/y"), 1, "OSError", "No space left on device: /x/y"),
     (RuntimeError("shapes differ"), 1, "RuntimeError", "RuntimeError: shapes differ"),
     (KeyError("labels"), 1, "KeyError", "KeyError: 'labels'"),
@@ -74,7 +74,7 @@ def test_a_defect_says_so_and_verbose_shows_where(
 ) -> None:
     recipes.raises = RuntimeError("shapes differ")
     assert exit_code_of(*EVALUATE) == 1
-    assert "this is a defect in clipbug; run again with --verbose" in capsys.readouterr().err
+    assert "this is a bug in clipbug; rerun with --verbose" in capsys.readouterr().err
     for flag in ("-v", "--verbose"):
         assert exit_code_of(*EVALUATE, flag) == 1
         printed = capsys.readouterr()

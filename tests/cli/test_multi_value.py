@@ -42,7 +42,7 @@ def test_what_cannot_be_an_extension_is_refused(
     words: list[str], recipes: FakeRecipes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert exit_code_of("ingest", *words) == 2
-    assert f"'{words[-1]}' is no file extension" in capsys.readouterr().err
+    assert f"'{words[-1]}' is not a file extension" in capsys.readouterr().err
     assert not recipes.calls
 
 
@@ -106,7 +106,7 @@ def test_words_that_no_file_can_be_called(word: str, recipes: FakeRecipes) -> No
     [
         ("infer --n-clips many", "'many' must be a valid integer"),
         ("infer --n-clips=0", "'0' must be greater than or equal to 1"),
-        ("infer --step foo", "'foo' is neither a number nor 'best' nor 'last'"),
+        ("infer --step foo", "'foo' is not a valid step; give a number, 'best' or 'last'"),
         ("infer --precision half", "'half' is not one of"),
         ("serve --port 99999", "'99999' must be less than or equal to 65535"),
         ("finetune --task vqa --seed -1", "'-1' must be"),

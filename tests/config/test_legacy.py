@@ -111,7 +111,7 @@ def test_the_flags_tell_the_task(args: dict[str, Any], name: str, task: str) -> 
 
 
 def test_what_tells_no_task_is_refused() -> None:
-    with pytest.raises(ConfigError, match="does not tell its task"):
+    with pytest.raises(ConfigError, match="the task cannot be inferred"):
         task_of_legacy({"fps": 1})
 
 
@@ -149,11 +149,11 @@ def test_the_command_writes_what_validate_reads(tmp_path: Path, capsys: pytest.C
     assert load_config(target).num_frames_per_clip == 2
     capsys.readouterr()
     assert call("config", "import", source, "--output", target) == 1
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     call("config", "import", source)
     text = capsys.readouterr().out
     assert text.startswith("# clipbug finetune --task video-qa --config msrvtt_qa.yaml\n")
-    assert "#   dropout = 0.1: dead, read by nobody" in text
+    assert "#   dropout = 0.1: unused, never read" in text
     (tmp_path / "printed.yaml").write_text(text)
     assert load_config(tmp_path / "printed.yaml") == load_config(target)
 
@@ -169,4 +169,4 @@ def test_diff_shows_what_differs(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "task.name": ("multiple_choice", "video_qa"),
     }
     assert call("config", "diff", path, path) == 0
-    assert capsys.readouterr().out == "no difference\n"
+    assert capsys.readouterr().out == "no differences\n"

@@ -124,18 +124,18 @@ def test_the_table_shows_score_baselines_ceiling_and_groups() -> None:
     numbers = {name: [cell.strip() for cell in cells] for name, cells in rows.items()}
     assert numbers["model"] == ["50.0 %", "4"]
     assert numbers["baseline: majority answer"] == ["25.0 %", ""]
-    assert numbers["baseline: question only, no picture"] == ["75.0 %", ""]
-    assert numbers["ceiling: best that can be reached"] == ["50.0 %", ""]
+    assert numbers["baseline: question only, no frames"] == ["75.0 %", ""]
+    assert numbers["ceiling: best reachable score"] == ["50.0 %", ""]
     assert numbers["type: what"] == ["66.7 %", "3"]
     assert numbers["app: game"] == ["50.0 %", "2"]
-    assert numbers["rows without prediction (counted wrong)"] == ["", "1"]
+    assert numbers["rows without a prediction (counted as wrong)"] == ["", "1"]
 
 
 def test_the_table_leaves_out_what_is_not_known_and_shows_names_as_they_are() -> None:
     records = [QuestionRecord("1", "1", "v1", FIRST, {"menu": 1.0}, "[b]what", "[red]app")]
     text = rendered(score_predictions(PREDICTIONS[:1], records, task_name="video_qa"))
     assert "baseline" not in text
-    assert "counted wrong" not in text
+    assert "counted as wrong" not in text
     assert "type: [b]what" in text
     assert "app: [red]app" in text
 

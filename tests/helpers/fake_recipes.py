@@ -88,7 +88,7 @@ class FakeStorage:
     root: Path
 
     @property
-    def visual(self) -> Path:
+    def stores_dir(self) -> Path:
         return self.root / "vis_db"
 
 

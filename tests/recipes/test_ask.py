@@ -125,7 +125,7 @@ def test_a_page_with_frames_and_evidence(folder: Path, capsys: pytest.CaptureFix
     assert found["report"] == "out/page.html"
     page = Path("out/page.html").read_text(encoding="utf-8")
     assert page.count("<article") == 2
-    assert page.count("What the answer rests on") == 2
+    assert page.count("<figcaption>Evidence</figcaption>") == 2
     assert page.count("data:image/jpeg") == 4  # two filmstrips, two pieces of evidence
 
 

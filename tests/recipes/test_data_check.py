@@ -8,7 +8,7 @@ import pytest
 
 from clipbug.checks.dataset.findings import Finding
 from clipbug.recipes import data_check
-from clipbug.recipes.data_check import CheckReport, check_data
+from clipbug.recipes.data_check import CheckResult, check_data
 from tests.helpers.fake_media import FakeMedia, fake_image
 
 VIDEO = {"video_id": "video1", "question": "what is tapped?", "answer": "save", "answer_type": "what"}
@@ -21,12 +21,12 @@ def write(path: Path, *rows: dict[str, Any]) -> Path:
     return path
 
 
-def found(report: CheckReport, check: str) -> Finding:
+def found(report: CheckResult, check: str) -> Finding:
     (finding,) = [finding for finding in report.findings if finding.check == check]
     return finding
 
 
-def checks_of(report: CheckReport) -> list[str]:
+def checks_of(report: CheckResult) -> list[str]:
     return [finding.check for finding in report.findings]
 
 
@@ -122,9 +122,9 @@ def test_leaks_between_parts(tmp_path: Path) -> None:
     assert "1 of 1 val rows" in leak.message
     media = [finding for finding in report.findings if finding.check == "leaked-media"]
     assert [(finding.message, finding.items) for finding in media] == [
-        ("1 visuals of val are in train too", ("video1: 1 val rows",)),
-        ("1 visuals of test are in train too", ("video1: 1 test rows",)),
-        ("1 visuals of test are in val too", ("video1: 1 test rows",)),
+        ("1 media items of val are also in train", ("video1: 1 val rows",)),
+        ("1 media items of test are also in train", ("video1: 1 test rows",)),
+        ("1 media items of test are also in val", ("video1: 1 test rows",)),
     ]
 
 
@@ -165,7 +165,7 @@ def test_answers_out_of_reach(tmp_path: Path) -> None:
     unseen = found(report, "unseen-answer")
     assert unseen.items == ("45",)
     assert "1 of 2 test rows" in unseen.message
-    assert "50.0 % is the best score" in unseen.message
+    assert "the best reachable score is 50.0 %" in unseen.message
     assert found(report, "vocabulary-leak").items == ("45", "field")
     assert found(report, "vocabulary-gap").items == ("save",)
     assert report.scores[0]["ceiling"] == 0.5

@@ -147,9 +147,9 @@ def test_recordings_join_the_issue_that_their_whole_name_says(tmp_path: Path) ->
         UUID: "attached",
     }
     assert report.bad == (
-        "KISS_issue_5_video_1: the issue that its name says is not among the files",
-        "app_issue_7_video_3: it may belong to other/app#7 or owner/app#7",
-        "holiday: its name says no issue, and no issue links to a file of this name",
+        "KISS_issue_5_video_1: the issue in its name is not in the files",
+        "app_issue_7_video_3: ambiguous, may belong to other/app#7 or owner/app#7",
+        "holiday: its name contains no issue, and no issue links to a file of this name",
     )
     assert report.changed == {"issues": 6, "issues_without_video": 1, "issue": 5, "pull_request": 1}
     assert [row["clip_name"] for row in lines(output)] == sorted(row["clip_name"] for row in lines(output))
@@ -175,7 +175,7 @@ def test_files_that_are_no_issues_are_named(tmp_path: Path) -> None:
     videos = write_videos(tmp_path / "videos", "r_issue_1_video_1")
     report = convert_issues([folder], videos=[videos], output=tmp_path / "c.jsonl")
     assert [problem.split(": ")[1] for problem in report.bad] == ["not an issue", "invalid JSON"]
-    with pytest.raises(DataError, match="no issue in"):
+    with pytest.raises(DataError, match="no issues in"):
         convert_issues([videos], videos=[videos], output=tmp_path / "d.jsonl")
 
 

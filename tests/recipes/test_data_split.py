@@ -51,7 +51,7 @@ def test_the_seed_decides_and_rows_keep_their_text(tmp_path: Path) -> None:
 
 def test_nothing_to_split_and_nothing_overwritten(tmp_path: Path) -> None:
     single = write_rows(tmp_path / "one.jsonl", ["video1"])
-    with pytest.raises(DataError, match="1 group"):
+    with pytest.raises(DataError, match="all its media are in one group"):
         split_annotations(single, output=tmp_path / "out")
     several = write_rows(tmp_path / "two.jsonl", ["video1", "video2"])
     split_annotations(several, output=tmp_path / "out")
@@ -84,7 +84,7 @@ def test_groups_name_ids_in_other_forms(tmp_path: Path) -> None:
     groups.write_text(json.dumps([[3, "4.0", "Cafe\u0301"]]))
     assert split_annotations(source, output=tmp_path / "out", groups=groups).groups == 2
     groups.write_text(json.dumps({"app": ["y", "z"]}))
-    with pytest.raises(DataError, match=r"groups\.json name no image or recording of the rows"):
+    with pytest.raises(DataError, match=r"groups\.json contain no media id of the rows"):
         split_annotations(source, output=tmp_path / "out2", groups=groups)
     with pytest.raises(DataError, match=r"no row of .* has a field 'ap'"):
         split_annotations(source, output=tmp_path / "other", group_by=["ap"])

@@ -52,7 +52,7 @@ def test_get(store: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "a.mp4").read_bytes() == (tmp_path / "in" / "a.mp4").read_bytes()
     get_items(store, ["a"], output=tmp_path / "out")  # the same bytes again are no clash
     (tmp_path / "out" / "a.mp4").write_bytes(b"mine")
-    with pytest.raises(DataError, match="exists and is another file"):
+    with pytest.raises(DataError, match="exists with different content"):
         get_items(store, ["a"], output=tmp_path / "out")
     assert (tmp_path / "out" / "a.mp4").read_bytes() == b"mine"
 
@@ -81,7 +81,7 @@ def test_verify_finds_what_changed(store: Path) -> None:
             transaction.put(b"raw", b"x")
     report = verify_stores([store])
     assert report.bad[0][0] == "a"
-    assert "not what was ingested" in report.bad[0][1]
+    assert "differs from what was ingested" in report.bad[0][1]
     assert report.bad[1][0] == "b"
     assert "prepared form (5 of" in report.bad[1][1]
     assert len(report.bad) == 2

@@ -33,7 +33,7 @@ def test_answers_by_frequency_and_spelling(tmp_path: Path) -> None:
         "left_out": 1,
     }
     make_vocabulary(files, output=output, min_count=2)  # the same again is no danger
-    with pytest.raises(DataError, match="holds another vocabulary"):
+    with pytest.raises(DataError, match="contains another vocabulary"):
         make_vocabulary(files, output=output)
 
 
@@ -47,11 +47,11 @@ def test_answers_in_another_form(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["val.jsonl", "vqa_k_test.jsonl"])
 def test_held_out_files_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DataError, match="held out"):
+    with pytest.raises(DataError, match="validation or test data by its name"):
         make_vocabulary([write(tmp_path / name, VIDEO)], output=tmp_path / "x.json")
 
 
 def test_files_without_open_questions_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "train.jsonl", {"caption": "crash", "clip_name": "v"})
-    with pytest.raises(DataError, match="no open questions"):
+    with pytest.raises(DataError, match="without open-ended questions"):
         make_vocabulary([path], output=tmp_path / "x.json")

@@ -117,7 +117,7 @@ def test_what_is_missing_is_named_and_can_be_allowed_by_either_name(
     )
     code, report = call(*words)
     assert code == 1
-    assert "6 that are no task head would start at random" in report["error"]["message"]
+    assert "6 outside the task head would be initialized randomly" in report["error"]["message"]
     assert "visual.grid_encoder.conv.weight" in report["error"]["message"]
     assert "--allow-missing 'visual.grid_encoder.*'" in report["error"]["hint"]
     assert not (tmp_path / "model").exists()
@@ -125,7 +125,7 @@ def test_what_is_missing_is_named_and_can_be_allowed_by_either_name(
     assert code == 0
     code, report = call(*words)
     assert code == 1
-    assert "exists already" in report["error"]["message"]
+    assert "already exists" in report["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_a_run_folder_by_step(tmp_path: Path, call: Call) -> None:
         assert config["data"]["max_text_tokens"] == 40
     code, report = call("weights", "import", tmp_path / "run", "--step", "7", "--output", tmp_path / "no")
     assert code == 1
-    assert "steps there: 100, 250" in report["error"]["hint"]
+    assert "available steps: 100, 250" in report["error"]["hint"]
 
 
 def test_vocabularies_that_do_not_fit(tmp_path: Path, call: Call) -> None:

@@ -23,7 +23,7 @@ from clipbug.synthetic.drawing import DOT_COLORS, DOT_RADIUS, draw_screen
 from clipbug.synthetic.pools import HELDOUT_POOL, TRAIN_POOL, Pool
 from clipbug.synthetic.questions import image_rows, video_rows
 from clipbug.synthetic.recorder import draw_shots
-from clipbug.synthetic.screen import KINDS, PLACES, Screen, place_of
+from clipbug.synthetic.screen import KINDS, POSITIONS, Screen, position_of
 from clipbug.synthetic.script import Truth, perform
 from clipbug.synthetic.session import Session
 from clipbug.synthetic.session_plan import plan_recordings, spread
@@ -182,11 +182,11 @@ def test_dialogs_darken_the_screen_and_differ() -> None:
 def test_button_keyboard_and_rows_are_where_the_state_says() -> None:
     for style in _styles(TRAIN_POOL):
         for kind in KINDS:
-            for place in PLACES:
-                screen = _screen(style, kind=kind, button_place=place, title="X")
+            for place in POSITIONS:
+                screen = _screen(style, kind=kind, button_position=place, title="X")
                 drawing = draw_screen(screen, style)
                 button = drawing.regions["button"]
-                assert place_of(button.center[1]) == place
+                assert position_of(button.center[1]) == place
                 assert (drawing.image[button.top + 2, button.center[0]] == style.theme.accent).all()
                 typing = draw_screen(replace(screen, has_keyboard=True), style)
                 changed = (typing.image != drawing.image).any(axis=(1, 2))
@@ -360,7 +360,7 @@ def test_answers_agree_with_the_script(dataset: SyntheticDataset) -> None:
     for row in _lines(dataset.train.video_qa):
         script = scripts[row["video_id"]]
         actions = script["actions"]
-        taps = [place_of(each["y"]) for each in actions if each["action"] in ("tap", "back")]
+        taps = [position_of(each["y"]) for each in actions if each["action"] in ("tap", "back")]
         expected = {
             "what is the problem in this recording?": script["bug_type"],
             "what color is the touch dot?": script["touch_dot"],

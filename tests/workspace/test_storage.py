@@ -35,9 +35,9 @@ def test_the_name_of_a_file_says_its_part(name: str, split: str | None) -> None:
 
 def test_data_is_found_by_task(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
-    train = write(storage.text / "rico" / "vqa_k_trainval.jsonl", VQA_ROW)
-    test = write(storage.text / "rico" / "vqa_k_test.jsonl", VQA_ROW)
-    video = write(storage.text / "tango" / "train.jsonl", VIDEO_ROW)
+    train = write(storage.annotations_dir / "rico" / "vqa_k_trainval.jsonl", VQA_ROW)
+    test = write(storage.annotations_dir / "rico" / "vqa_k_test.jsonl", VQA_ROW)
+    video = write(storage.annotations_dir / "tango" / "train.jsonl", VIDEO_ROW)
     assert storage.find_data("vqa").train == (train,)
     assert storage.find_data("vqa").test == (test,)
     assert storage.find_data("video_qa").train == (video,)
@@ -45,10 +45,10 @@ def test_data_is_found_by_task(tmp_path: Path) -> None:
 
 def test_data_of_another_format_and_kind_of_file(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
-    table = storage.text / "mine" / "train.csv"
+    table = storage.annotations_dir / "mine" / "train.csv"
     table.parent.mkdir(parents=True)
     table.write_text("image_id,question,answer\n1,what?,yes\n")
-    (storage.text / "mine" / "train_ans2label.json").write_text('{"yes": 0}')
+    (storage.annotations_dir / "mine" / "train_ans2label.json").write_text('{"yes": 0}')
     assert storage.find_data("vqa").train == (table,)
     assert storage.find_data("video_qa", "vqa").train == (table,)
 
@@ -58,10 +58,10 @@ def test_missing_and_ambiguous_data_say_what_there_is_and_what_to_do(tmp_path: P
     with pytest.raises(DataError, match="no annotation files") as nothing:
         storage.find_data("vqa")
     assert "clipbug finetune --task vqa --train" in nothing.value.hint
-    write(storage.text / "tango" / "train.jsonl", VIDEO_ROW)
+    write(storage.annotations_dir / "tango" / "train.jsonl", VIDEO_ROW)
     with pytest.raises(DataError, match=r"tango/train\.jsonl"):
         storage.find_data("vqa")
-    write(storage.text / "other" / "train.jsonl", VIDEO_ROW)
+    write(storage.annotations_dir / "other" / "train.jsonl", VIDEO_ROW)
     with pytest.raises(DataError, match="2 data sets") as several:
         storage.find_data("video_qa")
     assert "other/train.jsonl" in several.value.hint

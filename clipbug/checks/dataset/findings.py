@@ -1,4 +1,4 @@
-"""What a check has to say."""
+"""Findings of a check of annotation files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +13,14 @@ Severity = Literal["error", "warning", "info"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing found.
+    """One finding.
 
     Attributes:
-        severity: error: scores would be wrong or a run would stop; warning: look at it; info: good to know.
-        check: short name of what was looked for.
-        message: one sentence, with the file or files.
-        items: every case, named.
+        severity: "error" if scores would be wrong or a run would stop, "warning" if it should be reviewed,
+            "info" otherwise.
+        check: short name of the check.
+        message: one sentence that names the file or files.
+        items: every case.
     """
 
     severity: Severity
@@ -28,7 +29,7 @@ class Finding:
     items: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As --json prints it."""
+        """Return the object that --json prints."""
         return {
             "severity": self.severity,
             "check": self.check,
@@ -39,33 +40,33 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One file with the part of the data set that it holds.
+class CheckedFile:
+    """An annotation file with its split.
 
     Attributes:
-        split: None where neither its name nor an option says it.
+        split: None if neither its name nor an option determines it.
     """
 
-    file: AnnotationFile
+    annotations: AnnotationFile
     split: Split | None
 
     @property
     def name(self) -> str:
-        """For messages."""
-        return str(self.file.path)
+        """Return the path as text, for messages."""
+        return str(self.annotations.path)
 
     @property
     def records(self) -> Sequence[Record]:
-        """Its usable rows."""
-        return self.file.records
+        """Return the usable rows."""
+        return self.annotations.records
 
 
-def by_family(parts: Sequence[Part]) -> list[list[Part]]:
-    """The parts of each family: questions and captions are compared among themselves only."""
-    families = dict.fromkeys(part.file.family for part in parts)
-    return [[part for part in parts if part.file.family == family] for family in families]
+def by_family(files: Sequence[CheckedFile]) -> list[list[CheckedFile]]:
+    """Group files by family, as only files of the same family are compared."""
+    families = dict.fromkeys(file.annotations.family for file in files)
+    return [[file for file in files if file.annotations.family == family] for family in families]
 
 
-def place(record: Record) -> str:
-    """ "file.jsonl:7", short enough for lists."""
+def source_line(record: Record) -> str:
+    """Return the file name and line of a record, such as "file.jsonl:7"."""
     return record.source.replace("\\", "/").rpartition("/")[2]

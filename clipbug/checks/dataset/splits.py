@@ -1,11 +1,11 @@
-"""What the parts of a data set share that they must not."""
+"""Check for leaks between the splits of a data set."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import combinations
 
-from clipbug.checks.dataset.findings import Finding, Part, by_family, place
-from clipbug.checks.dataset.records import same_row
+from clipbug.checks.dataset.findings import CheckedFile, Finding, by_family, source_line
+from clipbug.checks.dataset.records import content_key
 from clipbug.data.annotations.issue_names import issue_of_name
 from clipbug.data.annotations.media_ids import fold_id
 from clipbug.data.records import CaptionRecord, Record
@@ -15,25 +15,27 @@ from clipbug.workspace.storage import Split
 _SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
-def check_splits(parts: Sequence[Part]) -> Iterator[Finding]:
-    """Findings about pairs of parts, files of one family only."""
-    unnamed = [part.name for part in parts if part.split is None]
-    if unnamed and len(parts) > 1:
-        text = "no word in these names says train, val or test: not compared (name them with --train, --test)"
+def check_splits(files: Sequence[CheckedFile]) -> Iterator[Finding]:
+    """Yield findings about rows and media that several splits share, within each family."""
+    unnamed = [file.name for file in files if file.split is None]
+    if unnamed and len(files) > 1:
+        text = (
+            "these file names contain no split (train, val, test): not compared; use --train, --val, --test"
+        )
         yield Finding("info", "no-split", text, tuple(unnamed))
-    for of_family in by_family(parts):
-        rows = {split: _records(part for part in of_family if part.split == split) for split in _SPLITS}
+    for family_files in by_family(files):
+        rows = {split: _records(file for file in family_files if file.split == split) for split in _SPLITS}
         for earlier, later in combinations(_SPLITS, 2):
             yield from _leaks(earlier, rows[earlier], later, rows[later])
 
 
-def copied_rows(known: Sequence[Record], asked: Sequence[Record]) -> list[tuple[Record, Record]]:
-    """Rows of `asked` that say the same about the same visual as a row of `known`, with that row."""
-    return _shared(known, asked, same_row)
+def copied_rows(earlier: Sequence[Record], later: Sequence[Record]) -> list[tuple[Record, Record]]:
+    """Return the rows of `later` that are copies of a row of `earlier`, each with that row."""
+    return _shared(earlier, later, content_key)
 
 
-def _records(parts: Iterable[Part]) -> list[Record]:
-    return [record for part in parts for record in part.records]
+def _records(files: Iterable[CheckedFile]) -> list[Record]:
+    return [record for file in files for record in file.records]
 
 
 def _leaks(earlier: str, known: Sequence[Record], later: str, asked: Sequence[Record]) -> Iterator[Finding]:
@@ -43,31 +45,31 @@ def _leaks(earlier: str, known: Sequence[Record], later: str, asked: Sequence[Re
         yield Finding("error", "leaked-row", text, _pairs(copies))
     media = Counter(record.media_id for record, _ in _shared(known, asked, lambda row: fold_id(row.media_id)))
     if media:
-        text = f"{len(media)} visuals of {later} are in {earlier} too"
+        text = f"{len(media)} media items of {later} are also in {earlier}"
         items = tuple(f"{media_id}: {count} {later} rows" for media_id, count in media.items())
         yield Finding("warning", "leaked-media", text, items)
-    siblings = _of_others(_shared(known, asked, _caption))
+    siblings = _different_media(_shared(known, asked, _caption))
     if siblings:
         text = f"{len(siblings)} {later} rows have the caption of another recording in {earlier}"
         yield Finding("warning", "leaked-caption", text, _pairs(siblings))
-    issues = _of_others(_shared(known, asked, lambda row: issue_of_name(row.media_id)))
+    issues = _different_media(_shared(known, asked, lambda row: issue_of_name(row.media_id)))
     if issues:
-        text = f"{len(issues)} {later} rows are of an issue of which {earlier} has another recording"
+        text = f"{len(issues)} {later} rows belong to an issue that has another recording in {earlier}"
         yield Finding("warning", "leaked-issue", text, _pairs(issues))
 
 
 def _shared(
-    known: Sequence[Record], asked: Sequence[Record], key: Callable[[Record], Hashable | None]
+    earlier: Sequence[Record], later: Sequence[Record], key: Callable[[Record], Hashable | None]
 ) -> list[tuple[Record, Record]]:
-    """Rows of the later part, each with the first row of the earlier one that has the same key."""
+    """Return the rows of `later` whose key occurs in `earlier`, each with the first such row."""
     first: dict[Hashable, Record] = {}
-    for record in known:
+    for record in earlier:
         first.setdefault(key(record), record)
     first.pop(None, None)
-    return [(record, first[key(record)]) for record in asked if key(record) in first]
+    return [(record, first[key(record)]) for record in later if key(record) in first]
 
 
-def _of_others(pairs: Sequence[tuple[Record, Record]]) -> list[tuple[Record, Record]]:
+def _different_media(pairs: Sequence[tuple[Record, Record]]) -> list[tuple[Record, Record]]:
     return [(record, other) for record, other in pairs if fold_id(record.media_id) != fold_id(other.media_id)]
 
 
@@ -76,4 +78,4 @@ def _caption(record: Record) -> str | None:
 
 
 def _pairs(pairs: Sequence[tuple[Record, Record]]) -> tuple[str, ...]:
-    return tuple(f"{place(record)} = {place(other)}" for record, other in pairs)
+    return tuple(f"{source_line(record)} = {source_line(other)}" for record, other in pairs)

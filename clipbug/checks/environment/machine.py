@@ -13,10 +13,12 @@ from pathlib import Path
 from clipbug.checks.environment.result import Finding, Status, gigabytes
 
 OLDEST_PYTHON = (3, 11)
+# fmt: off
 _PACKAGES = (
-    *("torch", "torchvision", "transformers", "tokenizers", "safetensors", "av", "lmdb"),
-    *("opencv-python-headless", "numpy", "pydantic", "typer", "rich"),
+    "torch", "torchvision", "transformers", "tokenizers", "safetensors", "av", "lmdb",
+    "opencv-python-headless", "numpy", "pydantic", "typer", "rich",
 )
+# fmt: on
 _EXTRAS = (
     ("serve", ("gradio",), "for clipbug serve"),
     ("onnx", ("onnx", "onnxruntime", "onnxscript"), "for clipbug weights export --format onnx"),
@@ -25,17 +27,17 @@ _SHARED_MEMORY = Path("/dev/shm")
 
 
 def check_python() -> Iterator[Finding]:
-    """The interpreter, and that it is no foreign build."""
+    """Check the version of Python and name the platform."""
     found = f"{platform.python_version()}, {platform.system()} {platform.machine()}"
     if sys.version_info < OLDEST_PYTHON:
         oldest = ".".join(map(str, OLDEST_PYTHON))
-        yield Finding("python", "error", found, f"make a virtual environment with Python {oldest} or newer")
+        yield Finding("python", "error", found, f"create a virtual environment with Python {oldest} or newer")
     else:
         yield Finding("python", "ok", found)
 
 
 def check_packages() -> Iterator[Finding]:
-    """Every package that clipbug needs, with its version, against the versions that it asks for."""
+    """Check that every required package is installed."""
     wanted = _wanted_versions()
     missing, versions = [], []
     for name in _PACKAGES:
@@ -51,7 +53,7 @@ def check_packages() -> Iterator[Finding]:
 
 
 def check_extras() -> Iterator[Finding]:
-    """What only some commands need; nothing is wrong where it is missing."""
+    """Report the optional packages, which only some commands need."""
     for extra, packages, purpose in _EXTRAS:
         missing = [name for name in packages if find_spec(name) is None]
         found = f"missing ({purpose})" if missing else f"{', '.join(packages)} installed ({purpose})"
@@ -59,7 +61,7 @@ def check_extras() -> Iterator[Finding]:
 
 
 def check_device() -> Iterator[Finding]:
-    """Where the network runs, proved by a small computation, in which numbers and by which operations."""
+    """Check the device with a small computation, and report its precision and kernels."""
     import torch
 
     from clipbug.models.inference.onednn import can_fuse
@@ -68,7 +70,9 @@ def check_device() -> Iterator[Finding]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     square = torch.ones(64, 64, device=device)
     if float((square @ square).sum()) != 64.0**3:
-        yield Finding("device", "error", f"{device} computes wrongly", "update the driver or the torch build")
+        yield Finding(
+            "device", "error", f"{device} returns wrong results", "update the driver or the torch build"
+        )
     yield _device_found(device.type)
     precision = resolve_precision("auto", device)
     reason = why_not_bf16(device) or f"the {device.type.upper()} computes in it natively"
@@ -92,12 +96,14 @@ def _device_found(kind: str) -> Finding:
     if Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi"):
         build = "for CPUs only" if torch.version.cuda is None else f"for CUDA {torch.version.cuda}"
         fix = "install a torch that fits the driver: https://pytorch.org/get-started/locally"
-        return Finding("device", "warning", f"a GPU driver is there, but torch ({build}) sees no GPU", fix)
-    return Finding("device", "ok", "CPU (no GPU found; training works, larger models take long)")
+        return Finding(
+            "device", "warning", f"a GPU driver is installed, but torch ({build}) finds no GPU", fix
+        )
+    return Finding("device", "ok", "CPU (no GPU found; training larger models is slow)")
 
 
 def check_threads() -> Iterator[Finding]:
-    """Processors that this process may use, against the threads that torch starts."""
+    """Compare the processors available to this process with the number of torch threads."""
     import torch
 
     cores, threads = _num_processors(), torch.get_num_threads()
@@ -111,7 +117,7 @@ def check_threads() -> Iterator[Finding]:
 
 
 def check_memory() -> Iterator[Finding]:
-    """Memory that is free, within the limit of the container, and shared memory for loader processes."""
+    """Check free memory, within the limit of the container, and shared memory for loader processes."""
     from clipbug.runtime.contained import limits_memory
     from clipbug.runtime.memory import available_memory
 
@@ -121,7 +127,7 @@ def check_memory() -> Iterator[Finding]:
         fix = "close other programs, or --set max_frame_size=224 --set train.batch_size=1"
         yield Finding("memory", low, f"{gigabytes(free)} free", "" if low == "ok" else fix)
     if not limits_memory():
-        found = "no limit on the memory of worker processes on this system: a damaged file may use all of it"
+        found = "this system cannot limit the memory of worker processes; a damaged file may use all of it"
         yield Finding("memory of workers", "ok", found)
     if _SHARED_MEMORY.is_dir():
         size = shutil.disk_usage(_SHARED_MEMORY).total
@@ -133,18 +139,18 @@ def check_memory() -> Iterator[Finding]:
 
 
 def check_disk(storage: Path) -> Iterator[Finding]:
-    """Free space where stores and runs go."""
-    place = storage.resolve()
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
+    """Check the free space for stores and runs."""
+    folder = storage.resolve()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
     low: Status = "error" if free < 0.2e9 else "warning" if free < 5e9 else "ok"
-    fix = "free some space, or name another folder with --storage"
-    yield Finding("disk", low, f"{gigabytes(free)} free at {place}", "" if low == "ok" else fix)
+    fix = "free some space, or choose another folder with --storage"
+    yield Finding("disk", low, f"{gigabytes(free)} free at {folder}", "" if low == "ok" else fix)
 
 
 def _wanted_versions() -> dict[str, str]:
-    """Package -> version range as clipbug states it; empty in a checkout that is not installed."""
+    """Return package -> required version range; empty if clipbug is not installed."""
     try:
         lines = requires("clipbug") or []
     except PackageNotFoundError:
@@ -154,7 +160,7 @@ def _wanted_versions() -> dict[str, str]:
 
 
 def _num_processors() -> int:
-    """Processors that this process may use, which on a shared machine are fewer than there are."""
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

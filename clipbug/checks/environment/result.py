@@ -1,4 +1,4 @@
-"""What `clipbug doctor` finds: one finding per thing that was looked at."""
+"""Findings of `clipbug doctor`."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -9,13 +9,13 @@ Status = Literal["ok", "warning", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        check: what was looked at.
-        status: "error" where clipbug cannot be used, "warning" where it can but something will hurt.
-        found: what there is.
-        fix: what to do; empty where nothing is wrong.
+        check: what was checked.
+        status: "error" if clipbug cannot run, "warning" if it can run with a limitation.
+        found: what was found.
+        fix: how to fix it; empty if there is nothing to fix.
     """
 
     check: str
@@ -24,7 +24,7 @@ class Finding:
     fix: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """As `doctor --json` prints it."""
+        """Return the object that `doctor --json` prints."""
         return asdict(self)
 
 
@@ -32,17 +32,17 @@ Check = Callable[[], Iterator[Finding]]
 
 
 def run_check(check: Check) -> list[Finding]:
-    """All findings of a check; one that breaks is a finding too, because a broken install raises anything."""
+    """Return the findings of a check; an exception of any kind, as of a broken install, is a finding too."""
     findings: list[Finding] = []
     try:
         findings.extend(check())
     except Exception as error:
         name = getattr(check, "__name__", "check").strip("_").replace("_", " ")
         found = f"{type(error).__name__}: {error}"
-        findings.append(Finding(name, "error", found, "install again: pip install --force-reinstall clipbug"))
+        findings.append(Finding(name, "error", found, "reinstall: pip install --force-reinstall clipbug"))
     return findings
 
 
 def gigabytes(count: float) -> str:
-    """A size for people."""
+    """Return a size in GB as text."""
     return f"{count / 1e9:.1f} GB"

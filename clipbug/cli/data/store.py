@@ -1,4 +1,4 @@
-"""`clipbug data ls`, `get`, `rm` and `verify`: what a store holds."""
+"""`clipbug data ls`, `get`, `rm` and `verify`: manage the contents of a store."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,16 +9,19 @@ from clipbug.cli import options
 from clipbug.cli.reporting import Outcome, start_logging
 from clipbug.cli.views.generic import report_view
 
-_Store = Annotated[Path, typer.Argument(metavar="STORE", help="Made by `clipbug ingest`, or an LMDB file.")]
-_Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="File names without extension.")]
+_Store = Annotated[
+    Path, typer.Argument(metavar="STORE", help="Store made by `clipbug ingest`, or an LMDB file.")
+]
+_Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Media ids: file names without extension.")]
 
 
 def list_store(
     store: _Store,
     match: Annotated[
-        str | None, typer.Option("--match", metavar="PATTERN", help="Only ids such as: 'login_*'.")
+        str | None,
+        typer.Option("--match", metavar="PATTERN", help="Only ids that match, such as: 'login_*'."),
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="At most so many.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="List at most N.")] = None,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -27,8 +30,8 @@ def list_store(
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.recipes.data_store import list_items
 
-    report = list_items(store, match=match, limit=limit).to_json()
-    return Outcome(report, report_view("store", report))
+    result = list_items(store, match=match, limit=limit).to_json()
+    return Outcome(result, report_view("store", result))
 
 
 def get(
@@ -41,12 +44,12 @@ def get(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Write original files of a store into a folder."""
+    """Extract the original files of a store into a folder."""
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.recipes.data_store import get_items
 
-    report = get_items(store, media_ids, output=output).to_json()
-    return Outcome(report, report_view("get", report))
+    result = get_items(store, media_ids, output=output).to_json()
+    return Outcome(result, report_view("get", result))
 
 
 def remove(
@@ -57,13 +60,13 @@ def remove(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Take items out of a store for good. Its file is written anew, which needs disk space for the rest."""
+    """Delete items from a store. Its file is rewritten, which needs disk space for the remaining items."""
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.recipes.data_store import remove_items
 
     wait_seconds = options.DEFAULT_WAIT_SECONDS if wait is None else wait
-    report = remove_items(store, media_ids, wait_seconds=wait_seconds).to_json()
-    return Outcome(report, report_view("rm", report))
+    result = remove_items(store, media_ids, wait_seconds=wait_seconds).to_json()
+    return Outcome(result, report_view("rm", result))
 
 
 def verify(
@@ -74,10 +77,10 @@ def verify(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Outcome:
-    """Hash everything in stores again; ends with exit code 3 if something is not what was ingested."""
+    """Recompute all hashes of stores; exits with code 3 if an item differs from what was ingested."""
     start_logging(quiet=quiet, verbose=verbose)
     from clipbug.recipes.data_store import verify_stores
 
-    report = verify_stores(stores)
-    payload = report.to_json()
-    return Outcome(payload, report_view("verify", payload), exit_code=3 if report.bad else 0)
+    result = verify_stores(stores)
+    payload = result.to_json()
+    return Outcome(payload, report_view("verify", payload), exit_code=3 if result.bad else 0)

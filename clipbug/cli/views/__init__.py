@@ -1,1 +1,1 @@
-"""The tables that commands print in a terminal."""
+"""Tables that commands print in a terminal."""

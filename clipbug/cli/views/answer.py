@@ -1,4 +1,4 @@
-"""One answer for the terminal: the answer, its rivals, the frames, and what each clip says."""
+"""Render one answer in the terminal: the answer, its alternatives, the frames and the answer of each clip."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,19 +12,23 @@ from rich.text import Text
 from clipbug.cli.views.terminal_images import TerminalPicture, picture_protocol
 
 Frames = NDArray[np.uint8]
-"""(N, T, H, W, 3) RGB, of each clip."""
+"""(N, T, H, W, 3) RGB, the frames of each clip."""
 
 _BAR_WIDTH = 18
 _GAP_PIXELS = 4
 
 
 def answer_view(answer: Mapping[str, Any], frames: Frames, console: Console) -> RenderableType:
-    """What people read of one answer.
+    """Return the terminal view of one answer.
 
     Args:
         answer: an object of `ask --json`.
-        frames: what the model saw.
-        console: where it is going to be printed.
+        frames: the frames that the model saw.
+        console: the console that will print the view.
+
+    Returns:
+        The answer with its probability, the best alternatives, the frames if the terminal can show them, and
+        a table of the clips if there are several.
     """
     head = Text.assemble(
         (f"{_printable(answer['file'])}\n", "dim"),
@@ -32,7 +36,7 @@ def answer_view(answer: Mapping[str, Any], frames: Frames, console: Console) -> 
         (_printable(answer["answer"]), "bold green"),
         f"  {_percent(answer['probability'])}",
     )
-    parts: list[RenderableType] = [head, _rivals(answer["top"])]
+    parts: list[RenderableType] = [head, _alternatives(answer["top"])]
     protocol = picture_protocol(console)
     if protocol != "none":
         parts.append(TerminalPicture(_contact_sheet(frames), protocol))
@@ -41,7 +45,7 @@ def answer_view(answer: Mapping[str, Any], frames: Frames, console: Console) -> 
     return Group(*parts, Text())
 
 
-def _rivals(top: Sequence[Sequence[Any]]) -> Table:
+def _alternatives(top: Sequence[Sequence[Any]]) -> Table:
     table = Table.grid(padding=(0, 1))
     for name, probability in top:
         filled = round(_BAR_WIDTH * probability)
@@ -51,9 +55,9 @@ def _rivals(top: Sequence[Sequence[Any]]) -> Table:
 
 
 def _clips(clips: Sequence[Mapping[str, Any]], answer: str) -> Table:
-    """A row per clip; those that carry the answer stand out."""
+    """Return a table with a row per clip; clips that agree with the answer are bold."""
     table = Table(show_edge=False, box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("clip", "from", "to", "says", ""):
+    for name in ("clip", "from", "to", "answer", ""):
         table.add_column(name, justify="right" if name in ("clip", "from", "to", "") else "left")
     for number, clip in enumerate(clips, start=1):
         table.add_row(
@@ -68,14 +72,14 @@ def _clips(clips: Sequence[Mapping[str, Any]], answer: str) -> Table:
 
 
 def _contact_sheet(frames: Frames) -> NDArray[np.uint8]:
-    """The first frame of each clip, side by side."""
+    """Return the first frame of each clip, side by side."""
     gap = np.zeros((frames.shape[2], max(1, frames.shape[3] // 40 * _GAP_PIXELS), 3), np.uint8)
     parts = [part for clip in frames for part in (clip[0], gap)]
     return np.concatenate(parts[:-1], axis=1)
 
 
 def _printable(text: str) -> str:
-    """Without escape codes and the like: names and answers may come from anybody."""
+    """Return the text without escape codes and other control characters, as it may be untrusted."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 

@@ -1,4 +1,4 @@
-"""Baselines as a table for the terminal, in the manner of an evaluation's."""
+"""Render baseline scores as a table in the terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,20 +15,23 @@ _NAMES = {
     "bm25": "words only (BM25)",
 }
 _LIMITS = (
-    ("ceiling", "ceiling: right whenever training has the answer"),
-    ("oracle", "ceiling: best label of every row"),
+    ("ceiling", "ceiling: right if the answer occurs in training"),
+    ("oracle", "oracle: best label of every row"),
 )
 
 
 def baseline_table(report: Mapping[str, Any]) -> RenderableType:
-    """A column per baseline: score, interval, by type and by app; below them what can be reached.
+    """Return a table with a column per baseline: score, interval, groups, and the best reachable scores.
 
     Args:
-        report: what the recipe `baseline` returns.
+        report: the object that `baseline --json` prints.
+
+    Returns:
+        The table, the retrieval scores in both directions if there are any, and the notes.
     """
     metric = report["metric"].replace("_", " ")
     names = list(report["baselines"])
-    table = Table(title=f"{report['task']}: {metric} without pictures", title_justify="left")
+    table = Table(title=f"{report['task']}: {metric} without frames", title_justify="left")
     for title in ("", *(_NAMES[name] for name in names), "rows"):
         table.add_column(title, justify="right" if title else "left")
     details = [report.get("details", {}).get(name, {}) for name in names]
@@ -44,12 +47,12 @@ def baseline_table(report: Mapping[str, Any]) -> RenderableType:
             table.add_row(explanation, _percent(report[key]), *[""] * len(names))
     if report.get("oov_share"):
         cells = (_percent(report["oov_share"]), *[""] * len(names))
-        table.add_row("  rows whose answers training lacks", *cells)
+        table.add_row("  rows with no answer in training", *cells)
     return Group(table, *_directions(report), *map(escape, report.get("notes", ())))
 
 
 def _add_groups(table: Table, heading: str, by_baseline: Sequence[Mapping[str, Any]]) -> None:
-    """A row per group that occurs; a baseline without groups leaves its cell empty."""
+    """Add a row per group; the cell of a baseline without that group is empty."""
     table.add_section()
     for group in dict.fromkeys(group for scores in by_baseline for group in scores):
         cells = [_percent(scores[group]["score"]) if group in scores else "" for scores in by_baseline]

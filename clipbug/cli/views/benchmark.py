@@ -1,4 +1,4 @@
-"""The benchmark of inference for people: a table for the terminal, or a line for each way."""
+"""Render the inference benchmark: a table in the terminal, or one line per variant."""
 
 from collections.abc import Mapping
 from itertools import groupby
@@ -8,18 +8,23 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+# fmt: off
 _HEADINGS = (
-    *("recordings", "way", "seconds per recording", "times faster", "frames encoded", "pairs encoded"),
-    *("times the floor", "peak memory", "logits differ by", "same answers"),
+    "recordings", "way", "seconds per recording", "speedup", "frames encoded", "pairs encoded",
+    "times the floor", "peak memory", "logits differ by", "same answers",
 )
-_WORDY = ("recordings", "way", "frames encoded")  # what may be broken into lines; numbers never are
+# fmt: on
+_WRAPPED = ("recordings", "way", "frames encoded")  # numbers are never wrapped
 
 
 def inference_table(report: Mapping[str, Any]) -> Table:
-    """The numbers that matter, in 100 columns; --json holds the rest.
+    """Return the main numbers as a table of 100 columns; --json has the rest.
 
     Args:
-        report: the object of `InferenceBenchmark.to_json`.
+        report: the object that `benchmark infer --json` prints.
+
+    Returns:
+        The table, with the machine and the setting in its caption.
     """
     table = Table(
         title="benchmark infer",
@@ -31,7 +36,7 @@ def inference_table(report: Mapping[str, Any]) -> Table:
     for heading in _HEADINGS:
         is_left = heading in ("recordings", "way")
         lines = heading.replace(" ", "\n")
-        table.add_column(lines, justify="left" if is_left else "right", no_wrap=heading not in _WORDY)
+        table.add_column(lines, justify="left" if is_left else "right", no_wrap=heading not in _WRAPPED)
     for recordings, rows in groupby(report["rows"], key=lambda row: row["recordings"]):
         for number, row in enumerate(rows):
             table.add_row(*map(Text, ("" if number else recordings, *_cells(row)[1:])))
@@ -42,10 +47,13 @@ def inference_table(report: Mapping[str, Any]) -> Table:
 
 
 def inference_lines(report: Mapping[str, Any]) -> str:
-    """The same numbers, one line for each way, for a file or another program.
+    """Return the same numbers as text with one line per variant, for a file or another program.
 
     Args:
-        report: the object of `InferenceBenchmark.to_json`.
+        report: the object that `benchmark infer --json` prints.
+
+    Returns:
+        The lines, followed by the machine and the setting.
     """
     return "\n".join([*map(_line, report["rows"]), *_facts(report)])
 
@@ -80,7 +88,9 @@ def _facts(report: Mapping[str, Any]) -> list[str]:
     ]
     if report["memory"] is not None:
         early, late = (1e-9 * report["memory"][key] for key in ("early_bytes", "late_bytes"))
-        facts.append(f"memory {early:.2f} GB after a tenth of many recordings, {late:.2f} GB after all")
+        facts.append(
+            f"memory: {early:.2f} GB after a tenth of the recordings, {late:.2f} GB after all of them"
+        )
     return facts
 
 

@@ -1,4 +1,4 @@
-"""A check of annotation files as tables for the terminal."""
+"""Render a check of annotation files as tables in the terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,10 +14,13 @@ _SHARES = ("ceiling", "oracle", "oov_share", "random", "majority", "question_onl
 
 
 def check_table(report: Mapping[str, Any]) -> RenderableType:
-    """Findings, worst first, with the first cases of each; before them what the files hold.
+    """Return a summary of the files and the findings, worst first, with the first cases of each.
 
     Args:
-        report: what the recipe `check_data` returns.
+        report: the object that `data check --json` prints.
+
+    Returns:
+        The tables and a line with the number of errors and warnings.
     """
     tables: list[RenderableType] = [_files(report["files"])]
     if report["scores"]:
@@ -40,7 +43,7 @@ def _files(files: Sequence[Mapping[str, Any]]) -> Table:
 
 def _scores(scores: Sequence[Mapping[str, Any]]) -> Table:
     names = list(dict.fromkeys(name for score in scores for name in score))
-    table = _new("what can be scored", [name.replace("_", " ") for name in names])
+    table = _new("reachable scores", [name.replace("_", " ") for name in names])
     for score in scores:
         table.add_row(*(_cell(name, score.get(name)) for name in names))
     return table
@@ -53,7 +56,7 @@ def _cell(name: str, value: Any) -> str:
 
 
 def _findings(findings: Sequence[Mapping[str, Any]]) -> Table:
-    table = _new("findings", ("severity", "check", "what"))
+    table = _new("findings", ("severity", "check", "finding"))
     for finding in findings:
         severity = Text(finding["severity"], style=_STYLES[finding["severity"]])
         shown = [item[:_LONGEST_ITEM] for item in finding["items"][:_NUM_SHOWN]]

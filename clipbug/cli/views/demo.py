@@ -1,4 +1,4 @@
-"""What the demo prints: scores beside guessing, where things are, what to try next."""
+"""Render the result of the demo: scores next to baselines, paths, and commands to try next."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,8 +10,8 @@ from rich.text import Text
 
 
 def demo_view(report: Mapping[str, Any]) -> RenderableType:
-    """The scores table, the places and the next commands of a demo report."""
-    table = Table(title="held-out recordings and screens", title_justify="left", title_style="bold")
+    """Return the scores, the paths and the next commands of a demo."""
+    table = Table(title="held-out recordings and screenshots", title_justify="left", title_style="bold")
     columns = ("task", "score", "95 % interval", "majority answer", "question only", "ceiling", "questions")
     for column in columns:
         table.add_column(column, justify="left" if column == "task" else "right")
@@ -25,14 +25,14 @@ def demo_view(report: Mapping[str, Any]) -> RenderableType:
             *map(_percent, shares),
             str(result["questions"]),
         )
-    places = "\n".join(f"  {result['task']}: {result['run']}" for result in report["results"])
+    runs = "\n".join(f"  {result['task']}: {result['run']}" for result in report["results"])
     commands = "\n".join(f"  {command}" for command in report["next_commands"])
     return Group(
         table,
-        Text(f"\n{report['recordings']} recordings, {report['screens']} screens: {report['storage']}"),
-        Text(f"runs:\n{places}"),
-        Text(f"next:\n{commands}"),
-        Text(f"\n{report['seconds']:.0f} s in all"),
+        Text(f"\n{report['recordings']} recordings, {report['screens']} screenshots: {report['storage']}"),
+        Text(f"runs:\n{runs}"),
+        Text(f"try next:\n{commands}"),
+        Text(f"\ntotal time: {report['seconds']:.0f} s"),
     )
 
 

@@ -1,4 +1,4 @@
-"""What `clipbug doctor` found, as a table for the terminal."""
+"""Render the findings of `clipbug doctor` as a table in the terminal."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,10 +11,13 @@ _MARKS = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "error": ("er
 
 
 def health_table(report: Mapping[str, Any]) -> RenderableType:
-    """A row per finding, with its fix below; last, whether clipbug can be used.
+    """Return a table with a row per finding and its fix, and the verdict.
 
     Args:
         report: the object that `doctor --json` prints.
+
+    Returns:
+        The table and a line that says whether clipbug can run here.
     """
     table = Table(title=f"clipbug {report['version']}", title_justify="left", title_style="bold")
     for name in ("check", "", "found"):
@@ -27,5 +30,5 @@ def health_table(report: Mapping[str, Any]) -> RenderableType:
         table.add_row(Text(finding["check"]), Text(word, style=style), found)
     errors = sum(finding["status"] == "error" for finding in report["findings"])
     warnings = sum(finding["status"] == "warning" for finding in report["findings"])
-    verdict = "clipbug can be used here" if report["usable"] else f"clipbug cannot be used, errors: {errors}"
+    verdict = "clipbug can run here" if report["usable"] else f"clipbug cannot run here, errors: {errors}"
     return Group(table, Text(f"{verdict}{f', warnings: {warnings}' if warnings else ''}", style="bold"))

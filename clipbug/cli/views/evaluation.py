@@ -1,4 +1,4 @@
-"""The table that fits an evaluation."""
+"""Render an evaluation as the table that matches its task."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +10,6 @@ from clipbug.cli.views.scores import score_table
 
 
 def evaluation_table(evaluation: Mapping[str, Any]) -> Table:
-    """Of rankings or of answers."""
+    """Return the table of rankings or of answers, depending on the task."""
     is_search = evaluation["task"] in ("retrieval", "duplicates")
     return search_table(evaluation) if is_search else score_table(evaluation)

@@ -1,4 +1,4 @@
-"""What people read of a report: tables made from the object that --json prints."""
+"""Render the object that --json prints as tables."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def report_view(title: str, payload: Mapping[str, Any]) -> RenderableType:
-    """A table for each group or list of objects in the report, and last one of its single values."""
+    """Return a table for each mapping or list of objects in a payload, and one for its single values."""
     facts = {key: value for key, value in payload.items() if not _is_table(value)}
     groups = {key: value for key, value in payload.items() if _is_table(value) and value}
     tables = [_group_table(_label(key), value) for key, value in groups.items()]
@@ -38,7 +38,7 @@ def _facts_table(title: str, facts: Mapping[str, Any]) -> Table:
 
 
 def _group_table(title: str, group: Mapping[str, Any] | Sequence[Any]) -> Table:
-    """Rows of objects get a column per key; a mapping of plain values gets two columns."""
+    """Return a table with a column per key, or with two columns for a mapping of plain values."""
     if isinstance(group, Mapping) and not any(isinstance(value, Mapping) for value in group.values()):
         return _facts_table(title, group)
     rows = _named_rows(group) if isinstance(group, Mapping) else list(group)
@@ -66,7 +66,7 @@ def _label(key: str) -> str:
 
 
 def cell(key: str, value: Any) -> str:
-    """One value for people; the key's last word says its unit."""
+    """Return a value as text; the last word of its key determines the unit."""
     if value is None:
         return "-"
     if _is_list(value):

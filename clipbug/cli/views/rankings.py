@@ -1,4 +1,4 @@
-"""An evaluation of rankings as a table for the terminal."""
+"""Render an evaluation of rankings as a table in the terminal."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -20,10 +20,13 @@ _COLUMNS = (
 
 
 def search_table(evaluation: Mapping[str, Any]) -> Table:
-    """Scores of all queries and by app; of retrieval in both directions, of duplicates in both settings.
+    """Return a table of scores over all queries and by app, for each direction or setting.
 
     Args:
-        evaluation: what `score_retrieval` or `score_duplicates` returns.
+        evaluation: the result of `score_retrieval` or `score_duplicates`.
+
+    Returns:
+        The table; retrieval has two directions, duplicate detection several settings.
     """
     low, high = evaluation["interval"]
     table = Table(
@@ -43,19 +46,19 @@ def search_table(evaluation: Mapping[str, Any]) -> Table:
 
 def _rows(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if evaluation["task"] == "retrieval":
-        parts = {"text to video": evaluation["text2video"], "video to text": evaluation["video2text"]}
+        sections = {"text to video": evaluation["text2video"], "video to text": evaluation["video2text"]}
     else:
-        parts = {
+        sections = {
             f"{setting.replace('_', ' ')}, {name}": scores
             for setting, by_name in evaluation["settings"].items()
             for name, scores in by_name.items()
         }
-    for name, scores in parts.items():
+    for name, scores in sections.items():
         if scores is None:
-            yield f"{name}: not all pairs are scored", {}
+            yield f"{name}: not all pairs have a score", {}
             continue
         yield name, scores
-    main = next(iter(parts.values()))
+    main = next(iter(sections.values()))
     if main and main["macro"]:
         yield "  mean over apps", main["macro"]
         yield from ((f"  app: {app}", own) for app, own in main["by_app"].items())

@@ -1,4 +1,4 @@
-"""An evaluation as a table for the terminal."""
+"""Render an evaluation of answers as a table in the terminal."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,22 +7,25 @@ from rich.markup import escape
 from rich.table import Table
 
 _COUNTED = (
-    ("missing", "rows without prediction (counted wrong)"),
-    ("unmatched", "predictions without row (left out)"),
-    ("unlabelled", "rows without answer (not scored)"),
+    ("missing", "rows without a prediction (counted as wrong)"),
+    ("unmatched", "predictions without a row (ignored)"),
+    ("unlabelled", "rows without an answer (not scored)"),
 )
 _BASELINES = {
     "random": "random option",
     "majority": "majority answer",
-    "question_only": "question only, no picture",
+    "question_only": "question only, no frames",
 }
 
 
 def score_table(evaluation: Mapping[str, Any]) -> Table:
-    """Score with interval, baselines and ceiling, then by type and by app.
+    """Return a table of the score with its interval, baselines and ceiling, then by type and by app.
 
     Args:
-        evaluation: what `score_predictions` returns.
+        evaluation: the result of `score_predictions`.
+
+    Returns:
+        The table, ending with the rows and predictions that were not scored as usual.
     """
     metric = evaluation["metric"].replace("_", " ")
     table = Table(title=f"{evaluation['task']}: {metric}", title_justify="left")
@@ -51,9 +54,9 @@ def _overall(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield f"baseline: {_BASELINES.get(key, key)}", _percent(score), ""
     if evaluation.get("mse") is not None:
         yield "mean squared error (lower is better)", f"{evaluation['mse']:.2f}", ""
-    yield "ceiling: best that can be reached", _percent(evaluation["ceiling"]), ""
+    yield "ceiling: best reachable score", _percent(evaluation["ceiling"]), ""
     if evaluation["oov_share"]:
-        yield "  rows whose answers the vocabulary lacks", _percent(evaluation["oov_share"]), ""
+        yield "  rows with no answer in the vocabulary", _percent(evaluation["oov_share"]), ""
 
 
 def _percent(share: float) -> str:

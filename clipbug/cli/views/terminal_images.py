@@ -1,4 +1,4 @@
-"""Pictures in a terminal: as pixels where it shows them, else as half blocks in colour, else not at all."""
+"""Show images in a terminal: as pixels where supported, else as coloured half blocks, else not at all."""
 
 import base64
 import os
@@ -13,17 +13,17 @@ from rich.segment import ControlType, Segment
 from rich.style import Style
 
 Protocol = Literal["kitty", "iterm", "blocks", "none"]
-_ROWS = 12  # of text that a picture takes
+_ROWS = 12  # height of an image in lines of text
 _PIXELS_PER_ROW = 24
 _KITTY_CHUNK = 4096
 
 
 def picture_protocol(console: Console, environment: Mapping[str, str] = os.environ) -> Protocol:
-    """How this terminal shows pictures; "none" without a terminal, with NO_COLOR, without colours."""
+    """Return how the console can show images; "none" without a terminal or colours, or with NO_COLOR."""
     if not console.is_terminal or console.no_color or environment.get("NO_COLOR"):
         return "none"
     program, term = environment.get("TERM_PROGRAM", ""), environment.get("TERM", "")
-    if "TMUX" not in environment and not term.startswith("screen"):  # these swallow pictures
+    if "TMUX" not in environment and not term.startswith("screen"):  # they drop images
         if "kitty" in term or "KITTY_WINDOW_ID" in environment or program == "ghostty":
             return "kitty"
         if program in ("iTerm.app", "WezTerm"):
@@ -32,11 +32,11 @@ def picture_protocol(console: Console, environment: Mapping[str, str] = os.envir
 
 
 class TerminalPicture:
-    """A picture that rich can print.
+    """An image that rich can print.
 
     Args:
         picture: (H, W, 3) RGB.
-        protocol: of `picture_protocol`.
+        protocol: the result of `picture_protocol`.
     """
 
     def __init__(self, picture: NDArray[np.uint8], protocol: Protocol) -> None:
@@ -44,7 +44,7 @@ class TerminalPicture:
         self.protocol = protocol
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Segments: escape codes as control segments, which rich passes on untouched."""
+        """Yield the image as segments; escape codes are control segments, which rich does not alter."""
         if self.protocol == "blocks":
             yield from _half_blocks(self.picture, options.max_width)
         elif self.protocol != "none":
@@ -56,7 +56,7 @@ class TerminalPicture:
 
 
 def _fit(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """The whole picture within a box, its aspect kept."""
+    """Return the image scaled to fit into a box, with its aspect ratio kept."""
     import cv2
 
     scale = min(width / picture.shape[1], height / picture.shape[0])
@@ -72,7 +72,7 @@ def _png(picture: NDArray[np.uint8]) -> bytes:
 
 
 def _half_blocks(picture: NDArray[np.uint8], width: int) -> Iterator[Segment]:
-    """Two pixels per character: the upper one is the letter's colour, the lower one its background."""
+    """Yield two pixels per character: the upper one as foreground colour, the lower one as background."""
     small = _fit(picture, width, 2 * _ROWS)
     if len(small) % 2:
         small = np.concatenate([small, small[-1:]])

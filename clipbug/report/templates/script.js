@@ -1,5 +1,5 @@
 "use strict";
-// Filters only: without a script the page shows every question.
+// Only for the filters: without scripts the page shows every question.
 (function () {
   const byId = (id) => document.getElementById(id);
   const cards = Array.from(document.querySelectorAll(".q"));

@@ -30,7 +30,7 @@ PREPARED = InferenceRow(
 )
 ORIGINAL = replace(
     PREPARED,
-    way="original (extrapolated)",
+    way="ClipBERT (extrapolated)",
     precision="fp32",
     seconds_per_recording=98.8,
     speedup=1.0,
@@ -72,7 +72,7 @@ def test_the_table_fits_100_columns_with_every_number_whole() -> None:
 def test_lines_say_the_same_without_a_terminal() -> None:
     lines = inference_lines(REPORT).splitlines()
     assert len(lines) == 4 + 3
-    assert lines[2].startswith("still, prepared, bf16: seconds per recording 2.51; times faster 38.9;")
+    assert lines[2].startswith("still, prepared, bf16: seconds per recording 2.51; speedup 38.9;")
     assert all(number in lines[2] for number in NUMBERS)
     assert "logits differ by -" in lines[3]
-    assert lines[-1] == "memory 0.81 GB after a tenth of many recordings, 0.82 GB after all"
+    assert lines[-1] == "memory: 0.81 GB after a tenth of the recordings, 0.82 GB after all of them"

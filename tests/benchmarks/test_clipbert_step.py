@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 import torch
 
-from clipbug.benchmarks.original_step import OriginalAdamW, OriginalStep, Switches
+from clipbug.benchmarks.clipbert_step import ClipBertAdamW, ClipBertStep, Switches
 from clipbug.config import RunConfig
 from clipbug.config.model import ClipBertResNetConfig
 from clipbug.data.loading.batch import Batch
@@ -60,7 +60,7 @@ def test_gradients_are_those_of_our_step(tiny_config: RunConfig, batch: Batch, s
     loss.backward()
     own = _gradients(model)
     other = _model(tiny_config, batch)
-    original = OriginalStep(other, switches, unused_values=64).gradient(batch)
+    original = ClipBertStep(other, switches, num_unused=64).gradient(batch)
     # float32 in another order: one clip at a time, padded texts, another layout
     assert float(original) == pytest.approx(float(loss.detach()), rel=1e-5)
     found = _gradients(other)
@@ -72,7 +72,7 @@ def test_gradients_are_those_of_our_step(tiny_config: RunConfig, batch: Batch, s
 def test_adamw_of_the_original_is_torchs_but_for_the_order_of_decay() -> None:
     weights = [torch.nn.Parameter(torch.linspace(-1, 1, 6)) for _ in range(2)]
     options = {"lr": 0.01, "betas": (0.9, 0.98), "eps": 1e-6, "weight_decay": 0.0}
-    optimizers = [OriginalAdamW([weights[0]], dict(options)), torch.optim.AdamW([weights[1]], **options)]
+    optimizers = [ClipBertAdamW([weights[0]], dict(options)), torch.optim.AdamW([weights[1]], **options)]
     for step in range(3):
         for weight, optimizer in zip(weights, optimizers, strict=True):
             weight.grad = torch.arange(6.0) - step
@@ -81,7 +81,7 @@ def test_adamw_of_the_original_is_torchs_but_for_the_order_of_decay() -> None:
 
 
 def test_unused_heads_are_updated_too(tiny_config: RunConfig, batch: Batch) -> None:
-    step = OriginalStep(_model(tiny_config, batch), Switches(), unused_values=64)
+    step = ClipBertStep(_model(tiny_config, batch), Switches(), num_unused=64)
     unused = [value for value in step._parameters if value.numel() == 4 and value.ndim == 1]
     step.run(batch)
     assert len(unused) >= 16

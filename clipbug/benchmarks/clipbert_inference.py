@@ -1,9 +1,9 @@
-"""How the original computes answers, in our own words, for benchmarks only.
+"""Compute answers as ClipBERT does; a reimplementation for benchmarks only.
 
-Each question of a recording brings its own copy of the frames; clips go through one at a time; frames are
-float32, zero-padded to squares, in rows of planes (NCHW) with batch norms of their own; texts are padded to
-100 tokens; attention is made of single operations, as in the transformers version that it pins.
-It validates without gradients, and so does this.
+Each question of a recording has its own copy of the frames; clips pass through the model one at a time;
+frames are float32, zero-padded to squares, in NCHW layout with unfused batch norms; texts are padded to 100
+tokens; attention is unfused, as in the transformers version that ClipBERT pins. There are no gradients, as in
+its validation.
 """
 
 from collections.abc import Sequence
@@ -18,20 +18,20 @@ from clipbug.models.clipbert import ClipBert
 
 MAX_TEXT_TOKENS = 100
 MASKED = -10000.0
-"""Added to the attention of padding."""
+"""Added to the attention scores of padding."""
 
 
-class OriginalInference:
-    """The original's way through a model of ours.
+class ClipBertInference:
+    """ClipBERT's inference on a clipbug model.
 
     Args:
-        model: with a ResNet backbone, on a CPU; changed in place.
+        model: a model with a ResNet backbone, on the CPU; modified in place.
         max_frame_size: side of the square canvas.
     """
 
     def __init__(self, model: ClipBert, *, max_frame_size: int) -> None:
-        # `contiguous()` would leave a 1x1 weight the strides of channels last, and one such weight is enough
-        # to turn the whole network over to that layout.
+        # `contiguous()` would keep the channels-last strides of a 1x1 weight, and one such weight is enough
+        # to switch the whole network to that layout.
         self._model = model.eval().float().to(memory_format=torch.contiguous_format)
         self._size = max_frame_size
         _separate_norms(model.visual.backbone)
@@ -39,11 +39,15 @@ class OriginalInference:
 
     @torch.no_grad()
     def clip_logits(self, frames: Tensor, input_ids: Sequence[Sequence[int]], pad_token_id: int) -> Tensor:
-        """Scores of every question with one clip.
+        """Return the logits of every question with one clip.
 
-        Shape:
-            frames: (Q, T, 3, h, w) float32, RGB in [0, 255]: each question's own copy.
-            returns: (Q, K).
+        Args:
+            frames: (Q, T, 3, h, w) float32, RGB in [0, 255]; one copy per question.
+            input_ids: token ids of the questions.
+            pad_token_id: id of the padding token.
+
+        Returns:
+            (Q, K) logits.
         """
         square = F.pad(frames, (0, self._size - frames.shape[-1], 0, self._size - frames.shape[-2]))
         grid = self._grid(square.flatten(0, 1))
@@ -63,7 +67,7 @@ class OriginalInference:
     def pooled_logits(
         self, clips: Tensor, input_ids: Sequence[Sequence[int]], pad_token_id: int, how: str = "logsumexp"
     ) -> Tensor:
-        """Scores of questions about one recording, clip after clip. Shape: (N, T, 3, h, w) -> (Q, K)."""
+        """Return the logits of questions about one recording: (N, T, 3, h, w) -> (Q, K)."""
         count = len(input_ids)
         scores = [
             self.clip_logits(clip.expand(count, *clip.shape), input_ids, pad_token_id) for clip in clips
@@ -71,7 +75,7 @@ class OriginalInference:
         return aggregate_clips(torch.stack(scores, dim=1), how)  # type: ignore[arg-type]
 
     def _grid(self, frames: Tensor) -> Tensor:
-        """The trunk's own steps, without its change of layout."""
+        """Compute the grid with the steps of the trunk, but without its change of memory layout."""
         trunk: Any = self._model.visual.backbone
         x = trunk.normalise(frames).contiguous()
         x = trunk.maxpool(trunk.relu(trunk.bn1(trunk.conv1(x))))
@@ -82,12 +86,12 @@ class OriginalInference:
 
 
 def _separate_norms(module: nn.Module) -> None:
-    """Frozen norms as one batch-norm operation each, which detectron2 uses without gradients."""
+    """Replace frozen norms by batch-norm modules, as detectron2 does without gradients."""
     for name, child in list(module.named_children()):
         if type(child).__name__ != "FrozenBatchNorm2d":
             _separate_norms(child)
             continue
         frozen: Any = child
         norm = nn.BatchNorm2d(len(frozen.weight), eps=frozen.eps).eval()
-        norm.load_state_dict(frozen.state_dict(), strict=False)  # all but the counter of batches
+        norm.load_state_dict(frozen.state_dict(), strict=False)  # without num_batches_tracked
         setattr(module, name, norm)

@@ -1,8 +1,8 @@
-"""A training step as the original ClipBERT takes it, over our model: what our own steps are compared with.
+"""ClipBERT's training step on a clipbug model, as the baseline of the training benchmark.
 
-Clips go through the model one at a time, texts are padded to `max_txt_len`, attention is written out, tensors
-are channels-first, AdamW walks over the parameters in Python, and the detection heads that the original never
-uses (50.9 million values) get zero gradients, moments and weight decay. Each of it can be switched off.
+Clips pass through the model one at a time, texts are padded to `max_txt_len`, attention is unfused, tensors
+are channels-first, AdamW loops over the parameters in Python, and the detection heads that ClipBERT never
+uses (50.9 million parameters) get zero gradients, moments and weight decay. Each can be switched off.
 """
 
 from dataclasses import dataclass, replace
@@ -20,14 +20,14 @@ from clipbug.models.backbones.resnet import ResNetTrunk
 from clipbug.models.clipbert import ClipBert
 
 MAX_TEXT_TOKENS = 100
-UNUSED_VALUES = 50_900_000
+NUM_UNUSED = 50_900_000
 _UNUSED_TENSORS = 16
 _LEARNING_RATE, _WEIGHT_DECAY, _BETAS, _EPSILON, _MAX_NORM = 5e-5, 1e-3, (0.9, 0.98), 1e-6, 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """What is done otherwise than in the original; nothing by default."""
+    """Optimizations over ClipBERT's step; all are off by default."""
 
     folded_clips: bool = False
     short_text: bool = False
@@ -38,16 +38,16 @@ class Switches:
     bf16: bool = False
 
 
-class OriginalStep:
-    """Forward, backward and update of open-ended video QA.
+class ClipBertStep:
+    """Forward pass, backward pass and update of open-ended video QA.
 
     Args:
-        model: in training mode, with a ResNet; its layout and attention are set here.
-        switches: what to do in our way.
-        unused_values: size of the heads that are never used.
+        model: a model with a ResNet backbone in training mode; its layout and attention are changed.
+        switches: the optimizations to use.
+        num_unused: number of parameters of the unused heads.
     """
 
-    def __init__(self, model: ClipBert, switches: Switches, *, unused_values: int = UNUSED_VALUES) -> None:
+    def __init__(self, model: ClipBert, switches: Switches, *, num_unused: int = NUM_UNUSED) -> None:
         self.model = model
         self._switches = switches
         if not switches.sdpa:
@@ -58,7 +58,7 @@ class OriginalStep:
         self._parameters = [value for value in model.parameters() if value.requires_grad]
         if not switches.no_unused_heads:
             self._parameters += [
-                nn.Parameter(torch.randn(unused_values // _UNUSED_TENSORS) * 0.02)
+                nn.Parameter(torch.randn(num_unused // _UNUSED_TENSORS) * 0.02)
                 for _ in range(_UNUSED_TENSORS)
             ]
         groups: list[dict[str, Any]] = [
@@ -75,13 +75,13 @@ class OriginalStep:
         self._optimizer: torch.optim.Optimizer = (
             torch.optim.AdamW(groups, fused=True, **options)
             if switches.fused_adamw
-            else OriginalAdamW(groups, options)
+            else ClipBertAdamW(groups, options)
         )
-        for value in self._parameters:  # never set to None afterwards: the unused ones stay zero
+        for value in self._parameters:  # never reset to None, so that unused parameters keep zero gradients
             value.grad = torch.zeros_like(value)
 
     def gradient(self, batch: Batch) -> Tensor:
-        """Leave the gradient in the parameters; returns the loss, the mean over rows."""
+        """Compute the gradients of the parameters and return the mean loss over rows."""
         self._optimizer.zero_grad(set_to_none=False)
         batch = batch if self._switches.short_text else _pad_text(batch, MAX_TEXT_TOKENS)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self._switches.bf16):
@@ -91,7 +91,7 @@ class OriginalStep:
         return loss.detach()
 
     def run(self, batch: Batch) -> None:
-        """One whole step."""
+        """Run one complete step."""
         self.gradient(batch)
         clip_grad_norm_(self._parameters, _MAX_NORM)
         self._optimizer.step()
@@ -115,8 +115,8 @@ class OriginalStep:
         return torch.cat(one_by_one, dim=1)
 
 
-class OriginalAdamW(torch.optim.Optimizer):
-    """AdamW as in the original: a Python loop, decay on the updated weights."""
+class ClipBertAdamW(torch.optim.Optimizer):
+    """AdamW as in ClipBERT: a Python loop that applies the decay to the updated weights."""
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -152,14 +152,14 @@ def _pad_text(batch: Batch, length: int) -> Batch:
 def _add_mask(
     module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Attention that is written out adds its mask to the scores: -10000 where nothing may be seen."""
+    """Convert the mask for unfused attention, which adds it to the scores: -10000 where masked."""
     visible = options["attention_mask"]
     return arguments, {**options, "attention_mask": torch.where(visible, 0.0, -10000.0)}
 
 
 def _use_channels_first(model: ClipBert) -> None:
     trunk = model.visual.backbone
-    assert isinstance(trunk, ResNetTrunk), "the original's backbone is a ResNet"
+    assert isinstance(trunk, ResNetTrunk), "ClipBERT's backbone is a ResNet"
     trunk.to(memory_format=torch.contiguous_format)
     trunk.forward = partial(_channels_first, trunk)  # type: ignore[method-assign]
 

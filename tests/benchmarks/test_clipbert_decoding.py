@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clipbug.benchmarks.original_decoding import decode_clips_as_original, read_clips_as_original
+from clipbug.benchmarks.clipbert_decoding import decode_clips_as_clipbert, read_clips_as_clipbert
 from clipbug.data.decoding.open import open_media
 from clipbug.data.sampling.clip_sampling import clips_as_clipbert
 from tests.helpers.video_factory import make_video, read_index
@@ -28,7 +28,7 @@ VIDEOS: dict[str, dict[str, Any]] = {
 def test_frames_are_the_original_s(name: str, has_whole_file_pass: bool, tmp_path: Path) -> None:
     data = make_video(tmp_path / "v.mp4", **VIDEOS[name]).read_bytes()
     fractions = [0.0, 0.25, 0.5, 0.9]
-    pictures = decode_clips_as_original(
+    pictures = decode_clips_as_clipbert(
         data,
         start_fractions=fractions,
         num_frames_per_clip=2,
@@ -50,7 +50,7 @@ def test_frames_are_the_original_s(name: str, has_whole_file_pass: bool, tmp_pat
 
 def test_scaled_as_the_original_does(tmp_path: Path) -> None:
     data = make_video(tmp_path / "v.mp4", num_frames=30).read_bytes()
-    frames = read_clips_as_original(
+    frames = read_clips_as_clipbert(
         data,
         start_fractions=[0.0, 0.5],
         num_frames_per_clip=2,
