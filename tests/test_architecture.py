@@ -44,8 +44,29 @@ ALLOWED = BELOW | {
     "tasks": {"errors", "config", "runtime", "metrics", "data", "models"},
     "engine": {"errors", "config", "runtime", "metrics", "data", "tasks"},
     "evaluation": {"errors", "config", "runtime", "metrics", "data", "tasks", "engine"},
-    "report": {"errors", "_version", "config", "runtime", "metrics", "data", "tasks", "workspace"},
-    "cli": {"errors", "_version", "config", "runtime", "data", "workspace", "recipes", "benchmarks"},
+    "report": {
+        "errors",
+        "_version",
+        "config",
+        "runtime",
+        "metrics",
+        "data",
+        "tasks",
+        "evaluation",
+        "workspace",
+    },
+    "cli": {
+        "errors",
+        "_version",
+        "config",
+        "runtime",
+        "metrics",
+        "data",
+        "evaluation",
+        "workspace",
+        "recipes",
+        "benchmarks",
+    },
 }
 # Where a part may use a few modules of another part only.
 NARROW = {
@@ -62,6 +83,9 @@ NARROW = {
     ("tasks", "models"): {"clipbug.models.outputs", "clipbug.models.aggregation"},
     ("engine", "tasks"): {"clipbug.tasks.base"},
     ("engine", "data"): {"clipbug.data.loading.batch", "clipbug.data.records"},
+    ("report", "evaluation"): {"clipbug.evaluation.scores"},
+    ("cli", "evaluation"): {"clipbug.evaluation.scores"},
+    ("cli", "metrics"): {"clipbug.metrics.groups", "clipbug.metrics.ranking"},
     ("cli", "workspace"): {"clipbug.workspace.storage"},
     ("cli", "data"): {"clipbug.data.ingest.load_files"},
 }

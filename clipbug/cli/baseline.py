@@ -41,5 +41,5 @@ def baseline(
 
     report = score_baselines(
         data, train=train or (), documents=documents or (), task=task, data_format=data_format
-    ).to_json()
-    return Outcome(report, baseline_table(report))
+    )
+    return Outcome(report.to_json(), baseline_table(report.scores))

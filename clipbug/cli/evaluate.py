@@ -54,6 +54,6 @@ def evaluate(
         data=data,
         media=media or (),
         data_format=data_format,
-    ).to_json()
-    files = {name: report[name] for name in ("predictions", "data")}
-    return Outcome(report, Group(evaluation_table(report), report_view("files", files)))
+    )
+    files = {"predictions": report.predictions, "data": list(report.data)}
+    return Outcome(report.to_json(), Group(evaluation_table(report.scores), report_view("files", files)))

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ class DemoResult:
     questions: int
     score: float
     interval: tuple[float, float]
-    majority: float
-    question_only: float
+    majority: float | None
+    question_only: float | None
     ceiling: float
     seconds: float
 
@@ -125,16 +125,16 @@ def _learn(task: str, storage: Path, overrides: Sequence[str], seed: int) -> Dem
     config = load_config(f"demo_{task}", overrides=overrides, flags={"seed": seed}, task=task)
     training = train(config, storage=storage)
     inference = infer(storage=storage, run=Path(training.run))
-    scores: Mapping[str, Any] = evaluate(storage=storage, predictions=Path(inference.predictions)).scores
+    scores = evaluate(storage=storage, predictions=Path(inference.predictions)).scores
     return DemoResult(
         task=task,
         run=training.run,
-        questions=scores["count"],
-        score=scores["score"],
-        interval=(scores["interval"][0], scores["interval"][1]),
-        majority=scores["baselines"]["majority"],
-        question_only=scores["baselines"]["question_only"],
-        ceiling=scores["ceiling"],
+        questions=scores.count,
+        score=scores.score,
+        interval=scores.interval,
+        majority=scores.baselines["majority"],
+        question_only=scores.baselines["question_only"],
+        ceiling=scores.ceiling,
         seconds=round(training.seconds + inference.seconds, 1),
     )
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from clipbug.evaluation.scores import Scores
 from clipbug.tasks.base import ClipPrediction
 
 Verdict = Literal["wrong", "partial", "right", "unscored"]
@@ -154,7 +155,7 @@ class ReportContents:
 
     Attributes:
         facts: name -> value, for the head of the page.
-        scores: the object that `evaluate --json` prints; None where no answer is known.
+        scores: what `evaluate` computes; None where no answer is known.
         cards: the questions; none of a search.
         rankings: the queries of a search; none of other tasks.
         groups: heading -> groups.
@@ -166,7 +167,7 @@ class ReportContents:
 
     title: str
     facts: Mapping[str, str]
-    scores: Mapping[str, Any] | None
+    scores: Scores | None
     cards: Sequence[Card]
     rankings: Sequence[Ranking]
     groups: Mapping[str, Sequence[Group]]

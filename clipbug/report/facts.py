@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from clipbug.evaluation.scores import AnswerScores, Scores
 from clipbug.report.contents import Curve
 from clipbug.runtime.json_reading import read_note
 from clipbug.workspace.predictions import PredictionSource
@@ -79,13 +80,13 @@ def folded_files(run: RunFolder | None, scores: Mapping[str, Any] | None) -> dic
     return texts
 
 
-def counted(scores: Mapping[str, Any] | None) -> list[str]:
+def counted(scores: Scores | None) -> list[str]:
     """What of the data did not count as usual."""
     if scores is None:
         return ["No question has a known answer, so nothing is scored."]
-    notes = [f"{scores[key]} {text}." for key, text in _COUNTED.items() if scores.get(key)]
-    if scores.get("oov_share"):
-        share = 100 * scores["oov_share"]
+    notes = [f"{number} {_COUNTED[key]}." for key, number in scores.left_out().items() if number]
+    if isinstance(scores, AnswerScores) and scores.oov_share:
+        share = 100 * scores.oov_share
         notes.append(f"{share:.1f} % of the questions have an answer that the model cannot give.")
     return notes
 

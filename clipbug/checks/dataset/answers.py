@@ -9,6 +9,7 @@ from clipbug.config.task import task_of_family
 from clipbug.data.annotations.answers import AnswerVocabulary
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionOrChoice, QuestionRecord, Record
 from clipbug.evaluation.baselines import choice_baselines, question_baselines
+from clipbug.evaluation.scores import BaselineScores
 from clipbug.metrics.answers import best_score, ceiling
 from clipbug.metrics.text import fold
 from clipbug.workspace.storage import Split
@@ -69,7 +70,7 @@ def _scores(parts: Sequence[Part], split: Split) -> dict[str, Any]:
     rows = [row for part in parts if part.split == split for row in part.records]
     questions = [row for row in rows if isinstance(row, QuestionRecord) and row.labels]
     choices = [row for row in rows if isinstance(row, ChoiceRecord) and row.answer is not None]
-    found: dict[str, Any] = {}
+    found: BaselineScores
     task = task_of_family(parts[0].file.family)
     if questions:
         learnt = [row for row in train if isinstance(row, QuestionRecord)]
@@ -77,11 +78,12 @@ def _scores(parts: Sequence[Part], split: Split) -> dict[str, Any]:
     elif choices:
         learnt_choices = [row for row in train if isinstance(row, ChoiceRecord)]
         found = choice_baselines(learnt_choices, choices, task)
-    if not found:
+    else:
         return {}
     kept = ("metric", "count", "oracle", "ceiling", "oov_share") if train else ("metric", "count", "oracle")
-    named = {key: found[key] for key in kept if key in found}
-    return {"format": parts[0].file.family, "split": split, **named, **(found["baselines"] if train else {})}
+    scores = found.to_json()
+    named = {key: scores[key] for key in kept if key in scores}
+    return {"format": parts[0].file.family, "split": split, **named, **(found.baselines if train else {})}
 
 
 def _twins(answers: Sequence[str]) -> Iterator[Finding]:

@@ -1,15 +1,17 @@
 """The table that fits an evaluation."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from rich.table import Table
 
-from clipbug.cli.views.rankings import search_table
+from clipbug.cli.views.rankings import ranking_table
 from clipbug.cli.views.scores import score_table
+from clipbug.evaluation.scores import AnswerScores, DuplicateScores, RetrievalScores, Scores
 
 
-def evaluation_table(evaluation: Mapping[str, Any]) -> Table:
-    """Of rankings or of answers."""
-    is_search = evaluation["task"] in ("retrieval", "duplicates")
-    return search_table(evaluation) if is_search else score_table(evaluation)
+def evaluation_table(scores: Scores) -> Table:
+    """Build the table that fits the scores."""
+    match scores:
+        case AnswerScores():
+            return score_table(scores)
+        case RetrievalScores() | DuplicateScores():
+            return ranking_table(scores)
+    raise TypeError(f"there is no table for {type(scores).__name__}")

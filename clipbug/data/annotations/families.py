@@ -1,4 +1,4 @@
-"""The families of annotation files: which fields tell them apart, and how a row of each becomes a record."""
+"""Tell families of annotation files apart by their fields, and turn their rows into records."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -35,12 +35,12 @@ _COLUMNS: dict[Family, str] = {"multiple_choice": " (or columns a1 | a2 ...)"}
 
 @dataclass(frozen=True, slots=True)
 class FamilyFields:
-    """The fields that make a row one of a family: one of `media`, and one of `text`.
+    """The fields of a family: a row has one of `media` and one of `text`.
 
     Attributes:
-        media: names of the field that holds the key of the picture or recording, the first present counts.
-        text: names of the field that tells the family, the first present counts.
-        parse: a row to its record.
+        media: names of the field with the key of the image or recording; the first that is present counts.
+        text: names of the field that identifies the family; the first that is present counts.
+        parse: turns a row into its record.
     """
 
     media: tuple[str, ...]
@@ -49,7 +49,7 @@ class FamilyFields:
 
 
 def family_of_row(row: Row) -> Family | None:
-    """The family whose fields the row has, or None."""
+    """Return the family whose fields the row has, or None."""
     for family, fields in FAMILIES.items():
         has_text = any(name in row for name in fields.text)
         if family == "multiple_choice":
@@ -66,13 +66,13 @@ def _has_options(row: Row) -> bool:
 
 
 def family_of_rows(rows: Iterable[Row]) -> Family | None:
-    """The family of most rows, so that a mistake in one row does not decide; None if no row is of any."""
+    """Return the family of most rows, so that one wrong row does not decide; None if no row has a family."""
     votes = Counter(family for family in map(family_of_row, rows) if family is not None)
     return votes.most_common(1)[0][0] if votes else None
 
 
 def describe_families() -> str:
-    """One line per family: the fields it needs."""
+    """Return one line per family with the fields that it needs."""
     return "\n".join(
         f"  {family}: {' | '.join(fields.text)}{_COLUMNS.get(family, '')} + {' | '.join(fields.media)}"
         for family, fields in FAMILIES.items()
@@ -80,7 +80,7 @@ def describe_families() -> str:
 
 
 def parse_row(row: Row, family: Family, source: str) -> Record:
-    """The record of one row; its `record_id` is still empty.
+    """Return the record of one row; its `record_id` is still empty.
 
     Raises:
         RowError: a field is missing or cannot be used.
@@ -152,7 +152,7 @@ FAMILIES: dict[Family, FamilyFields] = {
 
 
 def family_of(task: str, data_format: DataFormat = "auto") -> Family:
-    """The family as which the files of a task are read.
+    """Return the family as which the files of a task are read.
 
     Raises:
         ConfigError: the format that was asked for gives rows that the task cannot use.
