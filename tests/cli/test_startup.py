@@ -43,7 +43,7 @@ def test_nothing_heavy_is_imported_and_it_is_fast(words: list[str]) -> None:
     code, seconds, modules = json.loads(done.stderr.splitlines()[-1])
     assert code == (2 if "x" in words else 0)
     assert [name for name in HEAVY if name in modules] == []
-    # 0.15 to 0.4 s measured (`finetune --help` reads the tasks from the configs); processor time, which a busy
+    # 0.15 to 0.4 s measured (`finetune --help` reads tasks from the configs); processor time, which a busy
     # machine doubles. torch alone would take more than 1 s.
     assert seconds < 1.0
 
