@@ -54,10 +54,13 @@ ALLOWED = BELOW | {
         "data",
         "perception",
         "tasks",
+        "evaluation",
         "workspace",
     },
-    "cli": {"errors", "_version", "config", "runtime", "data", "perception", "workspace", "report", "recipes"}
-    | {"benchmarks"},
+    "cli": {
+        *("errors", "_version", "config", "runtime", "metrics", "data", "perception", "evaluation"),
+        *("workspace", "report", "recipes", "benchmarks"),
+    },
 }
 # Where a part may use a few modules of another part only.
 NARROW = {
@@ -74,6 +77,9 @@ NARROW = {
     ("tasks", "models"): {"clipbug.models.outputs", "clipbug.models.aggregation"},
     ("engine", "tasks"): {"clipbug.tasks.base"},
     ("engine", "data"): {"clipbug.data.loading.batch", "clipbug.data.loading.text", "clipbug.data.records"},
+    ("report", "evaluation"): {"clipbug.evaluation.scores"},
+    ("cli", "evaluation"): {"clipbug.evaluation.scores"},
+    ("cli", "metrics"): {"clipbug.metrics.groups", "clipbug.metrics.ranking"},
     ("cli", "workspace"): {"clipbug.workspace.storage"},
     ("cli", "data"): {"clipbug.data.ingest.arguments", "clipbug.data.ingest.load_files"},
     ("cli", "perception"): {"clipbug.perception.timeline"},

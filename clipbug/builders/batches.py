@@ -22,7 +22,7 @@ from clipbug.tasks.base import Task
 
 @dataclass(frozen=True, slots=True)
 class BatchBuilder:
-    """Builds this process's share of the batches of any rows.
+    """Builder of this process's share of batches, of any rows.
 
     Attributes:
         config: decides how rows are sampled and the size of a batch.

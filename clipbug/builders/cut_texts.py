@@ -1,4 +1,4 @@
-"""Texts that are cut for a model, named once: two that differ behind the cut only are one text to it."""
+"""Warn of texts that are cut for a model: two that differ only after the cut are the same text to it."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class CutTexts:
-    """Warns of texts that are cut at `data.max_text_tokens`, of each once.
+    """Warns of texts that are cut at `data.max_text_tokens`, once of each.
 
     Args:
         tokenizer: of the model.
@@ -33,7 +33,7 @@ class CutTexts:
         self._seen: set[str] = set()
 
     def warn(self, texts: Sequence[str], names: Sequence[str] = ()) -> None:
-        """Say how many of the texts are cut, and which.
+        """Log how many of the texts are cut, and which.
 
         Args:
             names: of the texts, such as "train.jsonl:7".
@@ -67,7 +67,7 @@ class CutTexts:
 def warn_of_cut_texts(
     records: Iterable[Record], tokenizer: PreTrainedTokenizerBase, config: RunConfig
 ) -> None:
-    """Say how many texts of the rows (questions, captions, questions with options) are cut, and which."""
+    """Log how many texts of the rows (questions, captions, questions with options) are cut, and which."""
     pairs = [(text, source_line(record) or record.record_id) for record in records for text in record.texts]
     texts, names = [text for text, _ in pairs], [name for _, name in pairs]
     CutTexts(tokenizer, config, what="different texts").warn(texts, names)

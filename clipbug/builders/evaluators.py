@@ -17,7 +17,7 @@ from clipbug.tasks.base import RankingTask
 def build_search_evaluator(
     builder: BatchBuilder, records: Sequence[Record], task: RankingTask
 ) -> RankingEvaluator:
-    """What scores the task on validation rows, as a search among all of them."""
+    """Build the evaluator that scores the task on validation rows, as a search among all of them."""
     found, texts = encoded_texts(builder.config, records, builder.text)
     return RankingEvaluator(
         task,
@@ -39,5 +39,5 @@ def encoded_texts(
 
 
 def one_row_each(records: Sequence[Record]) -> list[Record]:
-    """One row of each recording, for it to be read by."""
+    """Return one row of each recording, so that each recording is read once."""
     return list({record.media_id: record for record in records}.values())

@@ -1,4 +1,4 @@
-"""Pre-training on several data sets: their rows and media, and the settings of each."""
+"""Read several data sets for pre-training: their rows and media, and the settings of each."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ from clipbug.workspace.storage import Storage
 
 
 def read_mixture(config: RunConfig, storage: Storage) -> tuple[MediaOfSets, list[Record], list[Record]]:
-    """(media, training rows, validation rows) of all data sets; ids carry that of their set in front.
+    """Return media, training rows and validation rows of all data sets; ids start with that of their set.
 
     Raises:
         ConfigError: the task is not pre-training, or two sets of one id have different media.
@@ -44,12 +44,12 @@ def read_mixture(config: RunConfig, storage: Storage) -> tuple[MediaOfSets, list
 
 
 def records_of_set(name: str, records: Sequence[Record]) -> list[Record]:
-    """The rows of one data set."""
+    """Return the rows of one data set."""
     return [record for record in records if set_of_id(record.media_id) == name]
 
 
 def configs_of_sets(config: RunConfig) -> Iterator[tuple[TrainDataset, RunConfig]]:
-    """Each training set with the settings of its micro-batches; sets draw different random numbers."""
+    """Yield each training set with the settings of its micro-batches; sets draw different random numbers."""
     for number, dataset in enumerate(config.data.train_datasets):
         batch_size = dataset.batch_size or config.train.batch_size
         train = config.train.model_copy(update={"batch_size": batch_size})

@@ -1,4 +1,4 @@
-"""From settings and data to a trainer."""
+"""Build the trainer of a run from its settings and data."""
 
 import logging
 import math
@@ -18,7 +18,6 @@ from clipbug.builders.records import open_media, records_with_media
 from clipbug.builders.task_model import TextParts, build_task_model, model_of
 from clipbug.checks.dataset.splits import copied_rows
 from clipbug.config import RunConfig
-from clipbug.data.loading.bad_items import BadItems
 from clipbug.data.loading.batch import Batch
 from clipbug.data.loading.frame_size import resized_size
 from clipbug.data.media import MediaSource
@@ -32,7 +31,6 @@ from clipbug.engine.tracking import Tracker
 from clipbug.engine.trainer import Trainer
 from clipbug.errors import DecodeError
 from clipbug.models.build import apply_training_switches
-from clipbug.runtime.distributed import Distributed
 from clipbug.tasks.base import RankingTask, Task
 from clipbug.workspace.run_folder import RunFolder
 from clipbug.workspace.storage import Storage
@@ -41,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 
 def build_training_task(config: RunConfig, text: TextParts, device: torch.device) -> Task:
-    """The task on its device, with the config's switches of training set."""
+    """Build the task on its device, with the training switches of the config applied."""
     task = build_task_model(config, text).to(device)
     clips = config.train.clips_per_forward
     apply_training_switches(
@@ -55,7 +53,7 @@ def build_training_task(config: RunConfig, text: TextParts, device: torch.device
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """The rows of a run, and where their images and recordings are."""
+    """The rows of a run, with the source of their images and recordings."""
 
     media: MediaSource
     train: Sequence[Record]
@@ -63,7 +61,7 @@ class TrainingData:
 
 
 def read_training_data(config: RunConfig, storage: Storage) -> TrainingData:
-    """All rows of the config's files, every media id checked.
+    """Read all rows of the config's files, and check every media id.
 
     Raises:
         DataError: a file, row or media id that cannot be used.
@@ -85,27 +83,24 @@ def read_training_data(config: RunConfig, storage: Storage) -> TrainingData:
 
 
 def build_trainer(
-    config: RunConfig,
+    builder: BatchBuilder,
     folder: RunFolder,
-    task: Task,
-    text: TextParts,
     data: TrainingData,
-    processes: Distributed,
     *,
     accept_changes: bool = False,
     stop_after: float | None = None,
-    bad_items: BadItems | None = None,
 ) -> Trainer:
-    """The trainer of a run.
+    """Build the trainer of a run.
 
     Args:
-        folder: of the run.
-        task: on its device.
-        accept_changes: go on also with another number of processes or batch size.
+        builder: has the config, the task on its device and the processes; its bad items are those that may be
+            left out of training.
+        folder: run directory.
+        data: rows to train and validate on.
+        accept_changes: resume also with another number of processes or batch size.
         stop_after: seconds from now, after which the training saves and stops.
-        bad_items: what cannot be decoded, and how much of it may be left out; default: nothing.
     """
-    builder = BatchBuilder(config, data.media, text, task, processes, bad_items)
+    config, task, processes = builder.config, builder.task, builder.processes
     batches = builder.training(data.train)
     steps_per_epoch, total = count_steps(config, batches.num_groups, processes.world_size)
     eval_every = config.train.eval_every or max(steps_per_epoch, total // 20, 1)
@@ -164,14 +159,14 @@ def _build_tracker(config: RunConfig, folder: RunFolder) -> Tracker:
 
 
 def count_steps(config: RunConfig, num_groups: int, world_size: int) -> tuple[int, int]:
-    """(optimizer steps per epoch, steps in all); at least one of each, however little data there is."""
+    """Return the optimizer steps per epoch and the total, at least one each, however little data there is."""
     visuals_per_step = config.train.batch_size * config.train.accumulation_steps * world_size
     steps_per_epoch = max(1, -(-num_groups // visuals_per_step))
     return steps_per_epoch, config.train.max_steps or config.train.num_epochs * steps_per_epoch
 
 
 def enlarge_to_largest(config: RunConfig, task: Task, data: TrainingData) -> Callable[[Batch], Batch]:
-    """What pads a micro-batch's frames to the largest there can be: a tall and a wide one together."""
+    """Return a function that pads frames to the largest height and width in the data."""
     if config.padding == "square":
         return _unchanged  # all are as large
     cell = model_of(task).frame_multiple

@@ -42,5 +42,5 @@ def baseline(
 
     result = score_baselines(
         data, train=train or (), documents=documents or (), task=task, data_format=data_format
-    ).to_json()
-    return Outcome(result, baseline_table(result))
+    )
+    return Outcome(result.to_json(), baseline_table(result.scores))

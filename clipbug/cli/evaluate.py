@@ -54,6 +54,6 @@ def evaluate(
         data=data,
         media=media or (),
         data_format=data_format,
-    ).to_json()
-    files = {name: result[name] for name in ("predictions", "data")}
-    return Outcome(result, Group(evaluation_table(result), report_view("files", files)))
+    )
+    files = {"predictions": result.predictions, "data": list(result.data)}
+    return Outcome(result.to_json(), Group(evaluation_table(result.scores), report_view("files", files)))

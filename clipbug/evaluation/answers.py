@@ -1,4 +1,4 @@
-"""Predictions against annotations: score, interval, baselines, ceiling, by type and by app."""
+"""Score answers against annotations: overall, by type and by app, with interval, baselines and ceiling."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,6 +8,7 @@ from clipbug.data.annotations.fields import is_whole
 from clipbug.data.annotations.media_ids import fold_id, whole_number
 from clipbug.data.records import ChoiceRecord, QuestionOrChoice, Record
 from clipbug.errors import DataError
+from clipbug.evaluation.scores import AnswerScores
 from clipbug.metrics.answers import answer_score, ceiling, mean, out_of_vocabulary_share
 from clipbug.metrics.baselines import TrainingAnswers
 from clipbug.metrics.choice_baselines import TrainingChoices, expected_by_chance
@@ -26,21 +27,21 @@ def score_predictions(
     answers: Sequence[str] | None = None,
     training_answers: TrainingAnswers | None = None,
     training_choices: TrainingChoices | None = None,
-) -> dict[str, Any]:
-    """The object that `evaluate --json` prints (docs/cli.md).
+) -> AnswerScores:
+    """Score answers against the annotated ones.
 
     Rows without a label are not scored (`unlabelled`); rows without prediction are wrong (`missing`);
     predictions without row are left out (`unmatched`). The interval draws recordings, not rows.
 
     Args:
         predictions: objects of predictions.jsonl, joined with rows on `id` (without one: `question_id`). The
-            answer is a text; of multiple choice, it may be the index of an option, as ClipBERT writes it; of
-            count, a number.
+            answer is a text; among options, it may be the index of one, as ClipBERT writes it; where answers
+            are numbers, a number.
         records: annotation rows.
-        task_name: vqa, video_qa, multiple_choice or count.
+        task_name: a task whose predictions are answers.
         answers: what the model can answer, for the ceiling; None: anything.
-        training_answers, training_choices: for the baselines, of multiple choice the latter; None: they are
-            null.
+        training_answers: for the baselines of questions without options; None: they are null.
+        training_choices: for the baselines of questions with options; None: they are null.
 
     Raises:
         DataError: predictions without id or answer, two for an id, or all for unknown ids; no labelled row.
@@ -52,30 +53,28 @@ def score_predictions(
     labels = [row.labels for row in rows]
     scores = [answer_score(given.get(row.record_id), row.labels) for row in rows]
     missing = [row.record_id for row in rows if row.record_id not in given]
-    by_type = scores_by_group(scores, [row.answer_type for row in rows])
-    by_app = scores_by_group(scores, [row.app for row in rows])
-    return {
-        "task": task.task_name(),
-        "score": mean(scores),
-        "metric": task.metric,
-        "count": len(rows),
-        "answered": len(rows) - len(missing),
-        "missing": len(missing),
-        "missing_ids": missing,
-        "unmatched": unmatched,
-        "unlabelled": len(records) - len(rows),
-        "interval": list(bootstrap_interval(scores, [row.media_id for row in rows])),
-        "ceiling": ceiling(labels, answers),
-        "oov_share": None if answers is None else out_of_vocabulary_share(labels, answers),
-        "baselines": _baselines(rows, training_answers, training_choices),
-        **({"mse": _squared_error(given, rows)} if task.answers_are_numbers else {}),
-        "by_type": {name: group.to_json() for name, group in by_type.items()},
-        "by_app": {name: group.to_json() for name, group in by_app.items()},
-    }
+    assert task.metric is not None, "labelled_rows refuses other tasks"
+    return AnswerScores(
+        task=task.task_name(),
+        score=mean(scores),
+        metric=task.metric,
+        count=len(rows),
+        missing=len(missing),
+        missing_ids=tuple(missing),
+        unmatched=unmatched,
+        unlabelled=len(records) - len(rows),
+        interval=bootstrap_interval(scores, [row.media_id for row in rows]),
+        ceiling=ceiling(labels, answers),
+        oov_share=None if answers is None else out_of_vocabulary_share(labels, answers),
+        baselines=_baselines(rows, training_answers, training_choices),
+        mse=_squared_error(given, rows) if task.answers_are_numbers else None,
+        by_type=scores_by_group(scores, [row.answer_type for row in rows]),
+        by_app=scores_by_group(scores, [row.app for row in rows]),
+    )
 
 
 def labelled_rows(records: Sequence[Record], task: TaskClass) -> list[QuestionOrChoice]:
-    """The rows that have an answer.
+    """Return the rows that have an answer.
 
     Raises:
         DataError: no row has one, or the task's rows have none.
@@ -125,7 +124,7 @@ def _answers_by_id(
 
 
 def _answer_text(answer: object, row: Record | None, task: TaskClass) -> str | None:
-    """The answer as the row words it, or None where it is neither a text nor a number that stands for one."""
+    """Return the answer as the row words it; None if it is no text and no number that stands for one."""
     is_index = isinstance(row, ChoiceRecord) and isinstance(answer, str) and answer not in row.options
     digits = whole_number(answer.strip()) if isinstance(answer, str) and is_index else ""
     number = int(digits) if digits.isascii() and digits.isdecimal() else answer
@@ -137,7 +136,7 @@ def _answer_text(answer: object, row: Record | None, task: TaskClass) -> str | N
 
 
 def _squared_error(given: Mapping[str, str], rows: Sequence[QuestionOrChoice]) -> float | None:
-    """Of the rows with a number as prediction; None if there are none."""
+    """Return the mean squared error over rows with a number as prediction; None if there are none."""
     pairs = [
         (float(given[row.record_id]), float(answer))
         for row in rows
@@ -151,7 +150,7 @@ def _squared_error(given: Mapping[str, str], rows: Sequence[QuestionOrChoice]) -
 
 
 def _unmatched(given: Mapping[str, str], records: Sequence[Record]) -> int:
-    """The number of predictions that belong to no row."""
+    """Return the number of predictions that belong to no row."""
     known = {record.record_id for record in records}
     unmatched = [record_id for record_id in given if record_id not in known]
     if len(unmatched) == len(given):

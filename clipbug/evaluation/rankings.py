@@ -1,8 +1,8 @@
-"""Scores of rankings on disk: of `infer`'s scores.npz, or of anybody's lists of recordings."""
+"""Score rankings on disk: scores.npz of `infer`, or lists of recordings of any origin."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,10 +13,11 @@ from clipbug.errors import DataError
 from clipbug.evaluation.duplicates import MODEL, score_duplicates
 from clipbug.evaluation.rankings_file import Ranking, ScoreMatrix, read_arrays, read_lists
 from clipbug.evaluation.retrieval import score_retrieval
+from clipbug.evaluation.scores import DuplicateScores, RetrievalScores
 
 
-def evaluate_retrieval(records: Sequence[Record], file: Path) -> dict[str, Any]:
-    """The scores of a search among the recordings of these rows.
+def evaluate_retrieval(records: Sequence[Record], file: Path) -> RetrievalScores:
+    """Score a search among the recordings of these rows.
 
     What a file says nothing about stands last: rows without a list (`missing`) and recordings that a list
     does not name (`unlisted`, pairs). Video to text is null where recordings are unlisted, since columns
@@ -41,13 +42,12 @@ def evaluate_retrieval(records: Sequence[Record], file: Path) -> dict[str, Any]:
     matrix = ranking.matrix(ids, found.media_ids)
     unlisted = int(np.isneginf(matrix).sum()) - missing * len(found.media_ids)
     scores = score_retrieval(found, matrix)
-    if unlisted:
-        scores["video2text"] = None
-    return {**scores, "missing": missing, "unmatched": unmatched, "unlisted": unlisted}
+    backward = None if unlisted else scores.video2text
+    return replace(scores, missing=missing, unmatched=unmatched, unlisted=unlisted, video2text=backward)
 
 
-def evaluate_duplicates(path: Path, file: Path) -> dict[str, Any]:
-    """The scores of duplicate detection among the recordings of a file of duplicates.
+def evaluate_duplicates(path: Path, file: Path) -> DuplicateScores:
+    """Score duplicate detection among the recordings of a file of duplicates.
 
     Args:
         path: the file of duplicates.
@@ -71,11 +71,11 @@ def evaluate_duplicates(path: Path, file: Path) -> dict[str, Any]:
     others = ~np.eye(len(ids), dtype=bool)
     unlisted = int(np.isneginf(similarities[MODEL][others]).sum()) - missing * (len(ids) - 1)
     scores = score_duplicates(recordings, similarities)
-    return {**scores, "missing": missing, "unmatched": unmatched, "unlisted": unlisted}
+    return replace(scores, missing=missing, unmatched=unmatched, unlisted=unlisted)
 
 
 def _check_queries(ranking: Ranking, ids: Sequence[str], file: Path) -> tuple[int, int]:
-    """(rows without a ranking, rankings without a row).
+    """Return the number of rows without a ranking and of rankings without a row.
 
     Raises:
         DataError: no ranking belongs to a row.

@@ -1,4 +1,4 @@
-"""Rankings of recordings in files: lists of one object per query, or a matrix of scores."""
+"""Read rankings of recordings: lists of one object per query, or a matrix of scores."""
 
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
@@ -23,11 +23,11 @@ class Ranking(Protocol):
 
     @property
     def queries(self) -> Collection[str]:
-        """Whose scores there are."""
+        """Return the ids of the queries that have scores."""
         ...
 
     def matrix(self, queries: Sequence[str], media_ids: Sequence[str]) -> NDArray[np.float64]:
-        """(queries, recordings); -inf where nothing is said."""
+        """Return scores (queries, recordings); -inf where there is none."""
         ...
 
 
@@ -39,11 +39,11 @@ class RankedLists:
 
     @property
     def queries(self) -> Collection[str]:
-        """Whose lists there are."""
+        """Return the ids of the queries that have lists."""
         return self.scores.keys()
 
     def matrix(self, queries: Sequence[str], media_ids: Sequence[str]) -> NDArray[np.float64]:
-        """(queries, recordings); -inf where nothing is said."""
+        """Return scores (queries, recordings); -inf where there is none."""
         matrix = np.full((len(queries), len(media_ids)), -np.inf)
         for row, query in zip(matrix, queries, strict=True):
             own = self.scores.get(query, {})
@@ -72,11 +72,11 @@ class ScoreMatrix:
 
     @property
     def queries(self) -> Collection[str]:
-        """Names of the rows."""
+        """Return the ids of the rows."""
         return self._rows.keys()
 
     def matrix(self, queries: Sequence[str], media_ids: Sequence[str]) -> NDArray[np.float64]:
-        """(queries, recordings); -inf where nothing is said."""
+        """Return scores (queries, recordings); -inf where there is none."""
         matrix = np.full((len(queries), len(media_ids)), -np.inf)
         rows = [place for place, name in enumerate(queries) if name in self._rows]
         columns = [place for place, name in enumerate(media_ids) if name in self._columns]
@@ -89,7 +89,7 @@ class ScoreMatrix:
 
 
 def read_arrays(file: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """The arrays of an npz file.
+    """Return the arrays of an npz file.
 
     Raises:
         DataError: it cannot be read, or lacks one of `names`.
@@ -108,7 +108,7 @@ def read_arrays(file: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
 
 
 def read_lists(file: Path) -> RankedLists:
-    """The rankings of a predictions.jsonl.
+    """Return the rankings of a predictions.jsonl.
 
     Raises:
         DataError: a line of another form, or two for one id.

@@ -137,11 +137,12 @@ class ModelChoice:
         if any(run.fits(kind, None) for run in self._runs):
             wanted = f"such as {question!r} {wanted}"
         there = "; ".join(f"{run.folder.path.name}: {run.purpose}" for run in self._runs[:_RUNS_SHOWN])
+        task = task_for_questions(kind).option_name()
         raise CheckpointError(
             f"no run under {self._storage.root} answers questions {wanted}"
             + (f" (runs there: {there})" if there else ""),
-            f"Train one: clipbug {task_for_questions(kind).training_command()} --train FILE.jsonl"
-            " --media STORE; or name a run or model folder: --model DIR",
+            f"Train one: clipbug finetune --task {task} --train FILE.jsonl --media STORE;"
+            " or name a run or model folder: --model DIR",
         )
 
 

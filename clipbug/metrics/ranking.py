@@ -130,6 +130,32 @@ def macro_average(by_group: Mapping[str, Mapping[str, float]]) -> dict[str, floa
     return means | {"ties": float(sum(scores["ties"] for scores in by_group.values()))}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankSummary:
+    """Rank scores of some queries, overall and by app.
+
+    Attributes:
+        ranks: what `ranking_scores` returns.
+        count: number of queries.
+        by_app: app -> what `ranking_scores` returns for its queries, and their `count`.
+        macro: mean over apps; None without apps.
+    """
+
+    ranks: Mapping[str, float]
+    count: int
+    by_app: Mapping[str, Mapping[str, float]]
+    macro: Mapping[str, float] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return one object with all scores."""
+        return {
+            **self.ranks,
+            "count": self.count,
+            "by_app": {app: dict(scores) for app, scores in self.by_app.items()},
+            "macro": None if self.macro is None else dict(self.macro),
+        }
+
+
 def chance_mrr(num_right: Sequence[int], num_candidates: int) -> float:
     """Return the expected mean reciprocal rank of a random ranking.
 

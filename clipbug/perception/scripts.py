@@ -67,7 +67,7 @@ def _is_wide(letter: str) -> bool:
 
 
 def _is_plain(letter: str) -> bool:
-    """Return whether it is a Latin letter or a digit; a single one of another kind is nearly always an icon."""
+    """Return whether it is a Latin letter or digit; a single other one is nearly always an icon."""
     return letter.isalnum() and letter.isascii()
 
 

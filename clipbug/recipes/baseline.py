@@ -1,6 +1,6 @@
-"""`clipbug baseline`: what guessing without any picture scores on the same files."""
+"""`clipbug baseline`: score guesses that use no pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,19 +13,28 @@ from clipbug.data.annotations.media_ids import fold_id
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord, Record
 from clipbug.errors import ConfigError, DataError
 from clipbug.evaluation.baselines import choice_baselines, question_baselines, retrieval_baselines
+from clipbug.evaluation.scores import BaselineScores, RetrievalBaselines
 
 _Kind = TypeVar("_Kind", QuestionRecord, ChoiceRecord, CaptionRecord)
 
 
 @dataclass(frozen=True, slots=True)
 class BaselineReport:
-    """Scores as the object that `baseline --json` prints (docs/data-tools.md)."""
+    """Scores of baselines, with the files that they are of.
 
-    scores: Mapping[str, Any]
+    Attributes:
+        unlabelled: number of rows without an answer; they are not scored.
+    """
+
+    scores: BaselineScores
+    unlabelled: int
+    train: tuple[str, ...]
+    data: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
-        return dict(self.scores)
+        """Return the object that --json prints (docs/data-tools.md)."""
+        files = {"train": list(self.train), "data": list(self.data)}
+        return {**self.scores.to_json(), "unlabelled": self.unlabelled, **files}
 
 
 def baseline(
@@ -36,14 +45,14 @@ def baseline(
     task: str | None = None,
     data_format: DataFormat | None = None,
 ) -> BaselineReport:
-    """Score guesses that look at no picture.
+    """Score guesses that use no pictures.
 
     Args:
         data: annotation files with answers to score against.
         train: annotation files to learn the guesses from; needed for questions.
         documents: for retrieval, files with texts about the same recordings (captions, titles, recognized
             text); default: the training captions, where they are about recordings of `data`.
-        task: vqa, video_qa, count, multiple_choice or retrieval; default: by the fields of the first file.
+        task: a task that can be scored; default: by the fields of the first file.
         data_format: family as which all files are read; default: the task's own.
 
     Raises:
@@ -55,16 +64,17 @@ def baseline(
         raise ConfigError(f"task {task} has no baselines", f"tasks that have some: {scored}")
     rows = read_records(data, chosen.task_name(), data_format=data_format or "auto")
     training = read_records(train, chosen.task_name(), data_format=data_format or "auto")
+    scores: BaselineScores
     if chosen.ranks_recordings:
         scores = _retrieval(rows, training, documents, data, chosen)
     else:
         scores = _questions(rows, training, chosen)
-    counted = {"unlabelled": len(rows) - scores["count"]}
-    files = {"train": list(map(str, train)), "data": list(map(str, data))}
-    return BaselineReport({**scores, **counted, **files})
+    return BaselineReport(
+        scores, len(rows) - scores.count, train=tuple(map(str, train)), data=tuple(map(str, data))
+    )
 
 
-def _questions(rows: Sequence[Record], training: Sequence[Record], task: TaskClass) -> dict[str, Any]:
+def _questions(rows: Sequence[Record], training: Sequence[Record], task: TaskClass) -> BaselineScores:
     if not training:
         raise DataError("there are no training rows to learn guesses from", "name them: --train FILE")
     if choices := _of(ChoiceRecord, rows):
@@ -82,7 +92,7 @@ def _retrieval(
     documents: Sequence[Path],
     data: Sequence[Path],
     task: TaskClass,
-) -> dict[str, Any]:
+) -> RetrievalBaselines:
     same = {path.resolve() for path in documents} & {path.resolve() for path in data}
     if same:
         raise DataError(

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ class TaskScores:
     questions: int
     score: float
     interval: tuple[float, float]
-    majority: float
-    question_only: float
+    majority: float | None
+    question_only: float | None
     ceiling: float
     seconds: float
 
@@ -129,16 +129,16 @@ def _learn(task: str, storage: Path, overrides: Sequence[str], seed: int) -> Tas
     config = load_config(f"demo_{task}", overrides=overrides, flags={"seed": seed}, task=task)
     training = train(config, storage=storage)
     inference = infer(InferenceSettings(run=Path(training.run)), storage=storage)
-    scores: Mapping[str, Any] = evaluate(storage=storage, predictions=Path(inference.predictions)).scores
+    scores = evaluate(storage=storage, predictions=Path(inference.predictions)).scores
     return TaskScores(
         task=task,
         run=training.run,
-        questions=scores["count"],
-        score=scores["score"],
-        interval=(scores["interval"][0], scores["interval"][1]),
-        majority=scores["baselines"]["majority"],
-        question_only=scores["baselines"]["question_only"],
-        ceiling=scores["ceiling"],
+        questions=scores.count,
+        score=scores.score,
+        interval=scores.interval,
+        majority=scores.baselines["majority"],
+        question_only=scores.baselines["question_only"],
+        ceiling=scores.ceiling,
         seconds=round(training.seconds + inference.seconds, 1),
     )
 

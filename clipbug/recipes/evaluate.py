@@ -1,8 +1,8 @@
-"""`clipbug evaluate`: scores of a run or a predictions file, beside baselines and ceilings."""
+"""`clipbug evaluate`: score a run or a predictions file, and compare with baselines and ceilings."""
 
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from clipbug.errors import DataError
 from clipbug.evaluation.answers import labelled_rows, score_predictions
 from clipbug.evaluation.predictions_file import read_predictions
 from clipbug.evaluation.rankings import evaluate_duplicates, evaluate_retrieval
+from clipbug.evaluation.scores import Scores
 from clipbug.inference.rankings import SCORES_NAME
 from clipbug.metrics.choice_baselines import TrainingChoices
 from clipbug.recipes.infer import infer
@@ -34,13 +35,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class EvaluationReport:
-    """Scores as the object that `evaluate --json` prints (docs/cli.md)."""
+    """Scores, with the predictions and annotation files that they are of."""
 
-    scores: Mapping[str, Any]
+    scores: Scores
+    predictions: str
+    data: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
-        return dict(self.scores)
+        """Return the object that --json prints (docs/cli.md)."""
+        return {**self.scores.to_json(), "predictions": self.predictions, "data": list(self.data)}
 
 
 def evaluate(
@@ -57,7 +60,7 @@ def evaluate(
     Args:
         storage: storage root.
         run: run folder; default: the newest. Its newest predictions (for `data`) are scored; without any,
-            they are made.
+            they are made first.
         predictions: a predictions.jsonl to score instead, of any origin.
         data: annotation file with answers; default: the file that was inferred on.
         media: stores that predictions are made on where there are none; default: as of `infer`.
@@ -85,7 +88,7 @@ def evaluate(
         )
     run_folder = None if source.run is None else RunFolder.open(Path(source.run))
     scores = _scores(source, run_folder, files, data_format, is_named=predictions is not None)
-    report = EvaluationReport({**scores, "predictions": source.predictions, "data": list(map(str, files))})
+    report = EvaluationReport(scores, source.predictions, tuple(map(str, files)))
     _keep(report, Path(source.predictions).with_name("scores.json"))
     return report
 
@@ -99,7 +102,7 @@ def _keep(report: EvaluationReport, file: Path) -> None:
 
 
 def _refuse_without_answers(config: RunConfig, data: Path, data_format: DataFormat | None) -> None:
-    """See that there is something to score against, before a model is asked for predictions."""
+    """Raise DataError where there is nothing to score against, before a model is run."""
     if is_duplicates_file(data):
         return
     task = asked_task(config.task.name, [data])
@@ -116,15 +119,16 @@ def _scores(
     data_format: DataFormat | None,
     *,
     is_named: bool,
-) -> dict[str, Any]:
-    """What fits the rows: answers against labels, or rankings against what belongs together.
+) -> Scores:
+    """Score answers against labels, or rankings against what belongs together, as the files ask for.
 
     Args:
         source: predictions.jsonl, of answers or rankings.
-        run: that made it, where known.
+        run: made the predictions, if it is known.
         files: annotations.
-        is_named: the user named this very file; else the scores that `infer` wrote beside it are taken, which
-            are complete.
+        data_format: how to read them; None: as the run read its own files.
+        is_named: whether the user named this very file; else the scores that `infer` wrote next to it are
+            used, which are complete.
     """
     file = Path(source.predictions)
     config = None if run is None else run.config()
@@ -182,7 +186,7 @@ def _possible_answers(config: RunConfig, run: RunFolder) -> Sequence[str] | None
 def predictions_of_run(
     folder: RunFolder, storage: Path, data: Path | None, media: Sequence[Path] = ()
 ) -> PredictionSource:
-    """The run's newest predictions (for `data`, on these stores), made now if there are none."""
+    """Return the newest predictions of a run (for `data`, on these stores); make them if there are none."""
     stores = [str(store.resolve()) for store in media]
     notes = sorted(folder.path.glob("predictions/*/inference.json"), key=lambda file: file.stat().st_mtime_ns)
     for note in reversed(notes):

@@ -1,6 +1,6 @@
 """`clipbug report`: write an HTML report on the answers of a run, with the frames that the model saw."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from clipbug.errors import ClipbugError, DataError
 from clipbug.evaluation.duplicates import DUPLICATES
 from clipbug.evaluation.predictions_file import read_predictions
 from clipbug.recipes.data_check import check_data
-from clipbug.recipes.evaluate import evaluate, predictions_of_run
+from clipbug.recipes.evaluate import EvaluationReport, evaluate, predictions_of_run
 from clipbug.report import facts
 from clipbug.report.cards import make_cards
 from clipbug.report.contents import Card, DataFinding, Group, Ranking, ReportContents
@@ -109,7 +109,8 @@ def _contents(subject: _Subject, data: Path | None, num_evidence: int) -> Report
     frames = rankings_frames(rankings) if rankings else cards_frames(cards)
     strips, notes = make_filmstrips(frames, subject.open_media)
     is_scored = rankings or any(card.score is not None for card in cards)
-    scores = _scores(subject, data) if is_scored else None
+    evaluation = _evaluation(subject, data) if is_scored else None
+    scores = None if evaluation is None else evaluation.scores
     return ReportContents(
         title=run.path.resolve().name if run is not None else Path(found.predictions).parent.resolve().name,
         facts=facts.head_facts(
@@ -123,7 +124,7 @@ def _contents(subject: _Subject, data: Path | None, num_evidence: int) -> Report
         filmstrips=strips,
         findings=[] if subject.task is None else data_findings(run, files, subject.stores),
         commands=facts.reproduction_commands(run, found, files),
-        files=facts.collapsed_files(run, scores),
+        files=facts.collapsed_files(run, None if evaluation is None else evaluation.to_json()),
         notes=[*facts.scoring_notes(scores), *notes],
     )
 
@@ -136,7 +137,7 @@ def _write(contents: ReportContents, target: Path) -> WrittenReport:
         questions=len(contents.cards) + len(contents.rankings),
         wrong=sum(card.verdict == "wrong" for card in contents.cards)
         + sum(ranking.rank != 1 for ranking in contents.rankings),
-        score=None if contents.scores is None else contents.scores["score"],
+        score=None if contents.scores is None else contents.scores.score,
         recordings_with_frames=len(contents.filmstrips),
         num_bytes=len(page),
         notes=tuple(contents.notes),
@@ -190,13 +191,11 @@ def _stores(run: RunFolder | None, media: Sequence[Path]) -> tuple[str, ...]:
     return named if all(Path(path).exists() for path in named) else ()
 
 
-def _scores(subject: _Subject, data: Path | None) -> Mapping[str, Any]:
+def _evaluation(subject: _Subject, data: Path | None) -> EvaluationReport:
     """Return the scores as `clipbug evaluate` computes them."""
     found = subject.found
     run = None if found.run is None else Path(found.run)
-    return evaluate(
-        storage=subject.storage.root, run=run, predictions=Path(found.predictions), data=data
-    ).to_json()
+    return evaluate(storage=subject.storage.root, run=run, predictions=Path(found.predictions), data=data)
 
 
 def _groups(cards: Sequence[Card]) -> dict[str, list[Group]]:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from clipbug.builders.batches import BatchBuilder
 from clipbug.builders.cut_texts import warn_of_cut_texts
 from clipbug.builders.task_model import TextParts, build_answers, build_text_parts, model_of
 from clipbug.builders.training import TrainingData, build_trainer, build_training_task, read_training_data
@@ -37,7 +38,7 @@ from clipbug.tasks.base import Task
 from clipbug.workspace.fingerprint import data_fingerprint, fingerprint_difference
 from clipbug.workspace.provenance import describe_start
 from clipbug.workspace.run_folder import RunFolder
-from clipbug.workspace.run_location import Resume, RunPlace, place_run, refuse_changes, resolve_data
+from clipbug.workspace.run_location import Resume, RunLocation, locate_run, refuse_changes, resolve_data
 from clipbug.workspace.storage import Storage
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
-    """What a finished training tells.
+    """The result of a training that is finished.
 
     Attributes:
         score: main validation score of the best checkpoint, or None without validation data.
@@ -65,7 +66,7 @@ class TrainingReport:
     bad_items: tuple[dict[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
+        """Return the object that --json prints."""
         return asdict(self)
 
 
@@ -79,18 +80,17 @@ def train(
     accept_changes: bool = False,
     stop_after: float | None = None,
 ) -> TrainingReport:
-    """Train the config's task, or go on with an unfinished run of the same config.
+    """Train the task of a config, or resume an unfinished run of the same config.
 
     Args:
         config: settings; data that it does not name is looked for under `storage`.
         storage: storage root.
         output: run folder; default: a new one under the storage.
-        resume: "auto" goes on with an unfinished run of the same settings; "required" insists; "never" starts
-            anew.
+        resume: "auto" resumes an unfinished run of the same settings, if there is one; "required" fails
+            without one; "never" starts a new run.
         init: run or model folder whose weights (and model settings and tokenizer) to start from.
-        accept_changes: go on with a run although settings, data or number of processes are not those that it
-            was begun with.
-        stop_after: seconds after which to save and stop; the same command then goes on.
+        accept_changes: resume a run although settings, data or the number of processes have changed.
+        stop_after: seconds after which to save and stop; the same command then resumes.
 
     Raises:
         ClipbugError: for all that a user can cause; what is already written stays usable.
@@ -103,7 +103,7 @@ def train(
     with joined_processes() as processes:
         place = _agree_on_place(
             partial(
-                place_run, config, place_of_data, output=output, resume=resume, accept_changes=accept_changes
+                locate_run, config, place_of_data, output=output, resume=resume, accept_changes=accept_changes
             ),
             processes,
         )
@@ -116,16 +116,13 @@ def train(
                 "no validation file: the last checkpoint is taken as the best (give one with --val)"
             )
         task, text = _task_of_run(config, place, init, data, processes, accept_changes)
+        bad_items = BadItems(config.data.max_bad_items)
         trainer = build_trainer(
-            config,
+            BatchBuilder(config, data.media, text, task, processes, bad_items),
             place.folder,
-            task,
-            text,
             data,
-            processes,
             accept_changes=accept_changes,
             stop_after=stop_after,
-            bad_items=(bad_items := BadItems(config.data.max_bad_items)),
         )
         state = trainer.fit()
         left_out = gather_objects(list(bad_items.by_id.values()), processes)
@@ -136,7 +133,7 @@ def train(
 
 
 def _report(
-    place: RunPlace, config: RunConfig, state: TrainState, task: Task, data: TrainingData, started: float
+    place: RunLocation, config: RunConfig, state: TrainState, task: Task, data: TrainingData, started: float
 ) -> TrainingReport:
     return TrainingReport(
         run=str(place.folder.path),
@@ -153,16 +150,16 @@ def _report(
 
 
 def _listed(left_out: Sequence[UnreadVisual]) -> tuple[dict[str, str], ...]:
-    """Each once, and in the log too."""
+    """Return each left-out item once, and log it."""
     by_id = {visual.media_id: visual.reason for visual in left_out}
     for reason in by_id.values():
         logger.warning("left out: %s", reason)
     return tuple({"media_id": media_id, "reason": reason} for media_id, reason in by_id.items())
 
 
-def _agree_on_place(choose: Callable[[], RunPlace], processes: Distributed) -> RunPlace:
-    """The main process chooses; all processes must use the same folder, or fail together."""
-    place: RunPlace | ClipbugError | None = None
+def _agree_on_place(choose: Callable[[], RunLocation], processes: Distributed) -> RunLocation:
+    """Let the main process choose the folder, so that all processes use the same one or fail together."""
+    place: RunLocation | ClipbugError | None = None
     if processes.is_main:
         try:
             place = choose()
@@ -176,7 +173,7 @@ def _agree_on_place(choose: Callable[[], RunPlace], processes: Distributed) -> R
 
 
 def _with_model_of(source: RunFolder, config: RunConfig) -> RunConfig:
-    """Weights only fit the model and tokenizer that they were trained with."""
+    """Take over model and tokenizer settings: weights only fit those that they were trained with."""
     stored = source.self_contained_config()
     if stored.model != config.model:
         logger.info("model settings are taken from %s", source.path)
@@ -185,13 +182,13 @@ def _with_model_of(source: RunFolder, config: RunConfig) -> RunConfig:
 
 def _task_of_run(
     config: RunConfig,
-    place: RunPlace,
+    place: RunLocation,
     init: Path | None,
     data: TrainingData,
     processes: Distributed,
     accept_changes: bool,
 ) -> tuple[Task, TextParts]:
-    """The task as the run begins, and its folder as it has to be before the first step."""
+    """Build the task as it is before the first step, and write the run directory."""
     fingerprint = data_fingerprint(config, [*data.train, *data.val], data.media)
     weights = None if init is None else RunFolder.open(init).weights("best")
     fingerprint["init"] = None if weights is None else str(weights.resolve())
@@ -219,14 +216,14 @@ def _task_of_run(
 
 def _write_folder(
     config: RunConfig,
-    place: RunPlace,
+    place: RunLocation,
     task: Task,
     text: TextParts,
     data: TrainingData,
     fingerprint: Mapping[str, Any],
     start: Mapping[str, Any],
 ) -> None:
-    """Make the run folder, whole or not at all; in one that is there, note how it goes on."""
+    """Create the run directory, completely or not at all; in an existing one, note how the run is resumed."""
     if place.is_begun:
         place.folder.summary.unlink(missing_ok=True)
         place.folder.note_start(config, data=fingerprint, start=start)
@@ -250,9 +247,9 @@ def _statistics(records: Sequence[Record]) -> TrainingAnswers | None:
 
 
 def _text_parts(
-    config: RunConfig, place: RunPlace, init: Path | None, records: Sequence[Record]
+    config: RunConfig, place: RunLocation, init: Path | None, records: Sequence[Record]
 ) -> TextParts:
-    """A begun run keeps its own; a run from weights takes their tokenizer; else the rows make both."""
+    """Load what a begun run or `init` has; make the rest of tokenizer and answers from the rows."""
     if place.is_begun:
         return TextParts(load_tokenizer(place.folder.tokenizer), place.folder.answers())
     if init is None:
@@ -261,7 +258,7 @@ def _text_parts(
 
 
 def _load_init(task: Task, weights: Path, source: RunFolder, config: RunConfig, text: TextParts) -> None:
-    """All weights but those of the head; these too where they are for the same task and the same answers."""
+    """Load all weights but those of the head; these too if task and answers are the same."""
     theirs, ours = source.answers(), text.answers
     same_answers = (theirs and theirs.answers) == (ours and ours.answers)
     keeps_head = source.config().task.name == config.task.name and same_answers

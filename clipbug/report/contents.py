@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from clipbug.evaluation.scores import Scores
 from clipbug.tasks.base import ClipPrediction
 
 Verdict = Literal["wrong", "partial", "right", "unscored"]
@@ -155,7 +156,7 @@ class ReportContents:
 
     Attributes:
         facts: name -> value, for the header of the page.
-        scores: the object that `evaluate --json` prints; None without any label.
+        scores: the result of `evaluate`; None without any label.
         cards: the questions; empty for a search.
         rankings: the queries of a search; empty for other tasks.
         groups: heading -> groups.
@@ -167,7 +168,7 @@ class ReportContents:
 
     title: str
     facts: Mapping[str, str]
-    scores: Mapping[str, Any] | None
+    scores: Scores | None
     cards: Sequence[Card]
     rankings: Sequence[Ranking]
     groups: Mapping[str, Sequence[Group]]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from clipbug.evaluation.scores import AnswerScores, Scores
 from clipbug.report.contents import Curve
 from clipbug.runtime.json_reading import read_note
 from clipbug.workspace.predictions import PredictionSource
@@ -79,13 +80,13 @@ def collapsed_files(run: RunFolder | None, scores: Mapping[str, Any] | None) -> 
     return texts
 
 
-def scoring_notes(scores: Mapping[str, Any] | None) -> list[str]:
+def scoring_notes(scores: Scores | None) -> list[str]:
     """Return notes on predictions and questions that were not scored as usual."""
     if scores is None:
         return ["No question has a known answer, so there are no scores."]
-    notes = [f"{scores[key]} {text}." for key, text in _COUNTED.items() if scores.get(key)]
-    if scores.get("oov_share"):
-        share = 100 * scores["oov_share"]
+    notes = [f"{number} {_COUNTED[key]}." for key, number in scores.left_out().items() if number]
+    if isinstance(scores, AnswerScores) and scores.oov_share:
+        share = 100 * scores.oov_share
         notes.append(f"{share:.1f} % of the questions have no answer in the vocabulary of the model.")
     return notes
 

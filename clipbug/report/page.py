@@ -4,12 +4,12 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from clipbug._version import __version__
+from clipbug.evaluation.scores import Scores
 from clipbug.report.charts import learning_curve, score_ruler
 from clipbug.report.confusion import confusion_of
 from clipbug.report.contents import Card, Filmstrip, ReportContents
@@ -95,12 +95,10 @@ def _policy(script: str) -> str:
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
 
 
-def _ruler(scores: Mapping[str, Any]) -> Markup:
-    baselines = scores.get("baselines") or {}
-    marks = {_BASELINES.get(key, key.replace("_", " ")): value for key, value in baselines.items()}
-    marks["ceiling"] = scores.get("ceiling")
-    known = {name: value for name, value in marks.items() if isinstance(value, float | int)}
-    return score_ruler(scores["score"], tuple(scores["interval"]), known)
+def _ruler(scores: Scores) -> Markup:
+    marks = {_BASELINES.get(key, key.replace("_", " ")): value for key, value in scores.baselines.items()}
+    known = {name: value for name, value in marks.items() if value is not None}
+    return score_ruler(scores.score, scores.interval, {**known, "ceiling": scores.ceiling})
 
 
 def _counts(cards: Sequence[Card]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The score of answers: accuracy where one answer is right, label weight where several are."""
+"""Score answers: accuracy where one answer is right, label weight where several are."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,7 +20,7 @@ class AnswerMetric:
         self.name = name
 
     def __call__(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> Mapping[str, float]:
-        """Scores by name, in [0, 1]. Rows without labels are not scored; rows without prediction are wrong.
+        """Return scores in [0, 1]. Rows without labels are not scored; rows without prediction are wrong.
 
         Raises:
             DataError: no row has a label.

@@ -1,4 +1,4 @@
-"""A task: what turns model output into a loss, predictions and a score. The engine knows only this."""
+"""The contract of a task, which turns model output into a loss, predictions and a score."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ class StepOutput:
 
 @dataclass(frozen=True, slots=True)
 class ClipPrediction:
-    """What one clip says on its own."""
+    """The answer of one clip alone."""
 
     start_seconds: float
     end_seconds: float
@@ -44,7 +44,7 @@ class Prediction:
     """The answer to one row of annotations.
 
     Attributes:
-        record_id: of the annotation row.
+        record_id: id of the annotation row.
         top: the best answers, best first, with their probabilities.
         pooled_logits: (K,), clips aggregated; clip_logits: (N, K). Not part of predictions.jsonl.
         expected: the right answer where only the batch knows it (which texts were exchanged), for the metric.
@@ -64,7 +64,7 @@ class Prediction:
 
     @property
     def is_finite(self) -> bool:
-        """Whether all scores are numbers: those of a model that overflows are NaN or infinite."""
+        """Return whether all scores are finite: those of a model that overflows are NaN or infinite."""
         probabilities = [self.probability, *(value for _, value in self.top)]
         return bool(
             np.isfinite(probabilities).all()
@@ -73,7 +73,7 @@ class Prediction:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """One object of predictions.jsonl (docs/cli.md)."""
+        """Return one object of predictions.jsonl (docs/cli.md)."""
         return {
             "id": self.record_id,
             "question_id": self.question_id,
@@ -99,10 +99,10 @@ class Metric(Protocol):
     """Scores predictions against the rows they belong to."""
 
     name: str
-    """Of the main score, e.g. "accuracy"; higher is better."""
+    """Name of the main score, e.g. "accuracy"; higher is better."""
 
     def __call__(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> Mapping[str, float]:
-        """Scores by name, the main one under `self.name`, in [0, 1]. Records without prediction are wrong."""
+        """Return scores in [0, 1], the main one under `self.name`. Records without prediction are wrong."""
         ...
 
 
@@ -113,48 +113,48 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def count_targets(self, batch: Batch) -> Mapping[str, int]:
-        """Number of targets of each loss, without running the model. Same keys as `StepOutput.sums`."""
+        """Count the targets of each loss without running the model. Same keys as `StepOutput.sums`."""
 
     @abstractmethod
     def training_step(self, batch: Batch) -> StepOutput:
-        """Loss sums of one micro-batch, with gradient."""
+        """Return the loss sums of one micro-batch, with gradient."""
 
     @abstractmethod
     def predict(self, batch: Batch) -> list[Prediction]:
-        """One prediction per record, in order; deterministic in eval mode. Needs no targets."""
+        """Return one prediction per record, in order; deterministic in eval mode. Needs no targets."""
 
     @abstractmethod
     def metric(self) -> Metric:
-        """How predictions of this task are scored."""
+        """Return the metric that scores predictions of this task."""
 
     @property
     def main_score(self) -> str:
-        """Name of the score that tells the best checkpoint."""
+        """Return the name of the score that decides which checkpoint is best."""
         return self.metric().name
 
     def evaluate(self, batch: Batch) -> tuple[list[Prediction], StepOutput]:
-        """`predict` and `training_step` of one batch with targets; tasks that can run the model only once."""
+        """Return `predict` and `training_step` of a batch with targets; override it to run the model once."""
         return self.predict(batch), self.training_step(batch)
 
     def forward(self, batch: Batch) -> StepOutput:
-        """The training step."""
+        """Run the training step."""
         return self.training_step(batch)
 
 
 class RankingTask(Task):
-    """A task that can score any text with any visual, so that all pairs of a search can be ranked.
+    """A task that can score any text with any media item, so that all pairs of a search can be ranked.
 
-    Visuals are encoded apart from texts: each passes the backbone once, however many texts there are.
+    Media items are encoded without texts: each passes the backbone once, however many texts there are.
     """
 
     @property
     def main_score(self) -> str:
-        """The mean reciprocal rank of a search among all validation recordings."""
+        """Return the mean reciprocal rank: validation searches among all validation recordings."""
         return "mrr"
 
     @abstractmethod
     def encode_visuals(self, frames: Tensor) -> Tensor:
-        """What `match_scores` needs of visuals.
+        """Encode media items for `match_scores`.
 
         Shape:
             frames: (B, N, T, 3, H, W).
@@ -163,7 +163,7 @@ class RankingTask(Task):
 
     @abstractmethod
     def pair_logits(self, grid: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """What the model puts out for the batch's own texts, each with its own visual, in fp32.
+        """Return the model's output for the texts of the batch, each with its own media item, in fp32.
 
         Shape:
             grid: (B, N, h, w, D), of `encode_visuals`.
@@ -179,7 +179,7 @@ class RankingTask(Task):
         visual_index: Tensor,
         clip_positions: Tensor,
     ) -> Tensor:
-        """How well every text matches its visual, higher is better, in fp32.
+        """Score how well every text matches its media item, higher is better, in fp32.
 
         Shape:
             grid: (B, N, h, w, D), of `encode_visuals`; clip_positions: (B, N).

@@ -24,7 +24,7 @@ class CountMetric:
     name = "accuracy"
 
     def __call__(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> Mapping[str, float]:
-        """Both scores; a row without prediction is wrong and in no error.
+        """Return both scores; a row without prediction is wrong and in no error.
 
         Raises:
             DataError: no row has an answer.
@@ -64,12 +64,12 @@ class Counting(OneOutputTask[Tensor]):
         self._answers = ListedAnswers(map(str, self.numbers))
 
     def count_targets(self, batch: Batch) -> Mapping[str, int]:
-        """Rows whose number is known."""
+        """Count the rows whose number is known."""
         numbers = batch.targets.get("count")
         return {_LOSS: 0 if numbers is None else int((numbers >= 0).sum())}
 
     def metric(self) -> Metric:
-        """Accuracy and squared error of the rounded number."""
+        """Return accuracy and squared error of the rounded number."""
         return CountMetric()
 
     def _logits(self, outputs: Tensor) -> Tensor:

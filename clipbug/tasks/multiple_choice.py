@@ -38,16 +38,16 @@ class MultipleChoice(OneOutputTask[Tensor]):
         self.clip_aggregation = clip_aggregation
 
     def count_targets(self, batch: Batch) -> Mapping[str, int]:
-        """Rows whose right option is known."""
+        """Count the rows whose right option is known."""
         labels = batch.targets.get("labels")
         return {_LOSS: 0 if labels is None else int((labels >= 0).sum())}
 
     def metric(self) -> Metric:
-        """The share of rows whose right option is chosen."""
+        """Return the metric: the share of rows whose right option is chosen."""
         return AnswerMetric("accuracy")
 
     def _outputs(self, batch: Batch) -> Tensor:
-        """(R, N, M), M the most options of a row."""
+        """Return the scores of options (R, N, M), M being the most options of a row."""
         return by_record(run_model(self, batch).squeeze(-1), batch).transpose(1, 2)
 
     def _losses(self, batch: Batch, output: Tensor) -> StepOutput:
@@ -70,7 +70,7 @@ class MultipleChoice(OneOutputTask[Tensor]):
 
 
 def by_record(scores: Tensor, batch: Batch) -> Tensor:
-    """Scores of texts, put together by record.
+    """Group scores of texts by record.
 
     Shape:
         scores: (Q, ...).
@@ -81,7 +81,7 @@ def by_record(scores: Tensor, batch: Batch) -> Tensor:
 
 
 def options_of(record: Record) -> ListedAnswers:
-    """The answers of a row of multiple choice."""
+    """Return the answers of a row of multiple choice."""
     if not isinstance(record, ChoiceRecord):
         raise TypeError(f"a row with options is needed, got {type(record).__name__}")
     return ListedAnswers(record.options)

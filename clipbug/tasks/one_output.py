@@ -12,36 +12,36 @@ Output = TypeVar("Output")
 
 
 class OneOutputTask(Task, Generic[Output]):
-    """Says once how training, prediction and evaluation use what the model puts out."""
+    """A task whose training, prediction and evaluation use the same output of the model."""
 
     def training_step(self, batch: Batch) -> StepOutput:
-        """Loss sums over what has a target; zero, still with a gradient path, where nothing has."""
+        """Return loss sums over everything with a target; zero, with a gradient path, if there is none."""
         return self._losses(batch, self._outputs(batch))
 
     def predict(self, batch: Batch) -> list[Prediction]:
-        """One prediction per record, with that of each of its clips."""
+        """Return one prediction per record, with that of each of its clips."""
         return self._predictions(batch, self._outputs(batch))
 
     def evaluate(self, batch: Batch) -> tuple[list[Prediction], StepOutput]:
-        """Predictions and losses of the same outputs."""
+        """Return predictions and losses of the same outputs."""
         output = self._outputs(batch)
         return self._predictions(batch, output), self._losses(batch, output)
 
     @abstractmethod
     def _outputs(self, batch: Batch) -> Output:
-        """What the model says about every clip, losses and predictions still to be made of it."""
+        """Return the model's output for every clip, from which losses and predictions are computed."""
 
     @abstractmethod
     def _losses(self, batch: Batch, output: Output) -> StepOutput:
-        """Output to loss sums."""
+        """Turn the output into loss sums."""
 
     @abstractmethod
     def _predictions(self, batch: Batch, output: Output) -> list[Prediction]:
-        """Output to predictions."""
+        """Turn the output into predictions."""
 
 
 def run_model(task: Task, batch: Batch, *, grid: Tensor | None = None) -> Tensor:
-    """The model's scores (Q, N, K) in fp32, whatever it computes in: half precision rounds losses.
+    """Return the model's scores (Q, N, K) in fp32, whatever it computes in: half precision rounds losses.
 
     Args:
         grid: (B, N, h, w, D) of the batch's frames, where they are encoded already.

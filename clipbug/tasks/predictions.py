@@ -1,4 +1,4 @@
-"""From logits to predictions: probabilities, the best answers, and what each clip says with its times."""
+"""Turn logits into predictions: probabilities, the best answers, and the answer and times of each clip."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
@@ -18,17 +18,17 @@ class Answers(Protocol):
     def __len__(self) -> int: ...
 
     def answer_at(self, index: int) -> str:
-        """The answer of a class."""
+        """Return the answer of a class."""
         ...
 
 
 class ListedAnswers(tuple[str, ...]):
-    """Answers that stand in the order of their classes."""
+    """Answers in the order of their classes."""
 
     __slots__ = ()
 
     def answer_at(self, index: int) -> str:
-        """The answer of a class."""
+        """Return the answer of a class."""
         return self[index]
 
 
@@ -42,7 +42,7 @@ def build_predictions(
     top_k: int,
     expected: Sequence[str | None] | None = None,
 ) -> list[Prediction]:
-    """One prediction per record, in order.
+    """Return one prediction per record, in order.
 
     Args:
         batch: what the logits were computed from.

@@ -18,12 +18,12 @@ _ANSWERS = ListedAnswers(("mismatch", "match"))
 
 
 class MatchingAccuracy:
-    """The share of texts for which the model knows whether they belong to their visual."""
+    """The share of texts that the model assigns rightly to their media item or to another."""
 
     name = "matching_accuracy"
 
     def __call__(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> Mapping[str, float]:
-        """The accuracy; a record without prediction counts as wrong.
+        """Return the accuracy; a record without prediction counts as wrong.
 
         Raises:
             ValueError: a prediction does not carry the expected answer, which the record alone does not tell.
@@ -65,14 +65,14 @@ class Pretraining(OneOutputTask[PretrainingOutput]):
         self.mlm_places = mlm_places
 
     def count_targets(self, batch: Batch) -> Mapping[str, int]:
-        """Hidden tokens (or all places), and rows with a known matching label."""
+        """Count hidden tokens (or all tokens), and rows with a known matching label."""
         counts = {name: int((batch.targets[name] >= 0).sum()) for name in self.losses}
         if "mlm" in counts and self.mlm_places is not None and self.training:
             counts["mlm"] = self.mlm_places * len(batch.targets["mlm"])
         return counts
 
     def metric(self) -> Metric:
-        """Accuracy of matching."""
+        """Return the accuracy of matching."""
         return MatchingAccuracy()
 
     def _losses(self, batch: Batch, output: PretrainingOutput) -> StepOutput:
@@ -112,7 +112,7 @@ def _answer_of(label: int) -> str | None:
 
 
 def _mlm_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """The cross entropy of hidden tokens in fp32, summed over tokens, mean over clips.
+    """Return the cross entropy of hidden tokens in fp32, summed over tokens, mean over clips.
 
     Shape:
         logits: (Q, N, L, vocabulary); labels: (Q, L).

@@ -57,12 +57,12 @@ class QuestionAnswering(OneOutputTask[Tensor]):
         self.every_row = every_row
 
     def count_targets(self, batch: Batch) -> Mapping[str, int]:
-        """Rows with a target."""
+        """Count the rows with a target."""
         labels = batch.targets.get("labels")
         return {_LOSS: 0 if labels is None else int(self._has_target(labels).sum())}
 
     def metric(self) -> Metric:
-        """Accuracy, or the VQA score where labels are soft."""
+        """Return accuracy, or the VQA score where labels are soft."""
         return AnswerMetric("vqa_score" if self.soft_labels else "accuracy")
 
     def _losses(self, batch: Batch, output: Tensor) -> StepOutput:

@@ -19,10 +19,10 @@ _LOSS = "matching"
 
 
 class EncodesVisuals(Protocol):
-    """What ranking needs of a model beside its forward."""
+    """What ranking needs of a model in addition to its forward."""
 
     def encode_frames(self, frames: Tensor) -> Tensor:
-        """(B, N, T, 3, H, W) -> a grid that `forward` takes in the place of frames."""
+        """Encode frames (B, N, T, 3, H, W) to a grid that `forward` takes instead of frames."""
         ...
 
 
@@ -61,7 +61,7 @@ class Retrieval(OneOutputTask[Tensor], RankingTask):
         self.clip_aggregation = clip_aggregation
 
     def count_targets(self, batch: Batch) -> Mapping[str, int]:
-        """Texts ("ce"), or texts that do not belong ("rank"), of rows whose own text is known."""
+        """Count texts ("ce"), or texts of other rows ("rank"), of rows whose own text is known."""
         labels = batch.targets.get("labels")
         if labels is None:
             return {_LOSS: 0}
@@ -70,16 +70,16 @@ class Retrieval(OneOutputTask[Tensor], RankingTask):
         return {_LOSS: sum(number - others for label, number in known if label >= 0)}
 
     def metric(self) -> Metric:
-        """The share of rows whose own text scores highest among the row's texts."""
+        """Return the metric: the share of rows whose own text scores highest among the row's texts."""
         return AnswerMetric("accuracy")
 
     def encode_visuals(self, frames: Tensor) -> Tensor:
-        """The grid of every clip, to be matched with any number of texts."""
+        """Return the grid of every clip, to be matched with any number of texts."""
         model: EncodesVisuals = self.model  # type: ignore[assignment]
         return model.encode_frames(frames)
 
     def pair_logits(self, grid: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """(Q, K) and (Q, N, K): of mismatch and match ("ce"), or one score ("rank")."""
+        """Return (Q, K) and (Q, N, K): scores of mismatch and match ("ce"), or one score ("rank")."""
         clips = run_model(self, batch, grid=grid)
         return aggregate_clips(clips, self.clip_aggregation), clips
 
@@ -123,7 +123,7 @@ class Retrieval(OneOutputTask[Tensor], RankingTask):
         return violations[(places < numbers) & (places != own)].sum()
 
     def _predictions(self, batch: Batch, output: Tensor) -> list[Prediction]:
-        """A row's texts, best first, each with the probability that it matches: they need not sum to 1."""
+        """Return a row's texts, best first, with the probability that each matches; not a distribution."""
         pooled = _match_logit(aggregate_clips(output, self.clip_aggregation))
         return build_predictions(
             batch,
@@ -136,5 +136,5 @@ class Retrieval(OneOutputTask[Tensor], RankingTask):
 
 
 def _match_logit(output: Tensor) -> Tensor:
-    """(..., 2) or (..., 1) -> (...)."""
+    """Return the matching score: (..., 2) or (..., 1) -> (...)."""
     return output[..., 1] - output[..., 0] if output.shape[-1] > 1 else output[..., 0]

@@ -67,7 +67,7 @@ def _existing(path: str | Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class RunPlace:
+class RunLocation:
     """The run directory of a training.
 
     Attributes:
@@ -81,9 +81,9 @@ class RunPlace:
     changes: tuple[str, ...] = ()
 
 
-def place_run(
+def locate_run(
     config: RunConfig, storage: Storage, *, output: Path | None, resume: Resume, accept_changes: bool = False
-) -> RunPlace:
+) -> RunLocation:
     """Choose the run directory: `output`, else the newest unfinished run of the same config, else a new one.
 
     Args:
@@ -104,16 +104,16 @@ def place_run(
         return _named_place(config, output, resume, accept_changes)
     begun = None if resume == "never" else _unfinished(config, storage)
     if begun is not None:
-        return RunPlace(begun, is_begun=True)
+        return RunLocation(begun, is_begun=True)
     if resume == "required":
         raise CheckpointError(
             f"no unfinished run with this config under {storage.runs_folder(config.task.name)}",
             "start one with --resume auto, or give the run directory with --output",
         )
-    return RunPlace(RunFolder(_free_folder(config, storage)), is_begun=False)
+    return RunLocation(RunFolder(_free_folder(config, storage)), is_begun=False)
 
 
-def _named_place(config: RunConfig, output: Path, resume: Resume, accept_changes: bool) -> RunPlace:
+def _named_place(config: RunConfig, output: Path, resume: Resume, accept_changes: bool) -> RunLocation:
     if not (output / "config.yaml").exists():
         if resume == "required":
             raise CheckpointError(f"{output} contains no run to resume", "start one with --resume auto")
@@ -121,7 +121,7 @@ def _named_place(config: RunConfig, output: Path, resume: Resume, accept_changes
             raise CheckpointError(
                 f"{output} exists and is not a run directory", "choose another folder with --output"
             )
-        return RunPlace(RunFolder(output), is_begun=False)
+        return RunLocation(RunFolder(output), is_begun=False)
     folder = RunFolder.open(output)
     if resume == "never":
         raise CheckpointError(
@@ -130,7 +130,7 @@ def _named_place(config: RunConfig, output: Path, resume: Resume, accept_changes
     difference = config_difference(folder.config(), config)
     if not accept_changes:
         refuse_changes(folder, difference, what="settings")
-    return RunPlace(folder, is_begun=True, changes=tuple(difference))
+    return RunLocation(folder, is_begun=True, changes=tuple(difference))
 
 
 def refuse_changes(folder: RunFolder, changes: Sequence[str], *, what: str) -> None:

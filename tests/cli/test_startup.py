@@ -43,8 +43,9 @@ def test_nothing_heavy_is_imported_and_it_is_fast(words: list[str]) -> None:
     code, seconds, modules = json.loads(done.stderr.splitlines()[-1])
     assert code == (2 if "x" in words else 0)
     assert [name for name in HEAVY if name in modules] == []
-    # 0.16 s measured; processor time, because this machine may be busy with other tests
-    assert seconds < 0.5
+    # 0.15 to 0.4 s measured (`finetune --help` reads tasks from the configs); processor time, which a busy
+    # machine doubles. torch alone would take more than 1 s.
+    assert seconds < 1.0
 
 
 def test_configs_need_nothing_heavy() -> None:

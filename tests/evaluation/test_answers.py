@@ -1,7 +1,6 @@
 """The object of `evaluate --json`, and its table."""
 
 import json
-from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from clipbug.cli.views.scores import score_table
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionRecord
 from clipbug.errors import DataError
 from clipbug.evaluation.answers import score_predictions
+from clipbug.evaluation.scores import AnswerScores
 from clipbug.metrics.baselines import TrainingAnswers
 from clipbug.metrics.choice_baselines import TrainingChoices
 from clipbug.metrics.intervals import bootstrap_interval
@@ -36,8 +36,13 @@ TRAINING = TrainingAnswers.from_records(
 )
 
 
+def printed_scores(*args: Any, **settings: Any) -> dict[str, Any]:
+    """Return what `evaluate --json` prints of the scores."""
+    return score_predictions(*args, **settings).to_json()
+
+
 def test_every_number_of_the_object() -> None:
-    scores = score_predictions(
+    scores = printed_scores(
         [*PREDICTIONS, {"id": "else", "answer": "x"}, {"id": "5", "answer": "top"}],
         RECORDS,
         task_name="video-qa",
@@ -66,7 +71,7 @@ def test_every_number_of_the_object() -> None:
 
 def test_what_is_not_known_is_null_or_empty() -> None:
     records = [QuestionRecord("1", "1", "v1", FIRST, {"menu": 1.0})]
-    scores = score_predictions(PREDICTIONS[:1], records, task_name="video_qa")
+    scores = printed_scores(PREDICTIONS[:1], records, task_name="video_qa")
     assert scores["baselines"] == {"majority": None, "question_only": None}
     assert scores["oov_share"] is None
     assert scores["by_app"] == {}
@@ -79,7 +84,7 @@ def test_soft_labels_score_their_weight() -> None:
         QuestionRecord("31", "31", "3", "What screen is this", {"Home": 1.0}),
     ]
     answers = [{"question_id": 30, "answer": "chat"}, {"question_id": 31, "answer": "Home"}]
-    scores = score_predictions(answers, records, task_name="vqa")
+    scores = printed_scores(answers, records, task_name="vqa")
     assert (scores["metric"], scores["score"], scores["ceiling"]) == ("vqa_score", 0.75, 0.75)
 
 
@@ -95,19 +100,19 @@ def test_soft_labels_score_their_weight() -> None:
 )
 def test_predictions_that_cannot_be_used(predictions: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(DataError) as caught:
-        score_predictions(predictions, RECORDS, task_name="video_qa")
+        printed_scores(predictions, RECORDS, task_name="video_qa")
     assert message in caught.value.message
     assert caught.value.hint
 
 
 def test_no_answers_to_score_against() -> None:
     with pytest.raises(DataError, match="none of the 1 rows"):
-        score_predictions([{"id": "5", "answer": "a"}], RECORDS[4:], task_name="video_qa")
+        printed_scores([{"id": "5", "answer": "a"}], RECORDS[4:], task_name="video_qa")
     with pytest.raises(DataError, match="task pretraining"):
-        score_predictions([], [CaptionRecord("1", "v", "a list")], task_name="pretraining")
+        printed_scores([], [CaptionRecord("1", "v", "a list")], task_name="pretraining")
 
 
-def rendered(scores: Mapping[str, Any]) -> str:
+def rendered(scores: AnswerScores) -> str:
     console = Console(file=StringIO(), width=100)
     console.print(score_table(scores))
     assert isinstance(console.file, StringIO)
@@ -152,16 +157,16 @@ def test_choices_are_answered_by_text_or_by_index() -> None:
     by_text = [{"id": "1", "answer": "Menu"}, {"id": "2", "answer": "back"}]
     by_index = [{"id": "1", "answer": 0}, {"question_id": "2", "answer": 2}]  # as the original writes them
     scores = [
-        score_predictions(rows, CHOICES, task_name="multiple-choice", training_choices=training)
+        printed_scores(rows, CHOICES, task_name="multiple-choice", training_choices=training)
         for rows in (by_text, by_index)
     ]
     assert scores[0] == scores[1]
     assert (scores[0]["score"], scores[0]["count"], scores[0]["unlabelled"]) == (0.5, 2, 1)
     assert scores[0]["baselines"] == {"random": (1 / 2 + 1 / 4) / 2, "majority": 0.0, "question_only": 0.5}
-    untrained = score_predictions(by_text, CHOICES, task_name="multiple_choice")
+    untrained = printed_scores(by_text, CHOICES, task_name="multiple_choice")
     assert untrained["baselines"] == {"random": 0.375, "majority": None, "question_only": None}
     with pytest.raises(DataError, match="lack an id or a text"):
-        score_predictions([{"id": "1", "answer": 2}], CHOICES, task_name="multiple-choice")
+        printed_scores([{"id": "1", "answer": 2}], CHOICES, task_name="multiple-choice")
 
 
 def test_accuracies_of_multiple_choice_equal_the_original() -> None:
@@ -183,7 +188,7 @@ def test_accuracies_of_multiple_choice_equal_the_original() -> None:
             ChoiceRecord(key, key, f"v{key}", "?", options, right) for key, right in answers[name].items()
         ]
         predictions = [{"id": key, "answer": answer} for key, answer in given[name].items()]
-        scores = score_predictions(predictions, rows, task_name="multiple_choice")
+        scores = printed_scores(predictions, rows, task_name="multiple_choice")
         assert scores["score"] == pytest.approx(expected)
     assert mc["metrics"]["mc_accuracy"] == "60.00"
 
@@ -192,10 +197,10 @@ def test_counts_have_accuracy_and_squared_error() -> None:
     rows = [QuestionRecord(str(n), str(n), f"v{n}", "how many?", {str(n): 1.0}) for n in (1, 4, 12)]
     predictions = [{"id": "1", "answer": "1"}, {"id": "4", "answer": 6}]
     scores = score_predictions(predictions, rows, task_name="count", answers=[str(n) for n in range(1, 11)])
-    assert scores["score"] == pytest.approx(1 / 3)
-    assert scores["mse"] == 2.0  # of the two that are answered
-    assert (scores["missing"], scores["ceiling"]) == (1, pytest.approx(2 / 3))
-    assert score_predictions([{"id": "1", "answer": "one"}], rows, task_name="count")["mse"] is None
+    assert scores.score == pytest.approx(1 / 3)
+    assert scores.mse == scores.to_json()["mse"] == 2.0  # of the two that are answered
+    assert (scores.missing, scores.ceiling) == (1, pytest.approx(2 / 3))
+    assert printed_scores([{"id": "1", "answer": "one"}], rows, task_name="count")["mse"] is None
     table = Console(file=StringIO(), width=120)
     table.print(score_table(scores))
     assert "mean squared error" in table.file.getvalue()  # type: ignore[attr-defined]
@@ -218,10 +223,10 @@ def test_counts_of_any_program_are_scored_as_numbers(tmp_path: Path) -> None:
 
 def test_ids_that_a_spreadsheet_made_floats_are_the_same_rows() -> None:
     given = [{"id": 1.0, "answer": "menu"}, {"id": "2.0", "answer": "save"}, {"id": "3,0", "answer": "menu"}]
-    scores = score_predictions(given, RECORDS, task_name="video-qa")
+    scores = printed_scores(given, RECORDS, task_name="video-qa")
     assert (scores["answered"], scores["unmatched"], scores["score"]) == (3, 0, 0.75)
     with pytest.raises(DataError, match="two predictions"):
-        score_predictions([*given, {"id": "1", "answer": "save"}], RECORDS, task_name="video-qa")
+        printed_scores([*given, {"id": "1", "answer": "save"}], RECORDS, task_name="video-qa")
 
 
 @pytest.mark.parametrize(
@@ -230,4 +235,4 @@ def test_ids_that_a_spreadsheet_made_floats_are_the_same_rows() -> None:
 def test_the_index_of_an_option_in_every_form(answer: object, score: float) -> None:
     row = ChoiceRecord("1", "1", "v", "what?", ("a", "b"), 1)
     predictions = [{"id": "1", "answer": answer}]
-    assert score_predictions(predictions, [row], task_name="multiple-choice")["score"] == score
+    assert printed_scores(predictions, [row], task_name="multiple-choice")["score"] == score

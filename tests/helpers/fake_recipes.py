@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from clipbug.cli.main import main
+from clipbug.evaluation.scores import AnswerScores, BaselineScores
+from tests.helpers.report_contents import SCORES
 
 POSITIONS = ("first", "second")
 # What the tables of `evaluate` and `demo` read; the other commands print whatever a report holds.
@@ -33,6 +35,11 @@ ANY_REPORT: dict[str, Any] = {
 }
 
 
+BASELINES = BaselineScores(
+    task="vqa", metric="vqa_score", count=3, baselines={"majority": 0.1}, details={}, ceiling=1.0
+)
+
+
 @dataclass
 class FakeReport:
     """Any recipe's report."""
@@ -45,6 +52,9 @@ class FakeReport:
     timelines: tuple[Any, ...] = ()
     written: tuple[Any, ...] = ()
     text: str = ""
+    scores: AnswerScores | BaselineScores = SCORES  # what the tables of `evaluate` and `baseline` read
+    predictions: str = "predictions.jsonl"
+    data: tuple[str, ...] = ("test.jsonl",)
 
     def to_json(self) -> dict[str, Any]:
         return self.payload
@@ -68,7 +78,7 @@ class FakeRecipes:
             self.before()
             if self.raises is not None:
                 raise self.raises
-            return self.report
+            return replace(self.report, scores=BASELINES) if module == "baseline" else self.report
 
         fake = sys.modules.get(name) or ModuleType(name)
         monkeypatch.setattr(fake, function, recipe, raising=False)

@@ -4,14 +4,26 @@ from dataclasses import replace
 
 import numpy as np
 
+from clipbug.evaluation.scores import AnswerScores
+from clipbug.metrics.groups import GroupScore
 from clipbug.report.contents import Card, Curve, DataFinding, Filmstrip, Group, ReportContents
 from clipbug.report.pictures import make_filmstrip
 from clipbug.tasks.base import ClipPrediction
 
-SCORES = {
-    **{"score": 0.5, "metric": "accuracy", "count": 4, "interval": [0.4, 0.6], "ceiling": 0.9},
-    "baselines": {"majority": 0.1, "question_only": None},
-}
+SCORES = AnswerScores(
+    task="video_qa",
+    score=0.5,
+    metric="accuracy",
+    count=4,
+    interval=(0.4, 0.6),
+    ceiling=0.9,
+    baselines={"majority": 0.1, "question_only": None},
+    by_type={"yes/no": GroupScore(0.5, 4)},
+    by_app={},
+    missing_ids=(),
+    unlabelled=0,
+    oov_share=0.0,
+)
 
 
 def card(number: int = 0, **changes: object) -> Card:

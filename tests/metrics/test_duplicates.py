@@ -44,7 +44,7 @@ def test_scores_beside_chance_and_baselines() -> None:
     ]
     scores = score_duplicates(
         recordings, {"model": SIMILARITY, "model_unordered": SIMILARITY, "other": np.zeros((6, 6))}
-    )
+    ).to_json()
     assert scores["score"] == pytest.approx((1 / 2 + 1 / 2 + 1 + 1) / 4)
     assert (scores["count"], scores["without_duplicate"], scores["ties"]) == (4, 2, 1)
     assert scores["by_app"] == {"x": {"score": 0.5, "count": 2}, "y": {"score": 1.0, "count": 2}}

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from clipbug.cli.views.baseline import baseline_table
 from clipbug.errors import ConfigError, DataError
-from clipbug.recipes.baseline import baseline
+from clipbug.recipes.baseline import BaselineReport, baseline
 
 VIDEO = {"video_id": "video1", "question": "what is tapped?", "answer": "save", "answer_type": "what"}
 CHOICE = {"gif_name": "gif1", "question": "what first?", "options": ["tap", "type"], "answer": 1}
@@ -24,10 +24,10 @@ def caption(text: str, name: str) -> dict[str, Any]:
     return {"caption": text, "clip_name": name}
 
 
-def printed(report: dict[str, Any]) -> str:
+def printed(report: BaselineReport) -> str:
     console = Console(width=140)
     with console.capture() as capture:
-        console.print(baseline_table(report))
+        console.print(baseline_table(report.scores))
     return capture.get()
 
 
@@ -44,7 +44,8 @@ def test_open_questions(tmp_path: Path) -> None:
         {**VIDEO, "video_id": "v9", "question": "how many taps?", "answer": "TWO", "answer_type": "How"},
         {"video_id": "v9", "question": "why?"},
     )
-    report = baseline([data], train=[train]).to_json()
+    result = baseline([data], train=[train])
+    report = result.to_json()
     assert report["baselines"] == {"majority": pytest.approx(1 / 3), "question_only": pytest.approx(2 / 3)}
     assert (report["task"], report["metric"], report["count"]) == ("video_qa", "accuracy", 3)
     assert report["unlabelled"] == 1
@@ -54,7 +55,7 @@ def test_open_questions(tmp_path: Path) -> None:
     assert report["details"]["question_only"]["by_type"]["what"] == {"score": 0.5, "count": 2}
     assert report["details"]["majority"]["by_app"] == {"todo": {"score": 0.0, "count": 1}}
     assert report["majority_answer"] == "two"
-    text = printed(report)
+    text = printed(result)
     assert "66.7 %" in text
     assert "type: what" in text
 
@@ -69,18 +70,20 @@ def test_soft_labels_score_their_weight(tmp_path: Path) -> None:
 def test_counts(tmp_path: Path) -> None:
     train = write(tmp_path / "train.jsonl", *[{**VIDEO, "answer": count} for count in (2, 2, 8)])
     data = write(tmp_path / "test.jsonl", {**VIDEO, "answer": 4}, {**VIDEO, "video_id": "v", "answer": 2})
-    report = baseline([data], train=[train], task="count").to_json()
+    result = baseline([data], train=[train], task="count")
+    report = result.to_json()
     assert report["baselines"] == {"majority": 0.5, "question_only": 0.5, "mean": 0.5}
     assert report["mse"] == {"majority": 2.0, "question_only": 2.0, "mean": 2.0}
-    assert "mean squared error" in printed(report)
+    assert "mean squared error" in printed(result)
 
 
 def test_multiple_choice(tmp_path: Path) -> None:
     train = write(tmp_path / "train.jsonl", CHOICE, CHOICE)
     data = write(tmp_path / "test.jsonl", {**CHOICE, "options": ["type", "a", "b", "c"], "answer": 0})
-    report = baseline([data], train=[train]).to_json()
+    result = baseline([data], train=[train])
+    report = result.to_json()
     assert report["baselines"] == {"random": 0.25, "majority": 0.0, "question_only": 1.0}
-    assert "multiple_choice" in printed(report)
+    assert "multiple_choice" in printed(result)
 
 
 def test_captions_are_found_by_the_words_of_documents(tmp_path: Path) -> None:
@@ -88,19 +91,21 @@ def test_captions_are_found_by_the_words_of_documents(tmp_path: Path) -> None:
     ocr = write(  # another order, as in the real files: rows are joined by the recording
         tmp_path / "OB_OCR.jsonl", caption("Theme Dark Light", "B"), caption("file export failed", "A")
     )
-    report = baseline([data], documents=[ocr]).to_json()
+    result = baseline([data], documents=[ocr])
+    report = result.to_json()
     assert report["text2video"]["r@1"] == report["video2text"]["r@1"] == 1.0
     assert report["baselines"] == {"random": 0.75, "bm25": 1.0}
     assert report["documents"] == 2
-    assert "text to video" in printed(report)
+    assert "text to video" in printed(result)
 
 
 def test_without_texts_about_the_recordings_only_chance_is_known(tmp_path: Path) -> None:
     train = write(tmp_path / "train.jsonl", caption("crash", "C"))
     data = write(tmp_path / "val.jsonl", caption("export error", "A"), caption("dark theme", "B"))
-    report = baseline([data], train=[train]).to_json()
+    result = baseline([data], train=[train])
+    report = result.to_json()
     assert report["baselines"] == {"random": 0.75}
-    assert "name some with --documents" in printed(report)
+    assert "name some with --documents" in printed(result)
 
 
 def test_training_captions_of_the_same_recordings_are_documents(tmp_path: Path) -> None:

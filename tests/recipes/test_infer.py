@@ -319,7 +319,7 @@ def test_evaluate_makes_predictions_on_the_stores_that_are_named(
     other = tmp_path / "other store"
     shutil.copytree(synthetic_store, other)
     found = [
-        evaluate(storage=tmp_path, run=run, data=data, media=[store]).scores["predictions"]
+        evaluate(storage=tmp_path, run=run, data=data, media=[store]).predictions
         for store in (synthetic_store, other, synthetic_store)
     ]
     assert found[0] == found[2] != found[1], "made once for each store"

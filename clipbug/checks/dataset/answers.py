@@ -9,6 +9,7 @@ from clipbug.config.task import task_of_family
 from clipbug.data.annotations.answers import AnswerVocabulary
 from clipbug.data.records import CaptionRecord, ChoiceRecord, QuestionOrChoice, QuestionRecord, Record
 from clipbug.evaluation.baselines import choice_baselines, question_baselines
+from clipbug.evaluation.scores import BaselineScores
 from clipbug.metrics.answers import best_score, ceiling
 from clipbug.metrics.text import fold
 from clipbug.workspace.storage import Split
@@ -72,7 +73,7 @@ def _scores(files: Sequence[CheckedFile], split: Split) -> dict[str, Any]:
     rows = [row for file in files if file.split == split for row in file.records]
     questions = [row for row in rows if isinstance(row, QuestionRecord) and row.labels]
     choices = [row for row in rows if isinstance(row, ChoiceRecord) and row.answer is not None]
-    found: dict[str, Any] = {}
+    found: BaselineScores
     task = task_of_family(files[0].annotations.family)
     if questions:
         train_questions = [row for row in train if isinstance(row, QuestionRecord)]
@@ -80,16 +81,13 @@ def _scores(files: Sequence[CheckedFile], split: Split) -> dict[str, Any]:
     elif choices:
         learnt_choices = [row for row in train if isinstance(row, ChoiceRecord)]
         found = choice_baselines(learnt_choices, choices, task)
-    if not found:
+    else:
         return {}
     kept = ("metric", "count", "oracle", "ceiling", "oov_share") if train else ("metric", "count", "oracle")
-    named = {key: found[key] for key in kept if key in found}
-    return {
-        "format": files[0].annotations.family,
-        "split": split,
-        **named,
-        **(found["baselines"] if train else {}),
-    }
+    scores = found.to_json()
+    named = {key: scores[key] for key in kept if key in scores}
+    family = files[0].annotations.family
+    return {"format": family, "split": split, **named, **(found.baselines if train else {})}
 
 
 def _spelling_variants(answers: Sequence[str]) -> Iterator[Finding]:

@@ -1,15 +1,21 @@
 """Render an evaluation as the table that matches its task."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from rich.table import Table
 
-from clipbug.cli.views.rankings import search_table
+from clipbug.cli.views.rankings import ranking_table
 from clipbug.cli.views.scores import score_table
+from clipbug.evaluation.scores import AnswerScores, DuplicateScores, RetrievalScores, Scores
 
 
-def evaluation_table(evaluation: Mapping[str, Any]) -> Table:
-    """Return the table of rankings or of answers, depending on the task."""
-    is_search = evaluation["task"] in ("retrieval", "duplicates")
-    return search_table(evaluation) if is_search else score_table(evaluation)
+def evaluation_table(scores: Scores) -> Table:
+    """Return the table that fits the scores.
+
+    Raises:
+        TypeError: there is none for them.
+    """
+    match scores:
+        case AnswerScores():
+            return score_table(scores)
+        case RetrievalScores() | DuplicateScores():
+            return ranking_table(scores)
+    raise TypeError(f"there is no table for {type(scores).__name__}")

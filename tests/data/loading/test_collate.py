@@ -81,6 +81,15 @@ def test_texts_are_padded_and_point_to_their_visual() -> None:
     }
 
 
+def test_media_without_text_are_a_batch_without_texts() -> None:
+    batch = put_together([sample("a", (2, 1, 16, 16), []), sample("b", (2, 1, 16, 16), [])])
+    assert batch.media_ids == ("a", "b")
+    assert batch.records == ()
+    assert batch.input_ids.shape[0] == batch.attention_mask.shape[0] == 0
+    assert batch.visual_index.dtype == torch.int64
+    assert batch.visual_of_records() == []
+
+
 def test_token_targets_are_padded_like_tokens() -> None:
     texts = [
         ([2, 5, 3], {"mlm": torch.tensor([-100, 8, -100]), "matching": torch.tensor(1)}),

@@ -1,6 +1,7 @@
 """Samples: groups, frames, times, text, targets; random by (seed, epoch, index) only."""
 
 import pickle
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from clipbug.data.loading.datasets import VisualTextDataset, group_records
 from clipbug.data.loading.targets import single_label_targets
 from clipbug.data.loading.text import TextEncoder
 from clipbug.data.loading.transforms import scale_as_clipbert
-from clipbug.data.records import QuestionRecord
+from clipbug.data.records import MediaRecord, QuestionRecord, Record
 from clipbug.data.sampling.clip_sampling import build_clip_sampler
 from clipbug.errors import DataError, DecodeError
 from tests.helpers.fake_media import FakeMedia, fake_recording
@@ -29,7 +30,7 @@ def question(
 
 
 def make_dataset(
-    records: list[QuestionRecord],
+    records: Sequence[Record],
     media: FakeMedia,
     tokenizer: PreTrainedTokenizerBase,
     *,
@@ -146,6 +147,15 @@ def test_shapes_are_known_without_opening(
     assert [tuple(dataset.sample(0, i).frames.shape[-2:]) for i in range(4)] == [
         dataset.frame_shape(i) for i in range(4)
     ]
+
+
+def test_records_without_text_have_frames_and_no_rows(
+    fake_media: FakeMedia, tiny_tokenizer: PreTrainedTokenizerBase
+) -> None:
+    with_text = make_dataset([question(1, "square")], fake_media, tiny_tokenizer).sample(0, 0)
+    alone = make_dataset([MediaRecord("r1", "square")], fake_media, tiny_tokenizer).sample(0, 0)
+    assert alone.rows == ()
+    assert torch.equal(alone.frames, with_text.frames)
 
 
 def test_long_texts_are_cut(fake_media: FakeMedia, tiny_tokenizer: PreTrainedTokenizerBase) -> None:
