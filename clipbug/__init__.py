@@ -1,4 +1,4 @@
-"""clipbug: question answering, search and duplicate detection on screen recordings of app bugs."""
+"""clipbug: read screen recordings of app bugs, and answer questions about them."""
 
 from collections.abc import Sequence
 from pathlib import Path

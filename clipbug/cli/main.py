@@ -135,7 +135,7 @@ def _example(command_line: str) -> str:
 
 def build_app() -> typer.Typer:
     """Build the complete command line."""
-    title = "Question answering, search and duplicate detection on screen recordings of app bugs."
+    title = "Read screen recordings of app bugs, and answer questions about them."
     app = _app(title, _start, "clipbug demo", _COMMANDS)
     configs = _app(
         "Inspect, validate and import configs.",

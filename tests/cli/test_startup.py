@@ -16,13 +16,13 @@ from clipbug.cli.startup import Termination, heavy_imports, let_idle_threads_sle
 
 HEAVY = ("torch", "torchvision", "transformers", "tokenizers", "cv2", "av", "lmdb", "numpy", "tensorboard")
 PROBE = """
-import json, sys, time
+import json, sys
 from clipbug.cli.main import main
 try:
     main(sys.argv[1:])
 except SystemExit as leaving:
     code = leaving.code
-print(json.dumps([code, time.process_time(), sorted(sys.modules)]), file=sys.stderr)
+print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
 """
 
 
@@ -38,20 +38,17 @@ print(json.dumps([code, time.process_time(), sorted(sys.modules)]), file=sys.std
         ["infer", "--step", "x"],
     ],
 )
-def test_nothing_heavy_is_imported_and_it_is_fast(words: list[str]) -> None:
+def test_nothing_heavy_is_imported(words: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", PROBE, *words], capture_output=True, text=True, check=True)
-    code, seconds, modules = json.loads(done.stderr.splitlines()[-1])
+    code, modules = json.loads(done.stderr.splitlines()[-1])
     assert code == (2 if "x" in words else 0)
     assert [name for name in HEAVY if name in modules] == []
-    # 0.15 to 0.4 s measured (`finetune --help` reads tasks from the configs); processor time, which a busy
-    # machine doubles. torch alone would take more than 1 s.
-    assert seconds < 1.0
 
 
 def test_configs_need_nothing_heavy() -> None:
     words = ["config", "validate", "gui_vqa"]
     done = subprocess.run([sys.executable, "-c", PROBE, *words], capture_output=True, text=True, check=True)
-    code, _, modules = json.loads(done.stderr.splitlines()[-1])
+    code, modules = json.loads(done.stderr.splitlines()[-1])
     assert code == 0
     assert [name for name in HEAVY if name in modules] == []
 

@@ -58,7 +58,7 @@ def test_get(store: Path, tmp_path: Path) -> None:
 
 
 def test_remove(store: Path) -> None:
-    with pytest.raises(DataError, match="no image or recording 'logn_c'") as caught:
+    with pytest.raises(DataError, match="no media item 'logn_c'") as caught:
         remove_items(store, ["a", "logn_c"])
     assert "login_c" in caught.value.hint
     assert list_items(store, match=None, limit=None).payload["count"] == 3, "nothing was removed"
@@ -107,7 +107,7 @@ def test_ids_in_either_unicode_form(tmp_path: Path) -> None:
     assert list_items(store, match="Cafe", limit=None).payload["items"] == []
     (written,) = get_items(store, [composed], output=tmp_path / "out").payload["written"]
     assert Path(written).name == f"{decomposed}.mp4"
-    with pytest.raises(DataError, match="no image or recording 'Cafe'"):
+    with pytest.raises(DataError, match="no media item 'Cafe'"):
         remove_items(store, ["Cafe"])
     assert remove_items(store, [composed]).payload["removed"] == [decomposed]
     assert list_items(store, match=None, limit=None).payload["count"] == 0

@@ -133,7 +133,7 @@ def test_what_is_missing_is_named_and_can_be_allowed_by_either_name(
     [
         (("bert",), "visual.backbone"),
         (("resnet18.pth",), "tokenizer"),
-        (("bert", "bare.bin"), "two of the files hold bert."),
+        (("bert", "bare.bin"), "two of the files contain bert."),
         (("answers.json",), "answers.json"),
         (("nothing.pt",), "no weights file"),
     ],
@@ -426,7 +426,7 @@ def test_weights_that_cannot_be_used_are_named_and_nothing_is_written(
     rest = ("--task", "pretraining", *GLUE, "--allow-missing", "visual.*", "--output", tmp_path / "model")
     for change, says in (
         (lambda tensor: tensor.fill_(float("nan")), "values are NaN"),
-        (lambda tensor: tensor.double() + 1e200, "float32 ends at"),
+        (lambda tensor: tensor.double() + 1e200, "beyond the float32 limit"),
         (lambda tensor: tensor.to(torch.int8), "it is of type int8"),
     ):
         torch.save(state | {name: change(state[name].clone())}, file)

@@ -54,7 +54,7 @@ def test_scores_are_accuracy_and_squared_error_of_the_rounded_number() -> None:
     scores = task(OUTPUTS).metric()(task(OUTPUTS).predict(batch), records)
     assert scores["accuracy"] == pytest.approx(3 / 5)  # 1, 3, 10 are right; 1 for 2 and 10 for 12 are not
     assert scores["mse"] == pytest.approx((1 + 4) / 5)
-    with pytest.raises(ValueError, match="no numbers"):
+    with pytest.raises(ValueError, match="given must not be empty"):
         mean_squared_error([], [])
 
 
