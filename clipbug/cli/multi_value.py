@@ -68,8 +68,13 @@ class MultiValueCommand(TyperCommand):
                 return [*rest, *words]
             name, has_value, _ = word.partition("=")
             option = options.get(name)
-            if option is None or _is_flag(option):
+            if option is None:
+                _refuse_empty(word, "an argument")
                 continue
+            if _is_flag(option):
+                continue
+            if has_value or words:
+                _refuse_empty(word.partition("=")[2] if has_value else words[0], name)
             if not has_value and words:
                 _refuse_option_as_value(name, words[0], options, ctx)
                 rest.append(words.popleft())
@@ -100,6 +105,12 @@ def _name_value(error: typer.BadParameter, words: list[str]) -> None:
         chosen = values if getattr(error.param, "multiple", False) else values[-1:]
         reason = f"{' or '.join(map(repr, chosen))} {reason.partition(', unable')[0]}"
     error.message = reason
+
+
+def _refuse_empty(value: str, name: str) -> None:
+    """Raise BadParameter for an empty value: as a path it would mean the current folder."""
+    if not value:
+        raise typer.BadParameter(f"{name} is empty; check the variable that it comes from.")
 
 
 def _refuse_special_files(values: Iterable[Any]) -> None:

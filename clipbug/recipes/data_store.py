@@ -144,7 +144,7 @@ def remove_items(
     with MediaStore(folder) as store:
         stored = _stored_ids(store, media_ids)
     saved = rewrite_store(folder, without=frozenset(stored), wait_seconds=wait_seconds)
-    return StoreResult({"store": str(path), "removed": stored, "freed_bytes": saved})
+    return StoreResult({"store": str(path), "removed": stored, "freed_bytes": max(saved, 0)})
 
 
 def verify_stores(paths: Sequence[Path]) -> StoreResult:

@@ -119,3 +119,14 @@ def test_the_value_that_is_wrong_is_said(
     printed = capsys.readouterr().err
     option = next(word for word in words.split() if word.startswith("--") and word != "--task")
     assert f"{option.partition('=')[0]}': {says}" in printed
+
+
+@pytest.mark.parametrize(
+    "words", [["ingest", ""], ["infer", "--run", ""], ["infer", "--run="], ["ask", "a.mp4", ""]]
+)
+def test_an_empty_argument_is_not_the_current_folder(
+    words: list[str], recipes: FakeRecipes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code_of(*words) == 2
+    assert "is empty" in capsys.readouterr().err
+    assert not recipes.calls

@@ -311,9 +311,10 @@ def test_size_that_changes_in_the_middle(tmp_path: Path) -> None:
         (b"\x00\x00\x00\x18ftypisom" + bytes(40), "not a recording"),
         (b"RIFF\x00\x01\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00", "cut off"),
         (b"ffconcat version 1.0\nfile /etc/hostname\n", "text file"),
+        (b"YUV4MPEG2 W8 H8 F10:1\nFRAME\n" + bytes(96), "not a recording"),
         (b"\xffffconcat version 1.0\nfile /etc/hostname\n", "not a recording"),
     ],
-    ids=["empty", "html", "garbage", "header", "webp", "playlist", "hidden_playlist"],
+    ids=["empty", "html", "garbage", "header", "webp", "playlist", "y4m", "hidden_playlist"],
 )
 def test_what_is_no_recording(data: bytes, reason: str) -> None:
     with pytest.raises(DecodeError, match=f"login_bug: .*{reason}"):

@@ -12,6 +12,7 @@ from clipbug.data.annotations.option_columns import (
     find_option_columns,
     is_option_column,
     missing_option_column,
+    option_mark,
 )
 from clipbug.data.records import UNKNOWN_TYPE
 
@@ -202,9 +203,12 @@ def _number_of_option(answer: object, columns: Sequence[str]) -> int | None:
     if isinstance(answer, int | float) and is_whole(answer):
         return int(answer)
     text = whole_number(answer.strip()) if isinstance(answer, str) else ""
-    letters = [name[-1].lower() for name in columns]
-    if text.lower() in letters and text.isalpha():
-        return letters.index(text.lower())
+    marks = [option_mark(name) for name in columns]
+    if text.isalpha() and text.lower() in marks:
+        return marks.index(text.lower())
+    if len(text) == 1 and text.isascii() and text.isalpha() and marks and marks[0].isdecimal():
+        position = ord(text.lower()) - ord("a")  # a letter for numbered columns
+        return position if position < len(columns) else None
     return int(text) if text.isascii() and text.isdecimal() else None
 
 

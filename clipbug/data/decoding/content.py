@@ -72,7 +72,9 @@ def detect_content(data: bytes) -> Content:
     """
     name = image_format(data)
     if name is None:
-        return "text" if _is_text(data[:1024]) else "video"
+        # YUV4MPEG2 is raw video behind a line of text.
+        is_text = _is_text(data[:1024]) and not data.startswith(b"YUV4MPEG2 ")
+        return "text" if is_text else "video"
     return "image" if _picture_count(data, name) == 1 else "animation"
 
 

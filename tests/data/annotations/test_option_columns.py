@@ -1,6 +1,7 @@
 """Options in columns of their own: multiple choice, and never an index as the answer to an open question."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,9 @@ def write(path: Path, names: list[str], *answers: str, texts: tuple[str, ...] = 
         ["choice_1", "choice_2", "choice_3"],
         ["option_a", "option_b", "option_c"],
         ["A", "B", "C"],
+        ["a", "b", "c"],
+        ["(A)", "(B)", "(C)"],
+        ["answer_a", "answer_b", "answer_c"],
     ],
 )
 def test_columns_of_options(tmp_path: Path, names: list[str]) -> None:
@@ -40,7 +44,8 @@ def test_columns_of_options(tmp_path: Path, names: list[str]) -> None:
     assert [getattr(record, "answer", 0) for record in records] == [2, 0, 1, 1, None]
     for family in ("video_qa", "vqa"):
         with pytest.raises(
-            DataError, match=f"columns {names[0]} to {names[-1]} make this a multiple-choice row"
+            DataError,
+            match=re.escape(f"columns {names[0]} to {names[-1]} make this a multiple-choice row"),
         ):
             read_annotations(path, family=family)  # type: ignore[arg-type]
 
@@ -48,6 +53,12 @@ def test_columns_of_options(tmp_path: Path, names: list[str]) -> None:
 def test_answers_by_letter(tmp_path: Path) -> None:
     records = read_annotations(write(tmp_path / "quiz.tsv", ["option_a", "option_b", "option_c"], "B", "c"))
     assert [getattr(record, "answer", None) for record in records] == [1, 2]
+
+
+@pytest.mark.parametrize("names", [["a", "b", "c"], ["(A)", "(B)", "(C)"], ["answer1", "answer2", "answer3"]])
+def test_a_letter_is_the_number_of_an_option(tmp_path: Path, names: list[str]) -> None:
+    records = read_annotations(write(tmp_path / "rows.csv", names, "C", "a"))
+    assert [getattr(record, "answer", None) for record in records] == [2, 0]
 
 
 def test_numbered_answers_are_options_where_the_answer_is_a_number_of_one(tmp_path: Path) -> None:

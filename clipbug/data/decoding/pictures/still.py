@@ -130,7 +130,8 @@ def _picture_errors(name: str, media_id: str) -> Iterator[None]:
         ) from error
     except UnidentifiedImageError as error:
         raise DecodeError(
-            f"{media_id}: the image (format {name}) has a damaged or unknown header",
+            f"{media_id}: the image (format {name}) has a damaged header, or samples of an unsupported type"
+            " (such as 32-bit float)",
             _HINT,
         ) from error
     except Exception as error:  # Pillow's readers raise errors of any type on damaged files
