@@ -155,7 +155,8 @@ class LoadedModel:
         """Return as `answer`, without a check that the model was trained on such media.
 
         Raises:
-            ClipbugError: the model answers no questions, or its scores are not finite.
+            ClipbugError: the model answers no questions.
+            CheckpointError: its scores are not finite.
         """
         self._refuse_other_task()
         self.warn_of_cut(questions)

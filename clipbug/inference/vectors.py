@@ -36,12 +36,12 @@ def similarity_matrix(recordings: Sequence[RecordingVector], *, ordered: bool = 
     recordings is subtracted first.
 
     Args:
-        recordings: vectors of the recordings. An image has one clip, which is compared with every clip.
+        recordings: (N, D) for each of M recordings, the same N but for images. An image has one clip, which
+            is compared with every clip.
         ordered: compare first clips with first clips, second with second, and so on; else average over clips.
 
-    Shape:
-        recordings: M times (N, D), the same N but for images.
-        returns: (M, M).
+    Returns:
+        (M, M).
 
     Raises:
         ValueError: recordings differ in their number of clips.

@@ -56,6 +56,7 @@ def baseline(
         data_format: family as which all files are read; default: the task's own.
 
     Raises:
+        ConfigError: the task has no baselines.
         DataError: a file cannot be read; no training file, or no answers; documents that are the queries.
     """
     chosen = _task_of(data[0]) if task is None else find_task(task)

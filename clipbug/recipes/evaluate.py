@@ -67,6 +67,7 @@ def evaluate(
         data_format: how to read it; default: as the run read its own files.
 
     Raises:
+        DataError: nothing says which answers belong to the predictions.
         ClipbugError: no such file; a line that is no JSON; no answers to score against.
     """
     if media:

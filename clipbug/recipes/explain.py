@@ -67,8 +67,9 @@ def explain(
         output: the PNG; default: FILE.evidence.png in the current folder.
 
     Raises:
-        ClipbugError: no such file, run or answer; the file cannot be decoded; the model does not answer
-            free-form questions.
+        ConfigError: the model has no such answer.
+        ClipbugError: no such file or run; the file cannot be decoded; the model does not answer free-form
+            questions.
     """
     kind = kind_of_file(file)
     folder = ModelChoice(Storage(storage), settings.run).folder(kind, question, file=str(file)).path

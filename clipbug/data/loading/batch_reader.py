@@ -113,6 +113,7 @@ class BatchReader:
         Raises:
             DecodeError: more than `bad_items` allows cannot be decoded; the message names the last one.
             DeadWorkerError: a worker died; the message names what it was reading.
+            DataError: nothing can be decoded in many batches in a row.
             ClipbugError: what else reading a sample raised, in this process too.
         """
         self.unread, num_empty = [], 0

@@ -104,7 +104,7 @@ class FusedConv2d(nn.Module):
         return output
 
     def _weight_for(self, shape: torch.Size) -> Tensor:
-        """The weight in the layout for frames of this size."""
+        """Return the weight in the layout for frames of this size."""
         if self._laid_out is None or self._laid_out[0] != shape[2:]:
             functions: Any = torch._C._nn
             plain = self._weight.to_mkldnn()
