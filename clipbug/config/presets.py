@@ -52,6 +52,6 @@ def default_preset(task: str) -> str:
         The name of the preset.
 
     Raises:
-        ConfigError: There is no task of this name.
+        ConfigError: The task is unknown.
     """
     return find_task(task).preset

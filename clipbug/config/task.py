@@ -146,9 +146,7 @@ class RetrievalConfig(TaskConfigBase):
         description="ce: match or not, each text alone; rank: the own text above others by a margin",
     )
     margin: float = Field(0.2, gt=0, lt=1, description="of loss rank, between probabilities")
-    negatives_per_text: PositiveInt = Field(
-        1, description="texts of other visuals beside each text in training"
-    )
+    negatives_per_text: PositiveInt = Field(1, description="texts of other visuals for each text in training")
 
 
 class PretrainingConfig(TaskConfigBase):

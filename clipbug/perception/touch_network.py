@@ -77,10 +77,10 @@ def _session() -> Any:
 def _padded(part: Picture) -> Picture:
     """Return the part with its edges repeated up to a size that the network's steps divide."""
     height, width = part.shape[:2]
-    below, beside = -height % _MULTIPLE, -width % _MULTIPLE
-    if not below and not beside:
+    bottom, right = -height % _MULTIPLE, -width % _MULTIPLE
+    if not bottom and not right:
         return part
-    return np.asarray(cv2.copyMakeBorder(part, 0, below, 0, beside, cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(cv2.copyMakeBorder(part, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.uint8)
 
 
 def _peaks(heat: NDArray[np.float32], left: int, top: int, threshold: float) -> list[Peak]:

@@ -55,7 +55,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         CheckpointError: The file does not exist, is damaged, cut off, or something else.
     """
     if not path.is_file():
-        raise CheckpointError(f"there is no file {path}", "give a folder that contains weights")
+        raise CheckpointError(f"file {path} does not exist", "give a folder that contains weights")
     refuse_mistaken(path, is_text=False)
     try:
         with safe_open(path, "pt") as file:

@@ -17,8 +17,6 @@ def view_of(report: Any) -> Any:
 
     row = report.to_json()
     rest = {key: row[key] for key in ("written", "bad") if row.get(key)}
-    if report.text and not rest:
-        return report.text
     if report.text:  # the document goes to standard output alone; the reader of a pipe wants nothing else
         _print_bad(rest)
         return report.text

@@ -28,6 +28,18 @@ class FrameBatch:
             raise ValueError(f"pts_seconds must be ({len(self.data)},), got {self.pts_seconds.shape}")
 
 
+def check_indices(indices: Sequence[int], num_frames: int, *, media_id: str) -> None:
+    """Check that a recording has all these frames.
+
+    Raises:
+        ValueError: an index is below 0, or not below `num_frames`.
+    """
+    outside = [index for index in indices if not 0 <= index < num_frames]
+    if outside:
+        frames = "one frame" if num_frames == 1 else f"{num_frames} frames"
+        raise ValueError(f"indices {outside} are out of range: {media_id} has {frames}")
+
+
 @dataclass(frozen=True, slots=True)
 class DeclaredTiming:
     """Timing in a container's header. It can be wrong, but ClipBERT samples by it.
@@ -106,11 +118,11 @@ class VideoDecoder(Protocol):
     ) -> None: ...
 
 
-class InMemory:
-    """Base class of decoders that hold no file open, so that there is nothing to release."""
+class Closing:
+    """Base class of what a `with` statement closes."""
 
     def close(self) -> None:
-        """Do nothing, because no file is open."""
+        """Release what is held; by default nothing."""
 
     def __enter__(self) -> Self:
         return self
@@ -119,3 +131,7 @@ class InMemory:
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+class InMemory(Closing):
+    """Base class of decoders that hold no file open, so that there is nothing to release."""

@@ -5,14 +5,12 @@ from __future__ import annotations  # Packet is not subscriptable at run time
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain
-from types import TracebackType
-from typing import Self
 
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from clipbug.data.decoding.base import DeclaredTiming
+from clipbug.data.decoding.base import Closing, DeclaredTiming
 from clipbug.data.decoding.container import decode_errors, open_stream, packets_of
 from clipbug.data.media import PacketTable
 
@@ -20,7 +18,7 @@ _FORMATS_WITH_INDEX = {"mov", "matroska"}
 _MIN_PACKETS_FOR_SEEK = 64  # reading a packet costs about 5 microseconds, a seek some hundreds
 
 
-class PacketReader:
+class PacketReader(Closing):
     """Returns the packets of a recording by their index in the stream.
 
     Args:
@@ -88,14 +86,6 @@ class PacketReader:
     def close(self) -> None:
         """Release the file."""
         self._container.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _open(self) -> None:
         self._container, self._stream = open_stream(self._data, self._media_id)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbug.data.decoding.base import DeclaredTiming, FrameBatch, InMemory, VideoMetadata
+from clipbug.data.decoding.base import DeclaredTiming, FrameBatch, InMemory, VideoMetadata, check_indices
 from clipbug.data.decoding.pictures.decoder import resize
 from clipbug.data.media import MediaEntry, PreparedInfo
 from clipbug.errors import DecodeError
@@ -82,11 +82,7 @@ class PreparedDecoder(InMemory):
 
     def frames_at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> FrameBatch:
         """Return the frames kept for `indices`, with the recording's times; see `VideoDecoder.frames_at`."""
-        outside = [index for index in indices if not 0 <= index < len(self.pts_seconds)]
-        if outside:
-            raise ValueError(
-                f"indices {outside} are out of range: {self._media_id} has {len(self.pts_seconds)} frames"
-            )
+        check_indices(indices, len(self.pts_seconds), media_id=self._media_id)
         stored = (self.metadata.height, self.metadata.width)
         kept = (np.searchsorted(self._first, np.array(indices, np.int64), side="right") - 1).tolist()
         data = np.empty((len(indices), *(size or stored), 3), np.uint8)

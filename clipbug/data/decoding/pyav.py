@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from types import TracebackType
-from typing import Self
 
 import av
 import numpy as np
@@ -11,7 +9,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from clipbug.data.decoding.alpha import AlphaStream
-from clipbug.data.decoding.base import FrameBatch, VideoMetadata
+from clipbug.data.decoding.base import Closing, FrameBatch, VideoMetadata, check_indices
 from clipbug.data.decoding.container import HINT, decode_errors
 from clipbug.data.decoding.conversion import PictureConverter, shown_size
 from clipbug.data.decoding.integrity import is_start
@@ -24,7 +22,7 @@ from clipbug.data.media import PacketTable
 from clipbug.errors import DecodeError
 
 
-class PyAvDecoder:
+class PyAvDecoder(Closing):
     """Decoder of a recording in memory; frames are converted to what a screen shows (see `conversion`).
 
     Args:
@@ -70,10 +68,7 @@ class PyAvDecoder:
 
     def frames_at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> FrameBatch:
         """Decode the frames at `indices`; see `VideoDecoder.frames_at`."""
-        num_frames = len(self._shown_packets)
-        outside = [index for index in indices if not 0 <= index < num_frames]
-        if outside:
-            raise ValueError(f"indices {outside} are out of range: {self._media_id} has {num_frames} frames")
+        check_indices(indices, len(self._shown_packets), media_id=self._media_id)
         packet_indices = [self._shown_packets[index] for index in indices]
         size = size or (self.metadata.height, self.metadata.width)
         pictures = self._decode(set(packet_indices), size)
@@ -109,14 +104,6 @@ class PyAvDecoder:
     def close(self) -> None:
         """Release the file."""
         self._reader.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _decode(self, wanted: set[int], size: tuple[int, int]) -> dict[int, NDArray[np.uint8]]:
         stretches = plan_stretches(self.packets, wanted)

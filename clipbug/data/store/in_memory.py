@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbug.data.decoding.base import FrameBatch, InMemory, VideoDecoder, VideoMetadata
+from clipbug.data.decoding.base import FrameBatch, InMemory, VideoDecoder, VideoMetadata, check_indices
 from clipbug.data.decoding.changes import changes_between
 from clipbug.data.decoding.content import image_format
 from clipbug.data.decoding.open import RecordingDecoder, media_kind, open_media
@@ -187,11 +187,7 @@ class FramesDecoder(InMemory):
 
     def frames_at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> FrameBatch:
         """Return the frames at `indices`, averaging areas where they become smaller."""
-        outside = [index for index in indices if not 0 <= index < len(self._frames)]
-        if outside:
-            raise ValueError(
-                f"indices {outside} are out of range: {self._media_id} has {len(self._frames)} frames"
-            )
+        check_indices(indices, len(self._frames), media_id=self._media_id)
         data = self._frames[list(indices)]
         if size is not None and size != data.shape[1:3]:
             data = np.stack([resize(frame, size) for frame in data])

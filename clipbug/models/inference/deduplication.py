@@ -28,12 +28,8 @@ def equal_rows(rows: Tensor) -> Distinct:
     content = rows.detach().flatten(1).contiguous().cpu().view(torch.uint8).numpy()
     # The bytes themselves are the keys: rows of equal hash but other content stay apart.
     place = [first.setdefault(row.tobytes(), len(first)) for row in content]
-    return _distinct(place)
-
-
-def _distinct(place: list[int]) -> Distinct:
-    rows: list[int] = []
+    chosen: list[int] = []
     for number, kind in enumerate(place):
-        if kind == len(rows):
-            rows.append(number)
-    return Distinct(torch.tensor(rows, dtype=torch.int64), torch.tensor(place, dtype=torch.int64))
+        if kind == len(chosen):
+            chosen.append(number)
+    return Distinct(torch.tensor(chosen, dtype=torch.int64), torch.tensor(place, dtype=torch.int64))

@@ -6,7 +6,7 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbug.data.decoding.base import DeclaredTiming, FrameBatch, InMemory, VideoMetadata
+from clipbug.data.decoding.base import DeclaredTiming, FrameBatch, InMemory, VideoMetadata, check_indices
 from clipbug.data.decoding.changes import changes_by_size
 from clipbug.data.decoding.pictures.containers import Part, split_animation
 from clipbug.data.decoding.pictures.decoder import resize
@@ -76,10 +76,7 @@ class AnimationDecoder(InMemory):
 
     def frames_at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> FrameBatch:
         """Decode the frames at `indices`; see `VideoDecoder.frames_at`."""
-        num_frames = self.metadata.num_frames
-        outside = [index for index in indices if not 0 <= index < num_frames]
-        if outside:
-            raise ValueError(f"indices {outside} are out of range: {self._media_id} has {num_frames} frames")
+        check_indices(indices, self.metadata.num_frames, media_id=self._media_id)
         size = size or (self.metadata.height, self.metadata.width)
         data = np.empty((len(indices), *size, 3), np.uint8)
         rows = np.array(indices)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbug.data.decoding.base import FrameBatch, InMemory, VideoMetadata
+from clipbug.data.decoding.base import FrameBatch, InMemory, VideoMetadata, check_indices
 from clipbug.data.decoding.content import image_format
 from clipbug.data.decoding.pictures.still import read_still
 from clipbug.data.decoding.pixels import blend_on_white
@@ -68,8 +68,6 @@ class ImageDecoder(InMemory):
 
     def frames_at(self, indices: Sequence[int], *, size: tuple[int, int] | None = None) -> FrameBatch:
         """Return the image once per index (all must be 0), averaging areas when it becomes smaller."""
-        outside = [index for index in indices if index != 0]
-        if outside:
-            raise ValueError(f"indices {outside} are out of range: {self._media_id} has one frame")
+        check_indices(indices, 1, media_id=self._media_id)
         picture = self._picture if size is None else resize(self._picture, size)
         return FrameBatch(np.repeat(picture[None], len(indices), axis=0), np.zeros(len(indices)))
